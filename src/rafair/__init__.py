@@ -1,0 +1,74 @@
+"""Audit, attack and repair the robust accurate fairness of classifiers on tabular data.
+
+Everything below is loaded on first use, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rafair import attacks, repair
+    from rafair.auditing import AuditResult, Plan, audit, load_run, repair_run, write_run
+    from rafair.datasets import Dataset, load_dataset, read_table
+    from rafair.errors import InvalidInput, RafairError
+    from rafair.fairness import Verdict, choose_seeds, judge
+    from rafair.models import Classifier, baseline, train_fcnn, wrap
+    from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.report import write_report
+    from rafair.schema import Feature, Schema
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "rafair": ("attacks", "repair"),
+    "rafair.auditing": ("AuditResult", "Plan", "audit", "load_run", "repair_run", "write_run"),
+    "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
+    "rafair.errors": ("InvalidInput", "RafairError"),
+    "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
+    "rafair.models": ("Classifier", "baseline", "train_fcnn", "wrap"),
+    "rafair.problem": ("Counterparts", "PerturbationSpace"),
+    "rafair.report": ("write_report",),
+    "rafair.schema": ("Feature", "Schema"),
+}
+_WHERE = {name: home for home, names in _HOME.items() for name in names}
+
+__all__ = [
+    "AuditResult",
+    "Classifier",
+    "Counterparts",
+    "Dataset",
+    "Feature",
+    "InvalidInput",
+    "PerturbationSpace",
+    "Plan",
+    "RafairError",
+    "Schema",
+    "Verdict",
+    "attacks",
+    "audit",
+    "baseline",
+    "choose_seeds",
+    "judge",
+    "load_dataset",
+    "load_run",
+    "read_table",
+    "repair",
+    "repair_run",
+    "train_fcnn",
+    "wrap",
+    "write_report",
+    "write_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _WHERE[name]
+    if home == __name__:
+        return importlib.import_module(f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,115 @@
+"""Which sensitive change flips a decision, and which counterpart fares worst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.fairness.decisions import counterpart_scores, predict
+from rafair.problem import AUTO, SAME, BatchSize, make_loss
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts, Loss
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Who decides the fate of n instances, as rows of the grid of I(v).
+
+    Attributes
+    ----------
+    prediction : Tensor of int64, shape (n,)
+        f(v).
+    flip : Tensor of int64, shape (n,)
+        The smallest sensitive change after which the prediction differs from f(v): fewest
+        attributes first, then the smallest l1 distance in unit space, then the lowest row; −1 where
+        none does, that is, where the instance is fair (K = 0).
+    flip_prediction : Tensor of int64, shape (n,)
+        The prediction there; f(v) where ``flip`` is −1.
+    worst : Tensor of int64, shape (n,)
+        The counterpart with the largest loss.
+    worst_prediction : Tensor of int64, shape (n,)
+    worst_loss : Tensor, shape (n,), float64
+    dissenting : Tensor, shape (n,), float64
+        Share of I(v) that gets another prediction than v.
+    """
+
+    prediction: Tensor
+    flip: Tensor
+    flip_prediction: Tensor
+    worst: Tensor
+    worst_prediction: Tensor
+    worst_loss: Tensor
+    dissenting: Tensor
+
+
+def explain(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    loss: str | Loss = "mse",
+    *,
+    batch_size: BatchSize = AUTO,
+) -> Explanation:
+    """Explain n instances at once.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d), unit space.
+    y : Tensor of int64, shape (n,). Ground truth.
+    """
+    chosen = make_loss(loss)
+    parts = [
+        _explain_block(model, x[block], y[block], counterparts, chosen, batch_size)
+        for block in counterparts.blocks(len(x))
+    ]
+    names = Explanation.__dataclass_fields__
+    return Explanation(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def _explain_block(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    loss: Loss,
+    batch_size: BatchSize,
+) -> Explanation:
+    n, m = len(x), len(counterparts)
+    scores = counterpart_scores(model, x, counterparts, batch_size).to(torch.float64)
+    own, others = predict(model, x, batch_size), scores.argmax(dim=2)
+    possible = counterparts.valid(x)
+    differs = (others != own.unsqueeze(1)) & possible
+    effort = _effort(x, counterparts).masked_fill(~differs, torch.inf)
+    flip = effort.argmin(dim=1).masked_fill(~differs.any(dim=1), -1)
+    losses = loss.value(scores.flatten(0, 1), y.repeat_interleave(m)).view(n, m)
+    losses = losses.masked_fill(~possible, -torch.inf)
+    worst = losses.argmax(dim=1)
+    return Explanation(
+        prediction=own,
+        flip=flip,
+        flip_prediction=torch.where(flip < 0, own, _at(others, flip.clamp_min(0))),
+        worst=worst,
+        worst_prediction=_at(others, worst),
+        worst_loss=_at(losses, worst),
+        dissenting=differs.sum(dim=1) / possible.sum(dim=1).clamp_min(1).to(torch.float64),
+    )
+
+
+def _effort(x: Tensor, counterparts: Counterparts) -> Tensor:
+    """Order changes by the number of attributes, then by distance (below s + 1), shape (n, m)."""
+    own = x[:, list(counterparts.columns)].to(torch.float64)
+    moved = (own.unsqueeze(1) - counterparts.grid.to(own.device)).abs()
+    changed = (moved > SAME).sum(dim=2)
+    return changed * (moved.shape[2] + 1) + moved.sum(dim=2)
+
+
+def _at(matrix: Tensor, column: Tensor) -> Tensor:
+    return matrix.gather(1, column.unsqueeze(1)).squeeze(1)

@@ -1,0 +1,20 @@
+"""Attacks: one file each, found by being here.
+
+An attack's class is reached as ``rafair.attacks.RAFair``; adding one means adding a file with a
+frozen dataclass that has a ``family``, its ``variants`` and a ``run`` method.
+"""
+
+from typing import Any
+
+from rafair.attacks.base import Attack, AttackResult
+
+__all__ = ["Attack", "AttackResult", "RAFair"]  # noqa: F822 - found below
+
+
+def __getattr__(name: str) -> Any:
+    from rafair.attacks.registry import attack_classes
+
+    for attack in attack_classes().values():
+        if attack.__name__ == name:
+            return attack
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""Finds the attacks: every class with a ``family`` in a module of this package."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import rafair.attacks
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rafair.attacks.base import Attack
+
+__all__ = ["attack_classes", "family_names", "make_attack", "variants_of"]
+
+
+@cache
+def attack_classes() -> dict[str, type[Attack]]:
+    """Return every attack class by its family's name."""
+    found: dict[str, type[Attack]] = {}
+    for info in pkgutil.iter_modules(rafair.attacks.__path__, f"{rafair.attacks.__name__}."):
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            defined_here = isinstance(value, type) and value.__module__ == info.name
+            if defined_here and isinstance(getattr(value, "family", None), str):
+                found[value.family] = value
+    return dict(sorted(found.items()))
+
+
+def family_names() -> tuple[str, ...]:
+    """Return the families, as ``--attack`` takes them."""
+    return tuple(attack_classes())
+
+
+def variants_of(name: str) -> tuple[type[Attack], tuple[str, ...]]:
+    """Return the class behind a family's or a variant's name, and the variants it stands for.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no attack of this name.
+    """
+    for family, attack in attack_classes().items():
+        if name == family:
+            return attack, tuple(attack.variants)
+        if name in attack.variants:
+            return attack, (name,)
+    known = [row for attack in attack_classes().values() for row in (attack.family, *attack.variants)]
+    raise InvalidInput(f"unknown attack {name!r}; use one of {', '.join(dict.fromkeys(known))}")
+
+
+def make_attack(variant: str, **parameters: Any) -> Attack:
+    """Return the attack of one table row with these parameters.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such row, or its attack lacks one of the parameters.
+    """
+    attack, _ = variants_of(variant)
+    known = {field.name for field in fields(attack)}  # type: ignore[arg-type]
+    for name in parameters:
+        if name not in known:
+            raise InvalidInput(f"attack {variant!r} has no parameter {name!r}")
+    return attack(**{**attack.variants[variant], **parameters})

@@ -1,0 +1,69 @@
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["check_file_target", "replace_file", "reporting_os_errors"]
+
+
+@contextlib.contextmanager
+def reporting_os_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, a missing permission and their like into one clear line.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidInput(f"cannot write {path}: {reason}; nothing was left behind") from error
+
+
+def check_file_target(path: Path) -> None:
+    """Refuse a path that cannot become a file.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a directory; name a file")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path.parent}: no such directory")
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file aside, then put it in place; an existing file stays whole until then.
+
+    Raises
+    ------
+    InvalidInput
+        If the path is a directory, its parent does not exist, or the disk is full.
+    """
+    check_file_target(path)
+    with reporting_os_errors(path):
+        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(aside).chmod(0o666 & ~umask)
+            Path(aside).replace(path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,123 @@
+"""What an audit is asked to do, checked before anything runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from rafair.attacks.registry import make_attack, variants_of
+from rafair.errors import InvalidInput
+from rafair.problem import AUTO, BatchSize, Counterparts, PerturbationSpace, make_loss
+from rafair.problem.space import SETTINGS
+
+if TYPE_CHECKING:
+    from rafair.attacks import Attack
+    from rafair.problem.space import Setting
+    from rafair.schema import Schema
+
+__all__ = ["Plan", "Select"]
+
+Select: TypeAlias = Literal["last", "worst"]
+SELECTS: tuple[Select, ...] = ("last", "worst")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parameters of an audit; see ``rafair.audit`` for their meaning.
+
+    ``n_seeds`` None means every test row, ``counterparts`` None all combinations, ``epsilon`` None
+    ``steps * step_size``.
+
+    Raises
+    ------
+    InvalidInput
+        If a name is unknown or a number is negative, not finite or not whole where it must be.
+    """
+
+    attacks: tuple[str, ...] = ("rafair",)
+    n_seeds: int | None = 200
+    random_state: int = 0
+    steps: int = 20
+    step_size: float = 0.01
+    epsilon: float | None = None
+    loss: str = "mse"
+    setting: Setting = "paper"
+    select: Select = "last"
+    counterparts: int | None = None
+    batch_size: BatchSize = AUTO
+
+    def __post_init__(self) -> None:
+        if not self.attacks:
+            raise InvalidInput("no attack given; name at least one")
+        for name in self.attacks:
+            variants_of(name)
+        _whole("seeds", self.n_seeds, 1)
+        _whole("random_state", self.random_state, 0)
+        _whole("steps", self.steps, 0)
+        _whole("counterparts", self.counterparts, 1)
+        if self.batch_size != AUTO:
+            _whole("batch_size", self.batch_size, 1)
+        _number("step_size", self.step_size)
+        _number("epsilon", self.epsilon)
+        make_loss(self.loss)
+        _one_of("setting", self.setting, SETTINGS)
+        _one_of("select", self.select, SELECTS)
+
+    @property
+    def radius(self) -> float:
+        """ε in unit space: as given, or as far as the steps reach."""
+        return self.steps * self.step_size if self.epsilon is None else self.epsilon
+
+    def space(self, schema: Schema) -> PerturbationSpace:
+        """Return Δ."""
+        return PerturbationSpace.of(schema, self.radius, self.setting)
+
+    def people(self, schema: Schema, only: str | None = None) -> Counterparts:
+        """Return I(v), along one sensitive feature or all of them."""
+        return Counterparts.of(
+            schema, only=only, sample=self.counterparts, random_state=self.random_state
+        )
+
+    def families(self) -> dict[str, dict[str, Attack]]:
+        """Return the attacks to run: family → variant → attack, each variant once."""
+        found: dict[str, dict[str, Attack]] = {}
+        for name in self.attacks:
+            attack, variants = variants_of(name)
+            members = found.setdefault(attack.family, {})
+            members.update({variant: self._attack(variant) for variant in variants})
+        return found
+
+    def _attack(self, variant: str) -> Attack:
+        return make_attack(
+            variant,
+            steps=self.steps,
+            step_size=self.step_size,
+            loss=self.loss,
+            batch_size=self.batch_size,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON knows it, ε spelled out."""
+        return {**asdict(self), "attacks": list(self.attacks), "epsilon": self.radius}
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
+
+
+def _number(name: str, value: float | None) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise InvalidInput(f"{name} must be finite and not negative, not {value}")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidInput(f"unknown {name} {value!r}; use {' or '.join(known)}")

@@ -1,0 +1,101 @@
+"""Repair of a finished run: benign perturbations on every attack's instances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rafair.auditing.conductor import Seeds, silent
+from rafair.auditing.plan import Plan
+from rafair.auditing.result import AuditResult
+from rafair.errors import InvalidInput
+from rafair.repair import Benign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rafair.datasets import Dataset
+    from rafair.models import Classifier
+
+__all__ = ["repair_run"]
+
+
+def repair_run(
+    run: AuditResult,
+    model: Classifier,
+    data: Dataset,
+    *,
+    steps: int | None = None,
+    step_size: float | None = None,
+    loss: str | None = None,
+    epsilon: float | None = None,
+    on_progress: Callable[[str, int, int], None] = silent,
+) -> AuditResult:
+    """Repair the instances of every attack with the known label, and judge what comes out.
+
+    Parameters
+    ----------
+    run : AuditResult
+    model, data : what was audited; compared by hash with the run's manifest.
+    steps, step_size, loss, epsilon : by default the audit's.
+        Δ is laid around the adversarial instance.
+    on_progress : callable
+        Called with the attack, and how many of how many are done.
+
+    Returns
+    -------
+    AuditResult
+        With ``metrics["repairs"]`` and the repaired instances (``stage == "repaired"``).
+
+    Raises
+    ------
+    InvalidInput
+        If model or data are not those of the run.
+    """
+    _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
+    _check_same("model", model.digest(), run.manifest["model"]["sha256"])
+    data = data.with_sensitive(run.manifest["schema"]["sensitive"])
+    plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
+    attacked = run.instances[run.instances["stage"] == "attacked"]
+    benign = Benign(plan.step_size, plan.steps, plan.loss, batch_size=plan.batch_size)
+    names = list(dict.fromkeys(attacked["attack"]))
+    rates: dict[str, Any] = {}
+    tables = [run.instances[run.instances["stage"] != "repaired"]]
+    for done, name in enumerate(names):
+        on_progress(name, done, len(names))
+        rows = attacked[attacked["attack"] == name]
+        seeds = Seeds.of(model, data, plan, torch.tensor(rows["seed"].to_numpy()))
+        points = torch.from_numpy(np.stack(rows["x"].tolist())).to(model.device)
+        fixed = benign.run(model, points, seeds.y, seeds.counterparts, plan.space(data.schema))
+        row = seeds.judged(name, fixed.x_adv.unsqueeze(0))
+        rates[name] = row.verdict.rates(robust=True)
+        tables.append(seeds.tabulated(row, "repaired"))
+        on_progress(name, done + 1, len(names))
+    return AuditResult(
+        {**run.metrics, "repairs": rates},
+        pd.concat(tables, ignore_index=True),
+        {**run.manifest, "repair": {"method": Benign.name, **plan.as_dict()}},
+    )
+
+
+def _plan(
+    audited: dict[str, Any],
+    steps: int | None,
+    step_size: float | None,
+    loss: str | None,
+    epsilon: float | None,
+) -> Plan:
+    given = {"steps": steps, "step_size": step_size, "loss": loss, "epsilon": epsilon}
+    changed = {name: value for name, value in given.items() if value is not None}
+    plan = Plan(**{**audited, "attacks": tuple(audited["attacks"])})
+    reach_follows_steps = epsilon is None and (steps is not None or step_size is not None)
+    return replace(plan, **changed, **({"epsilon": None} if reach_follows_steps else {}))
+
+
+def _check_same(what: str, given: str, audited: str) -> None:
+    if given != audited:
+        raise InvalidInput(f"this is not the {what} that the run audited (another SHA-256)")

@@ -1,0 +1,130 @@
+"""A row of a result table: the instances that stand for each seed, judged and explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rafair.analysis import Explanation, explain
+from rafair.fairness import CELLS, Verdict, first_in_worst_cell, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.models import Classifier
+    from rafair.problem import BatchSize, Counterparts
+    from rafair.schema import Schema
+
+__all__ = ["Row", "join", "judge_row", "tabulate"]
+
+OWN_COLUMNS = (
+    "seed", "stage", "attack", "label", "prediction", "cell", "flip_prediction",
+    "worst_prediction", "worst_loss", "dissenting", "x",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One line of a table: candidates for each seed and the judge's word on each candidate.
+
+    Attributes
+    ----------
+    name : str
+    candidates : Tensor, shape (c, n, d)
+        One instance per seed (the last iterate), all iterates, or those of several attacks.
+    verdicts : list of Verdict, length c
+    """
+
+    name: str
+    candidates: Tensor
+    verdicts: list[Verdict]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The word on each seed: a seed is as bad as the worst of its candidates."""
+        return Verdict.worst(self.verdicts)
+
+    @property
+    def x(self) -> Tensor:
+        """The candidate that lies in the seed's cell, the first of several, shape (n, d)."""
+        index, _ = first_in_worst_cell(torch.stack([verdict.cells for verdict in self.verdicts]))
+        return self.candidates[index, torch.arange(len(index), device=index.device)]
+
+
+def judge_row(
+    name: str,
+    candidates: Tensor,
+    model: Classifier,
+    y: Tensor,
+    counterparts: Counterparts,
+    batch_size: BatchSize,
+) -> Row:
+    """Judge every candidate of every seed."""
+    verdicts = [judge(model, x, y, counterparts, batch_size=batch_size) for x in candidates]
+    return Row(name, candidates, verdicts)
+
+
+def join(name: str, rows: Sequence[Row]) -> Row:
+    """Return the row of a family: a seed is as bad as in the worst of its variants."""
+    candidates = torch.cat([row.candidates for row in rows])
+    return Row(name, candidates, [verdict for row in rows for verdict in row.verdicts])
+
+
+def tabulate(
+    row: Row,
+    stage: str,
+    seeds: Tensor,
+    y: Tensor,
+    model: Classifier,
+    schema: Schema,
+    counterparts: Counterparts,
+    loss: str,
+    batch_size: BatchSize,
+) -> pd.DataFrame:
+    """Return the instances of a row in original units, explained; one line per seed."""
+    x = row.x
+    why = explain(model, x, y, counterparts, loss, batch_size=batch_size)
+    classes = pd.Index(schema.classes)
+    own = {
+        "seed": seeds.cpu().numpy(),
+        "stage": stage,
+        "attack": row.name,
+        "label": classes.take(y.cpu().numpy()),
+        "prediction": classes.take(why.prediction.cpu().numpy()),
+        "cell": np.array(CELLS)[row.verdict.cells.cpu().numpy()],
+    }
+    people = schema.decode(x).rename(columns=feature_columns(schema))
+    others = _counterpart_columns(why, x, schema, counterparts)
+    exact = {"x": list(x.to("cpu", torch.float64).numpy())}
+    return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
+
+
+def feature_columns(schema: Schema) -> dict[str, str]:
+    """Return the column that holds each feature: its own name, unless the table needs that."""
+    taken = {*OWN_COLUMNS, *(f"{kind}_{name}" for kind in ("flip", "worst") for name in schema.names)}
+    return {name: f"feature_{name}" if name in taken else name for name in schema.names}
+
+
+def _counterpart_columns(
+    why: Explanation, x: Tensor, schema: Schema, counterparts: Counterparts
+) -> pd.DataFrame:
+    classes = pd.Index(schema.classes)
+    columns: dict[str, object] = {}
+    for kind, index, prediction in (
+        ("flip", why.flip, why.flip_prediction),
+        ("worst", why.worst, why.worst_prediction),
+    ):
+        someone = (index >= 0).cpu().numpy()
+        people = schema.decode(counterparts.take(x, index))
+        for name in schema.sensitive:
+            columns[f"{kind}_{name}"] = people[name].astype(object).where(someone, None)
+        decided = pd.Series(classes.take(prediction.cpu().numpy())).astype(object)
+        columns[f"{kind}_prediction"] = decided.where(someone, None)
+    columns["worst_loss"] = why.worst_loss.cpu().numpy()
+    columns["dissenting"] = why.dissenting.cpu().numpy()
+    return pd.DataFrame(columns).infer_objects()

@@ -1,0 +1,87 @@
+"""The entry point: runs a command and turns every foreseeable failure into one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import warnings
+from typing import Annotated, Never
+
+import typer
+
+from rafair import __version__
+from rafair.cli import commands
+from rafair.errors import RafairError
+
+__all__ = ["app", "main"]
+
+DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# Typer carries a copy of click from 0.20 on; this names the base of all usage errors in both.
+UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="rafair",
+    help="Audit, attack and repair the robust accurate fairness of classifiers on tabular data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        typer.echo(f"rafair {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _register() -> None:
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        command = importlib.import_module(module.name).command
+        app.command(module.name.rpartition(".")[2])(command)
+
+
+def main(arguments: list[str] | None = None) -> Never:
+    """Run the command line and exit.
+
+    Exit codes: 0 done, 1 a gate failed, 2 bad input or usage, 130 interrupted.
+    """
+    warnings.filterwarnings("ignore")  # a user's terminal is no place for a library's deprecations
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    _register()
+    try:
+        code = typer.main.get_command(app).main(arguments, "rafair", standalone_mode=False)
+    except RafairError as error:
+        return _complain(str(error))
+    except UsageProblem as error:
+        return _complain(error.format_message())  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; nothing was written", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except MemoryError:
+        return _complain("out of memory; use fewer --seeds, --counterparts or a smaller --batch-size")
+    except OSError as error:
+        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(text: str, code: int = BAD_INPUT) -> int:
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+    return code

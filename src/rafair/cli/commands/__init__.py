@@ -1,0 +1,1 @@
+"""One module per verb; its function ``command`` becomes ``rafair VERB``."""

@@ -1,0 +1,53 @@
+"""``rafair train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rafair.cli.parsing import names
+
+
+def command(
+    dataset: Annotated[str, typer.Argument(help="adult, bank, compas or credit.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Weights [default: DATASET.safetensors here].")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="[default: 30]")] = None,
+    random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
+    sensitive: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the dataset's].")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> int:
+    """Train the paper's baseline network FCNN(6), and measure it on the whole test split."""
+    columns = names("--sensitive", sensitive)
+
+    from rafair.auditing.files import check_file_target, replace_file
+    from rafair.cli.sources import open_data
+    from rafair.cli.terminal import console, progress
+    from rafair.fairness import model_quality
+    from rafair.models import EPOCHS, serialise_fcnn, train_fcnn
+    from rafair.problem import Counterparts
+
+    data = open_data(dataset, columns)
+    target = out or Path(f"{dataset}.safetensors")
+    check_file_target(target)
+    total = EPOCHS if epochs is None else epochs
+    with progress(quiet=quiet) as on_progress:
+        model = train_fcnn(
+            data,
+            random_state=random_state,
+            epochs=total,
+            on_epoch=lambda done: on_progress("epochs", done, total),
+        )
+    people = Counterparts.of(data.schema)
+    figures = model_quality(model, data.test.x, data.test.y, people)
+    replace_file(target, serialise_fcnn(model.module, data.schema, figures))
+    if not quiet:
+        for name, value in figures.items():
+            console().print(f"{name.replace('_', ' '):<18} {value:.4f}")
+        console().print(f"Weights: {target}", soft_wrap=True)
+    return 0

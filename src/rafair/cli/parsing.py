@@ -1,0 +1,61 @@
+"""From the text of an option to a value."""
+
+from __future__ import annotations
+
+from rafair.errors import InvalidInput
+
+__all__ = ["gates", "names", "number_or"]
+
+
+def number_or(word: str, option: str, text: str) -> int | None:
+    """Return a whole number, or None for ``word``.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither.
+    """
+    if text == word:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f"{option} takes a whole number or {word!r}, not {text!r}") from None
+
+
+def names(option: str, text: str | None) -> list[str] | None:
+    """Return the names in a comma-separated list, None where the option was not given.
+
+    Raises
+    ------
+    InvalidInput
+        If a name is empty.
+    """
+    if text is None:
+        return None
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise InvalidInput(f"{option} takes names separated by commas, not {text!r}")
+    return found
+
+
+def gates(texts: list[str], known: tuple[str, ...]) -> dict[str, float]:
+    """Return the least allowed rates from texts like ``r_af=0.5``.
+
+    Raises
+    ------
+    InvalidInput
+        If a rate is unknown or its bound is no number in [0, 1].
+    """
+    found = {}
+    for text in texts:
+        name, _, bound = text.partition("=")
+        if name not in known:
+            raise InvalidInput(f"--fail-under: unknown rate {name!r}; use one of {', '.join(known)}")
+        try:
+            found[name] = float(bound)
+        except ValueError:
+            raise InvalidInput(f"--fail-under {text!r}: write RATE=NUMBER, as r_af=0.5") from None
+        if not 0 <= found[name] <= 1:
+            raise InvalidInput(f"--fail-under {text!r}: the bound must lie in [0, 1]")
+    return found

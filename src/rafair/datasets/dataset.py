@@ -1,0 +1,79 @@
+"""A dataset: its schema, its two splits, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from torch import Tensor
+
+from rafair.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Dataset", "Split"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a dataset.
+
+    Attributes
+    ----------
+    x : Tensor, shape (n, d), float64, unit space.
+    y : Tensor of int64, shape (n,). Index into ``schema.classes``.
+    frame : DataFrame, shape (n, d + 1)
+        The same rows in original units, label included.
+    """
+
+    x: Tensor
+    y: Tensor
+    frame: pd.DataFrame
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, schema: Schema) -> Split:
+        """Encode the rows of a frame; columns that the schema does not name are left out."""
+        frame = frame.reset_index(drop=True)[[*schema.names, schema.label]]
+        return cls(schema.encode(frame), schema.encode_label(frame), frame)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table ready for an audit.
+
+    Attributes
+    ----------
+    name : str
+        A benchmark's name, or the stem of the file the table came from.
+    schema : Schema
+    train, test : Split
+    provenance : str
+        One sentence: source, what was kept, how it was split.
+    is_benchmark : bool
+        Whether the table is one of those that the package carries.
+    """
+
+    name: str
+    schema: Schema
+    train: Split
+    test: Split
+    provenance: str
+    is_benchmark: bool = False
+
+    def with_sensitive(self, names: Iterable[str]) -> Dataset:
+        """Return the same data with exactly these columns sensitive."""
+        return replace(self, schema=self.schema.with_sensitive(names))
+
+    def digest(self) -> str:
+        """Return a SHA-256 over names, classes, values and labels, in hexadecimal."""
+        sha = hashlib.sha256(repr((self.schema.names, self.schema.classes)).encode())
+        for split in (self.train, self.test):
+            sha.update(split.x.contiguous().numpy().tobytes())
+            sha.update(split.y.contiguous().numpy().tobytes())
+        return sha.hexdigest()

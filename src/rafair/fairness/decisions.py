@@ -1,0 +1,45 @@
+"""What a model decides for each person and for everyone in I(v)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.problem.batching import AUTO, BatchSize, forward_rows, row_ranges
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts
+
+__all__ = ["counterpart_scores", "decide", "predict"]
+
+
+def predict(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
+    """Return f(x): the class with the largest score, the lowest one on ties; shape (n,), int64."""
+    parts = [
+        forward_rows(model, x[start:stop]).argmax(dim=1)
+        for start, stop in row_ranges(len(x), batch_size, model.device)
+    ]
+    return torch.cat(parts)
+
+
+def counterpart_scores(
+    model: Classifier, x: Tensor, counterparts: Counterparts, batch_size: BatchSize = AUTO
+) -> Tensor:
+    """Return the scores of everyone in I(v), shape (n, m, k), in the model's type."""
+    people = x.to(model.device, model.dtype)
+    parts = [
+        forward_rows(model, counterparts.rows(people, start, stop))
+        for start, stop in row_ranges(len(x) * len(counterparts), batch_size, model.device)
+    ]
+    return torch.cat(parts).view(len(x), len(counterparts), -1)
+
+
+def decide(
+    model: Classifier, x: Tensor, counterparts: Counterparts, batch_size: BatchSize = AUTO
+) -> tuple[Tensor, Tensor]:
+    """Return f(v), shape (n,), and f(v') for every v' in I(v), shape (n, m); int64."""
+    scores = counterpart_scores(model, x, counterparts, batch_size)
+    return predict(model, x, batch_size), scores.argmax(dim=2)

@@ -1,0 +1,40 @@
+"""How good a model is on clean data: a robust model that predicts one class means nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rafair.fairness.decisions import predict
+from rafair.fairness.judging import judge
+from rafair.fairness.verdict import TF
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts
+
+__all__ = ["accuracy_figures", "model_quality"]
+
+
+def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float]:
+    """Return ``accuracy``, ``balanced_accuracy`` and ``majority_share`` on the given rows."""
+    correct = predict(model, x) == y
+    recalls = [correct[y == label].double().mean() for label in y.unique()]
+    return {
+        "accuracy": float(correct.double().mean()),
+        "balanced_accuracy": float(sum(recalls)) / len(recalls),
+        "majority_share": float(y.bincount().max() / len(y)),
+    }
+
+
+def model_quality(
+    model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts
+) -> dict[str, float]:
+    """Return the accuracy figures with clean ``if`` and ``af``, all on the given rows."""
+    verdict = judge(model, x, y, counterparts)
+    return {
+        **accuracy_figures(model, x, y),
+        "if": float(verdict.fair.double().mean()),
+        "af": float((verdict.cells == TF).double().mean()),
+    }

@@ -1,0 +1,69 @@
+"""getSeeds(V, n) of Algorithm 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+
+__all__ = ["choose_seeds"]
+
+CLUSTERS = 4
+
+
+def choose_seeds(x: Tensor, n: int | None, random_state: int = 0) -> Tensor:
+    """Choose rows to start attacks from: k-means, then a draw from each cluster.
+
+    Parameters
+    ----------
+    x : Tensor, shape (rows, d), unit space.
+    n : int or None
+        How many, without replacement, each of the four clusters in proportion to its size (largest
+        remainders); None takes every row.
+    random_state : int
+
+    Returns
+    -------
+    Tensor of int64, shape (n,): row numbers in increasing order.
+
+    Raises
+    ------
+    InvalidInput
+        If n is below 1 or above the number of rows.
+
+    Source: Li et al., arXiv:2404.01356v1, Algorithm 1 line 1; Lloyd 1982.
+    """
+    if n is None:
+        return torch.arange(len(x))
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InvalidInput(f"the number of seeds must be a positive whole number, not {n!r}")
+    if n > len(x):
+        raise InvalidInput(f"{n} seeds asked for, but the test split has {len(x)} rows")
+    clusters = _clusters(x.cpu().numpy(), random_state)
+    generator = np.random.default_rng(random_state)
+    chosen = [
+        generator.choice(np.flatnonzero(clusters == cluster), size, replace=False)
+        for cluster, size in enumerate(_shares(np.bincount(clusters), n))
+    ]
+    return torch.from_numpy(np.sort(np.concatenate(chosen)))
+
+
+def _clusters(
+    x: np.ndarray[tuple[int, ...], np.dtype[np.float64]], random_state: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    from sklearn.cluster import KMeans
+
+    clusters = min(CLUSTERS, len(np.unique(x, axis=0)))
+    fitted = KMeans(clusters, n_init=10, random_state=random_state).fit(x)
+    labels: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = fitted.labels_.astype(np.int64)
+    return labels
+
+
+def _shares(sizes: np.ndarray[tuple[int, ...], np.dtype[np.int64]], n: int) -> list[int]:
+    quotas = sizes * n / sizes.sum()
+    shares = np.floor(quotas).astype(np.int64)
+    largest_remainders = np.argsort(shares - quotas, kind="stable")
+    shares[largest_remainders[: n - shares.sum()]] += 1
+    return [int(share) for share in shares]

@@ -1,0 +1,109 @@
+"""What the judge says of each instance: accurate? fair? and the cell of Table 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.fairness.rates import Rates, rates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CELLS", "FB", "FF", "TB", "TF", "Verdict", "first_in_worst_cell"]
+
+TF, TB, FF, FB = range(4)
+CELLS = ("TF", "TB", "FF", "FB")
+
+# One cell for several instances of one seed: the first of these that any instance fell into.
+PRECEDENCE = (TB, FF, FB, TF)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The judge's word on n instances.
+
+    Attributes
+    ----------
+    accurate : Tensor of bool, shape (n,)
+        f(v) = y.
+    fair : Tensor of bool, shape (n,)
+        D(f(v), f(v')) ≤ K·d(v, v') for every v' in I(v).
+    cells : Tensor of int64, shape (n,)
+        TF 0, TB 1, FF 2, FB 3 (Table 1).
+    """
+
+    accurate: Tensor
+    fair: Tensor
+    cells: Tensor
+
+    @classmethod
+    def of(cls, accurate: Tensor, fair: Tensor) -> Verdict:
+        """Place each instance in its cell."""
+        return cls(accurate, fair, 2 * (~accurate).long() + (~fair).long())
+
+    @classmethod
+    def worst(cls, verdicts: Sequence[Verdict]) -> Verdict:
+        """Judge each seed by several instances of it, at least one.
+
+        A seed is accurate (fair) if all its instances are. Its cell is the first of TB, FF, FB that
+        any of them fell into, else TF; so the four rates sum to 1, and R-AF is the rate of TF.
+        """
+        accurate = torch.stack([verdict.accurate for verdict in verdicts]).all(dim=0)
+        fair = torch.stack([verdict.fair for verdict in verdicts]).all(dim=0)
+        cells = torch.stack([verdict.cells for verdict in verdicts])
+        _, cell = first_in_worst_cell(cells)
+        return cls(accurate, fair, cell)
+
+    @classmethod
+    def concat(cls, verdicts: Sequence[Verdict]) -> Verdict:
+        """Join the verdicts on consecutive instances."""
+        return cls(
+            torch.cat([verdict.accurate for verdict in verdicts]),
+            torch.cat([verdict.fair for verdict in verdicts]),
+            torch.cat([verdict.cells for verdict in verdicts]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def rates(self, *, robust: bool = False) -> Rates:
+        """Return ACC, IF, AF, TFR, TBR, FFR and FBR, with Wilson's 95 % intervals under ``"ci"``.
+
+        Parameters
+        ----------
+        robust : bool
+            Name the first three ``r_acc``, ``r_if`` and ``r_af``, as for perturbed instances.
+        """
+        prefix = "r_" if robust else ""
+        return rates(
+            {
+                f"{prefix}acc": self.accurate,
+                f"{prefix}if": self.fair,
+                f"{prefix}af": self.cells == TF,
+                "tfr": self.cells == TF,
+                "tbr": self.cells == TB,
+                "ffr": self.cells == FF,
+                "fbr": self.cells == FB,
+            }
+        )
+
+
+def first_in_worst_cell(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Pick one of several instances of each seed: the first that lies in the seed's cell.
+
+    Parameters
+    ----------
+    cells : Tensor of int64, shape (instances, n).
+
+    Returns
+    -------
+    index, cell : Tensor of int64, shape (n,) each.
+    """
+    rank = torch.empty(len(CELLS), dtype=torch.int64, device=cells.device)
+    rank[list(PRECEDENCE)] = torch.arange(len(CELLS), device=cells.device)
+    index = rank[cells].argmin(dim=0)
+    return index, cells.gather(0, index.unsqueeze(0)).squeeze(0)

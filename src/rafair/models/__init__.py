@@ -1,0 +1,25 @@
+"""Any classifier behind one protocol, and the paper's baseline network."""
+
+from rafair.models.pretrained import baseline, baseline_metrics, baseline_path
+from rafair.models.classifier import Access, Classifier, parse_device, require_gradient
+from rafair.models.networks import EPOCHS, fcnn, fit, load_fcnn, read_metadata, serialise_fcnn, train_fcnn
+from rafair.models.wrapping import adapter_names, wrap
+
+__all__ = [
+    "EPOCHS",
+    "Access",
+    "Classifier",
+    "adapter_names",
+    "baseline",
+    "baseline_metrics",
+    "baseline_path",
+    "fcnn",
+    "fit",
+    "load_fcnn",
+    "parse_device",
+    "read_metadata",
+    "require_gradient",
+    "serialise_fcnn",
+    "train_fcnn",
+    "wrap",
+]

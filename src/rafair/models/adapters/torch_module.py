@@ -1,0 +1,174 @@
+"""Any torch module: one logit, k logits, or probabilities from a sigmoid or softmax."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rafair.models.classifier import Access
+    from rafair.schema import Schema
+
+__all__ = ["TorchClassifier", "accepts", "adapt"]
+
+Output: TypeAlias = Literal["logits", "probabilities"]
+
+SQUASHING = (nn.Softmax, nn.Sigmoid)
+STATEFUL = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+PROBES = 256
+# Far outside the unit cube a logit leaves [0, 1], a probability does not.
+FAR = 1e3
+
+
+@dataclass(frozen=True, eq=False)
+class TorchClassifier:
+    """A torch module as a classifier; the module is used as it is, never switched or moved.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        From rows (n, d) to (n, k), (n, 1) or (n,).
+    output : {"logits", "probabilities"}
+        What ``module`` returns. Probabilities are mapped to logits; where the module is a
+        ``Sequential`` that ends in a softmax or sigmoid, by leaving that last layer out, which is
+        exact where the softmax saturates.
+    """
+
+    module: nn.Module
+    output: Output
+    body: nn.Module = field(repr=False)
+    body_output: Output = field(repr=False)
+    access: Access = "gradient"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the module's first floating-point parameter or buffer; float32 without one."""
+        found = (t.dtype for t in _tensors(self.module) if t.is_floating_point())
+        return next(found, torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's first parameter or buffer lies; the CPU without one."""
+        return next((t.device for t in _tensors(self.module)), torch.device("cpu"))
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return logits, shape (n, k), differentiable with respect to x, shape (n, d)."""
+        raw = _as_columns(self.body(x), len(x))
+        if self.body_output == "logits":
+            return torch.cat([torch.zeros_like(raw), raw], dim=1) if raw.shape[1] == 1 else raw
+        tiny = torch.finfo(raw.dtype).tiny
+        if raw.shape[1] == 1:
+            p = raw.clamp(tiny, 1 - torch.finfo(raw.dtype).eps / 2)
+            return torch.cat([torch.log1p(-p), torch.log(p)], dim=1)
+        return torch.log(raw.clamp_min(tiny))
+
+    def digest(self) -> str:
+        """Return a SHA-256 over the names and bytes of parameters and buffers, in hexadecimal."""
+        sha = hashlib.sha256(repr(self.module).encode())
+        for name, tensor in self.module.state_dict().items():
+            sha.update(name.encode())
+            sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return sha.hexdigest()
+
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> TorchClassifier:
+        """Return a copy on another device or of another type; this one stays where it is."""
+        module = copy.deepcopy(self.module).to(device=device, dtype=dtype or self.dtype)
+        return _build(module, self.output)
+
+
+def accepts(model: Any) -> bool:
+    """Tell whether ``model`` is a torch module."""
+    return isinstance(model, nn.Module)
+
+
+def adapt(model: nn.Module, schema: Schema | None, output: Output | Literal["auto"]) -> Any:
+    """Wrap a torch module; see ``rafair.wrap``."""
+    if any(isinstance(layer, STATEFUL) and layer.training for layer in model.modules()):
+        raise InvalidInput(
+            "the module is in training mode and holds dropout or batch normalisation, so that its "
+            "predictions change from call to call; call model.eval() first"
+        )
+    if schema is not None:
+        _check_width(model, schema)
+    return _build(model, _detect(model, schema) if output == "auto" else output)
+
+
+def _build(module: nn.Module, output: Output) -> TorchClassifier:
+    strip = (
+        output == "probabilities"
+        and isinstance(module, nn.Sequential)
+        and len(module) > 1
+        and isinstance(module[-1], SQUASHING)
+    )
+    if strip and isinstance(module, nn.Sequential):
+        return TorchClassifier(module, output, module[:-1], "logits")
+    return TorchClassifier(module, output, module, output)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _as_columns(raw: Tensor, n: int) -> Tensor:
+    if raw.ndim == 1 and len(raw) == n:
+        return raw.unsqueeze(1)
+    if raw.ndim != 2 or len(raw) != n or raw.shape[1] < 1:
+        raise InvalidInput(
+            f"the model returned shape {tuple(raw.shape)} for {n} rows; "
+            "it must be (n, classes), (n, 1) or (n,)"
+        )
+    return raw
+
+
+def _width(module: nn.Module) -> int | None:
+    linear = (layer.in_features for layer in module.modules() if isinstance(layer, nn.Linear))
+    return next(linear, None)
+
+
+def _probe(module: nn.Module, width: int, scale: float) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.rand(PROBES, width, generator=generator) * 2 * scale - scale * (scale > 1)
+    first = next(iter(_tensors(module)), torch.empty(0))
+    try:
+        with torch.no_grad():
+            return _as_columns(module(rows.to(first.device, first.dtype)), PROBES)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(f"the model does not accept rows of {width} features: {reason}") from error
+
+
+def _check_width(module: nn.Module, schema: Schema) -> None:
+    classes = _probe(module, len(schema.features), 0.5).shape[1]
+    if max(classes, 2) != len(schema.classes):
+        raise InvalidInput(
+            f"the model has {max(classes, 2)} classes, the data {len(schema.classes)}"
+        )
+
+
+def _detect(module: nn.Module, schema: Schema | None) -> Output:
+    """Tell probabilities from logits by their range, near and far from the data."""
+    last = list(module.modules())[-1]
+    if isinstance(last, nn.LogSoftmax):
+        return "logits"
+    width = len(schema.features) if schema is not None else _width(module)
+    if width is None:
+        raise InvalidInput(
+            "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
+        )
+    for scale in (0.5, FAR):
+        if not _looks_like_probabilities(_probe(module, width, scale)):
+            return "logits"
+    return "probabilities"
+
+
+def _looks_like_probabilities(raw: Tensor) -> bool:
+    inside = bool(((raw >= 0) & (raw <= 1)).all())
+    sums = raw.sum(dim=1)
+    return inside and (raw.shape[1] == 1 or torch.allclose(sums, torch.ones_like(sums), atol=1e-4))

@@ -1,0 +1,58 @@
+"""How many rows go through a model at once, such that the result never depends on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rafair.models import Classifier
+
+__all__ = ["AUTO", "BatchSize", "forward_rows", "padded", "row_ranges"]
+
+BatchSize: TypeAlias = int | Literal["auto"]
+AUTO: Literal["auto"] = "auto"
+
+# Rows whose activations stay in a core's cache (measured in benchmarks/), and many for a GPU.
+CPU_ROWS = 4096
+GPU_ROWS = 1 << 18
+
+# Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
+# gave a row other last bits in batches of 1 to 8 than in any larger one. Smaller batches are padded
+# to this many rows, so that one row's numbers never depend on its company.
+MIN_ROWS = 64
+
+
+def row_ranges(n: int, batch_size: BatchSize, device: torch.device) -> Iterator[tuple[int, int]]:
+    """Cut n rows into consecutive ranges of ``batch_size``.
+
+    Raises
+    ------
+    InvalidInput
+        If ``batch_size`` is neither ``"auto"`` nor a positive whole number.
+    """
+    if batch_size == AUTO:
+        size = CPU_ROWS if device.type == "cpu" else GPU_ROWS
+    elif isinstance(batch_size, int) and batch_size > 0:
+        size = batch_size
+    else:
+        raise InvalidInput(f"batch_size must be 'auto' or a positive number, not {batch_size!r}")
+    return ((start, min(start + size, n)) for start in range(0, n, size))
+
+
+def padded(rows: Tensor) -> Tensor:
+    """Repeat the last row until there are enough for the kernels that large batches use."""
+    lacking = MIN_ROWS - len(rows)
+    return torch.cat([rows, rows[-1:].expand(lacking, -1)]) if lacking > 0 else rows
+
+
+def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
+    """Return the scores (n, k) of rows (n, d) in the model's type, without a graph."""
+    with torch.no_grad():
+        return model.scores(padded(rows.to(model.device, model.dtype)))[: len(rows)]

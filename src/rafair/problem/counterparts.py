@@ -1,0 +1,196 @@
+"""I(v): everyone who differs from v only in sensitive attributes."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rafair.schema import Schema
+
+__all__ = ["SAME", "Counterparts"]
+
+# Two values are one when they differ by at most this, in unit space.
+SAME = 1e-6
+# More combinations than this are enumerated by nobody; sample instead.
+MAX_COMBINATIONS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Counterparts:
+    """The sensitive columns and the combinations of values they take.
+
+    Parameters
+    ----------
+    columns : sequence of int, length s
+        Sensitive columns of unit space.
+    grid : Tensor, shape (m, s), unit space
+        One combination per row. From ``product`` the last column runs fastest.
+    total : int, optional
+        Size of the full product that ``grid`` was sampled from; m by default.
+    """
+
+    columns: tuple[int, ...]
+    grid: Tensor
+    total: int = 0
+
+    def __post_init__(self) -> None:
+        columns = tuple(int(column) for column in self.columns)
+        grid = torch.as_tensor(self.grid, dtype=torch.float64)
+        if grid.ndim != 2 or grid.shape[0] < 1 or grid.shape[1] != len(columns):
+            raise InvalidInput(
+                f"counterparts: the grid has shape {tuple(grid.shape)}; it must be "
+                f"(combinations, {len(columns)}), one column per sensitive column"
+            )
+        if len(set(columns)) != len(columns) or any(column < 0 for column in columns):
+            raise InvalidInput(f"counterparts: columns {columns} must be different and not negative")
+        if not torch.isfinite(grid).all():
+            raise InvalidInput("counterparts: the grid holds NaN or infinity")
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "grid", grid)
+        object.__setattr__(self, "total", self.total or len(grid))
+
+    @classmethod
+    def product(
+        cls,
+        columns: Sequence[int],
+        values: Sequence[Sequence[float]],
+        *,
+        sample: int | None = None,
+        random_state: int = 0,
+    ) -> Counterparts:
+        """Return all combinations of the values of each column, or a sample of them.
+
+        Parameters
+        ----------
+        columns : sequence of int
+        values : sequence of sequences of float, unit space
+            The values of each column.
+        sample : int, optional
+            Draw this many combinations without replacement, the same for every v. A v that is not
+            among them is still judged itself.
+        random_state : int
+
+        Raises
+        ------
+        InvalidInput
+            If a column has no value, or there are more than a million combinations and no sample.
+        """
+        if len(columns) != len(values) or not columns:
+            raise InvalidInput("counterparts: give one list of values per sensitive column")
+        axes = [np.asarray(axis, dtype=np.float64).ravel() for axis in values]
+        sizes = [len(axis) for axis in axes]
+        total = math.prod(sizes)
+        if total == 0:
+            raise InvalidInput("counterparts: a sensitive column has no value")
+        if sample is not None and sample < 1:
+            raise InvalidInput(f"counterparts: a sample needs at least 1 combination, not {sample}")
+        if sample is None and total > MAX_COMBINATIONS:
+            raise InvalidInput(
+                f"I(v) has {total:,} combinations; sample some of them or name fewer sensitive columns"
+            )
+        if sample is None or sample >= total:
+            chosen = np.arange(total)
+        else:
+            chosen = np.array(sorted(random.Random(random_state).sample(range(total), sample)))  # noqa: S311
+        places = np.unravel_index(chosen, sizes)
+        grid = np.stack([axis[place] for axis, place in zip(axes, places, strict=True)], axis=1)
+        return cls(tuple(columns), torch.from_numpy(grid), total)
+
+    @classmethod
+    def of(
+        cls,
+        schema: Schema,
+        *,
+        only: str | None = None,
+        sample: int | None = None,
+        random_state: int = 0,
+    ) -> Counterparts:
+        """Return all combinations of the observed values of a schema's sensitive features.
+
+        Parameters
+        ----------
+        only : str, optional
+            Vary this sensitive feature alone.
+        sample, random_state : see ``product``.
+        """
+        names = schema.sensitive if only is None else (only,)
+        if not names:
+            raise InvalidInput("the schema has no sensitive feature; name at least one")
+        columns = [schema.index(name) for name in names]
+        axes = [schema.features[column].axis.tolist() for column in columns]
+        return cls.product(columns, axes, sample=sample, random_state=random_state)
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    @cached_property
+    def _grids(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
+        return {}
+
+    def _grid_like(self, x: Tensor) -> Tensor:
+        key = (x.device, x.dtype)
+        if key not in self._grids:
+            self._grids[key] = self.grid.to(x.device, x.dtype)
+        return self._grids[key]
+
+    def expand(self, x: Tensor) -> Tensor:
+        """Return every counterpart of every row, shape (n, m, d), in x's type.
+
+        ``rows`` gives the same people piece by piece where n · m · d numbers are too many.
+        """
+        return self.rows(x, 0, len(x) * len(self)).view(len(x), len(self), x.shape[1])
+
+    def rows(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Return rows start..stop of the flattened ``expand(x)``, shape (stop − start, d)."""
+        flat = torch.arange(start, stop, device=x.device)
+        people = x[flat // len(self)]
+        people[:, list(self.columns)] = self._grid_like(x)[flat % len(self)]
+        return people
+
+    def take(self, x: Tensor, index: Tensor) -> Tensor:
+        """Return one counterpart of each row, by its row of the grid; −1 is v itself.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d).
+        index : Tensor of int64, shape (n,).
+
+        Returns
+        -------
+        Tensor, shape (n, d), in x's type.
+        """
+        people = x.clone()
+        chosen = self._grid_like(x)[index.clamp_min(0)]
+        own = x[:, list(self.columns)]
+        people[:, list(self.columns)] = torch.where(index.unsqueeze(1) < 0, own, chosen)
+        return people
+
+    def is_self(self, x: Tensor) -> Tensor:
+        """Tell which combinations are v's own, by value; shape (n, m), bool."""
+        own = x[:, list(self.columns)].to(torch.float64)
+        grid = self._grid_like(own)
+        same = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
+        for column in range(grid.shape[1]):
+            same &= (own[:, column, None] - grid[None, :, column]).abs() <= SAME
+        return same
+
+    def valid(self, x: Tensor) -> Tensor:
+        """Tell which combinations are possible people, shape (n, m), bool; all of them here."""
+        return torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
+
+    def blocks(self, n: int, rows: int = 1 << 17) -> Iterator[slice]:
+        """Cut n seeds into slices whose (seeds, m) matrices stay small."""
+        step = max(1, rows // len(self))
+        return (slice(start, min(start + step, n)) for start in range(0, n, step))

@@ -1,0 +1,95 @@
+"""∇ₓ l(y, f(x)) for many rows at once, as a direction and the logarithm of its scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.problem.batching import AUTO, BatchSize, padded, row_ranges
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem.counterparts import Counterparts
+    from rafair.problem.losses import Loss
+
+__all__ = ["GradientRows", "counterpart_gradient_norms", "gradient_rows"]
+
+
+@dataclass(frozen=True)
+class GradientRows:
+    """Gradients g = exp(log_scale) · direction of n rows.
+
+    Attributes
+    ----------
+    direction : Tensor, shape (n, d), in the model's type. Has the signs of the gradient.
+    log_scale : Tensor, shape (n,), float64.
+    loss : Tensor, shape (n,), in the model's type.
+    """
+
+    direction: Tensor
+    log_scale: Tensor
+    loss: Tensor
+
+    @property
+    def log_norm(self) -> Tensor:
+        """log ‖g‖₁, shape (n,), float64; −∞ where the gradient is exactly zero."""
+        return self.log_scale + self.direction.abs().sum(dim=1, dtype=torch.float64).log()
+
+
+def _gradient_chunk(
+    model: Classifier, rows: Tensor, y: Tensor, loss: Loss
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return scores, direction and log_scale of rows that fit one batch."""
+    n = len(rows)
+    rows = padded(rows.to(model.device, model.dtype).detach()).requires_grad_()
+    y = torch.cat([y, y[-1:].expand(len(rows) - n)])
+    with torch.enable_grad():
+        scores = model.scores(rows)
+    outer, log_scale = loss.derivative(scores.detach(), y)
+    (direction,) = torch.autograd.grad(scores, rows, outer)
+    return scores.detach()[:n], direction[:n], log_scale[:n]
+
+
+def gradient_rows(
+    model: Classifier, x: Tensor, y: Tensor, loss: Loss, batch_size: BatchSize = AUTO
+) -> GradientRows:
+    """Differentiate the loss of each row by its features.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d), unit space.
+    y : Tensor of int64, shape (n,).
+    """
+    parts = []
+    for start, stop in row_ranges(len(x), batch_size, model.device):
+        labels = y[start:stop]
+        scores, direction, scale = _gradient_chunk(model, x[start:stop], labels, loss)
+        parts.append((direction, scale, loss.value(scores, labels)))
+    return GradientRows(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def counterpart_gradient_norms(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    loss: Loss,
+    batch_size: BatchSize = AUTO,
+) -> Tensor:
+    """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), shape (n, m), float64.
+
+    Computed over the flattened seeds × counterparts in batches of ``batch_size`` rows; only one
+    number per row is kept.
+    """
+    m = len(counterparts)
+    people = x.to(model.device, model.dtype)
+    norms = torch.empty(len(x) * m, dtype=torch.float64, device=model.device)
+    for start, stop in row_ranges(len(norms), batch_size, model.device):
+        rows = counterparts.rows(people, start, stop)
+        labels = y[torch.arange(start, stop, device=y.device) // m]
+        _, direction, scale = _gradient_chunk(model, rows, labels, loss)
+        norms[start:stop] = scale + direction.abs().sum(dim=1).to(torch.float64).log()
+    return norms.view(len(x), m)

@@ -1,0 +1,151 @@
+"""Losses l(y, f(x)), and their derivatives by the scores, exact where a softmax saturates.
+
+A gradient is kept as ``exp(log_scale) · direction`` with a direction of moderate size: on a network
+that is sure of itself the true derivative underflows, while its sign and its order of magnitude,
+which the paper's algorithms compare, do not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rafair.errors import InvalidInput
+
+# exp of minus this is still finite in float64.
+SMALLEST = -690.0
+
+__all__ = ["CrossEntropy", "Loss", "Margin", "MeanSquaredError", "loss_names", "make_loss"]
+
+
+class Loss(Protocol):
+    """A loss of scores z (n, k) against labels y (n,)."""
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every row, shape (n,)."""
+        ...
+
+    def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ∂l/∂z as a direction (n, k) in z's type and a log_scale (n,) in float64."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Odds:
+    """What all losses share: the class y against all the others together."""
+
+    others: Tensor  # (n, k): softmax over the classes other than y, 0 at y
+    gap: Tensor  # (n,): log-odds against y
+
+    @classmethod
+    def of(cls, z: Tensor, y: Tensor) -> _Odds:
+        rivals = z.scatter(1, y.unsqueeze(1), -math.inf)
+        top = torch.logsumexp(rivals, dim=1)
+        return cls(torch.exp(rivals - top.unsqueeze(1)), top - z.gather(1, y.unsqueeze(1)).squeeze(1))
+
+    @property
+    def log_wrong(self) -> Tensor:
+        """log(1 − p_y), from the other classes' sum, never from 1 − p_y."""
+        return functional.logsigmoid(self.gap)
+
+    @property
+    def log_right(self) -> Tensor:
+        """log p_y."""
+        return functional.logsigmoid(-self.gap)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError:
+    """Mean over the classes of (p − e_y)², p the softmax of the scores: the paper's setting."""
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every row, shape (n,), in [0, 2/k]."""
+        odds = _Odds.of(z, y)
+        squares = odds.others.square().sum(dim=1)
+        return torch.exp(2 * odds.log_wrong) * (1 + squares) / z.shape[1]
+
+    def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ∂l/∂z = (2/k) p ⊙ ((p − e_y) − ⟨p, p − e_y⟩), direction and log_scale.
+
+        With q = 1 − p_y, t the softmax over the other classes and S = Σ t², this is (2/k) q² times
+        t_j (t_j − S) + p_y t_j (1 + S) at j ≠ y and −p_y (1 + S) at y; t_j − S = Σᵢ tᵢ (t_j − tᵢ)
+        does not cancel, and the larger of the two parts is taken out as the scale.
+        """
+        odds = _Odds.of(z.to(torch.float64), y)
+        t = odds.others
+        k = z.shape[1]
+        ones_and_squares = 1 + t.square().sum(dim=1, keepdim=True)
+        towards_right = (t * ones_and_squares).scatter(1, y.unsqueeze(1), -ones_and_squares)
+        log_scale = odds.log_right
+        direction = towards_right
+        if k > 2:
+            among_others = t * (t.unsqueeze(1) * (t.unsqueeze(2) - t.unsqueeze(1))).sum(dim=2)
+            log_scale = torch.maximum(log_scale, among_others.abs().amax(dim=1).log())
+            log_scale = log_scale.clamp_min(SMALLEST)
+            weight = torch.exp(odds.log_right - log_scale).unsqueeze(1)
+            direction = among_others * torch.exp(-log_scale).unsqueeze(1) + weight * towards_right
+        return direction.to(z.dtype), math.log(2 / k) + 2 * odds.log_wrong + log_scale
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """−log p_y, in nats."""
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every row, shape (n,), in nats."""
+        return -_Odds.of(z, y).log_right
+
+    def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ∂l/∂z = p − e_y = (1 − p_y)(t − e_y), direction and log_scale."""
+        odds = _Odds.of(z.to(torch.float64), y)
+        minus_one = torch.full_like(odds.gap, -1.0).unsqueeze(1)
+        return odds.others.scatter(1, y.unsqueeze(1), minus_one).to(z.dtype), odds.log_wrong
+
+
+@dataclass(frozen=True)
+class Margin:
+    """max over j ≠ y of z_j, minus z_y: positive exactly where the prediction is wrong."""
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every row, shape (n,), in units of the scores."""
+        rivals = z.scatter(1, y.unsqueeze(1), -math.inf)
+        return rivals.amax(dim=1) - z.gather(1, y.unsqueeze(1)).squeeze(1)
+
+    def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return +1 at the strongest other class, −1 at y; the log_scale is 0."""
+        rival = z.scatter(1, y.unsqueeze(1), -math.inf).argmax(dim=1, keepdim=True)
+        one = torch.ones_like(rival, dtype=z.dtype)
+        direction = torch.zeros_like(z).scatter(1, rival, one).scatter(1, y.unsqueeze(1), -one)
+        return direction, torch.zeros(len(z), dtype=torch.float64, device=z.device)
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": MeanSquaredError(),
+    "cross_entropy": CrossEntropy(),
+    "margin": Margin(),
+}
+
+
+def loss_names() -> tuple[str, ...]:
+    """Return the names that ``make_loss`` takes."""
+    return tuple(LOSSES)
+
+
+def make_loss(loss: str | Loss) -> Loss:
+    """Return the loss of a name; a loss is returned as it is.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no loss of this name.
+    """
+    if not isinstance(loss, str):
+        return loss
+    if loss not in LOSSES:
+        raise InvalidInput(f"unknown loss {loss!r}; use one of {', '.join(LOSSES)}")
+    return LOSSES[loss]

@@ -1,0 +1,149 @@
+"""Δ: where a seed may be moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.schema import Schema
+
+__all__ = ["SETTINGS", "PerturbationSpace", "Setting"]
+
+Setting: TypeAlias = Literal["paper", "feasible"]
+PerFeature: TypeAlias = "float | Sequence[float] | Tensor"
+SETTINGS: tuple[Setting, ...] = ("paper", "feasible")
+
+# Slack of ``contains``, and of the nearest lattice point: float32 rounding of a number in [0, 1].
+SLACK = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PerturbationSpace:
+    """The L∞ ball around a seed, cut by the domain; only perturbable columns move.
+
+    Every parameter is a scalar or one number per feature, in unit space.
+
+    Parameters
+    ----------
+    epsilon : float or (d,)
+        Radius; infinity leaves the domain as the only bound.
+    perturbable : bool or (d,)
+        Which columns may move.
+    lower, upper : float or (d,)
+        The domain.
+    lattice : float or (d,)
+        Distance of neighbouring possible values, counted from 0; 0 where every value is possible.
+
+    Raises
+    ------
+    InvalidInput
+        If ε is negative or NaN, or a lower bound lies above its upper one.
+    """
+
+    epsilon: PerFeature = math.inf
+    perturbable: bool | Sequence[bool] | Tensor = True
+    lower: PerFeature = 0.0
+    upper: PerFeature = 1.0
+    lattice: PerFeature = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "lower", "upper", "lattice"):
+            object.__setattr__(self, name, _vector(getattr(self, name), name, torch.float64))
+        object.__setattr__(self, "perturbable", _vector(self.perturbable, "perturbable", torch.bool))
+        for name in ("epsilon", "lattice"):
+            if not bool((self._field(name) >= 0).all()):
+                raise InvalidInput(f"{name} must not be negative or NaN")
+        lengths = {v.numel() for v in map(self._field, self.__dataclass_fields__) if v.ndim}
+        if len(lengths) > 1:
+            raise InvalidInput(f"Δ: its vectors have different lengths {sorted(lengths)}")
+        if not bool((self._field("lower") <= self._field("upper")).all()):
+            raise InvalidInput("Δ: a lower bound lies above its upper bound or is NaN")
+
+    @classmethod
+    def of(
+        cls, schema: Schema, epsilon: PerFeature = math.inf, setting: Setting = "paper"
+    ) -> PerturbationSpace:
+        """Return the Δ of a schema.
+
+        Parameters
+        ----------
+        epsilon : float or (d,), unit space: a share of each feature's range.
+        setting : {"paper", "feasible"}
+            *paper* moves every feature that is not sensitive, coded categories included, by any
+            amount. *feasible* moves numeric and integer features only and rounds to possible values.
+        """
+        if setting not in SETTINGS:
+            raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")
+        features = schema.features
+        if setting == "paper":
+            return cls(epsilon, [not feature.sensitive for feature in features])
+        movable = [feature.perturbable and not feature.has_levels for feature in features]
+        return cls(epsilon, movable, lattice=[feature.spacing for feature in features])
+
+    def _field(self, name: str) -> Tensor:
+        value = getattr(self, name)
+        assert isinstance(value, Tensor)  # noqa: S101 - __post_init__ made it one
+        return value
+
+    def _like(self, name: str, x: Tensor) -> Tensor:
+        value = self._field(name)
+        return value.to(x.device, x.dtype if value.is_floating_point() else value.dtype)
+
+    def movable(self, x: Tensor) -> Tensor:
+        """Return which columns may move, shape (d,), bool."""
+        return self._like("perturbable", x).expand(x.shape[1])
+
+    def bounds(self, origin: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest point of Δ around ``origin``, each (n, d)."""
+        epsilon, movable = self._like("epsilon", origin), self.movable(origin)
+        low = torch.maximum(origin - epsilon, self._like("lower", origin))
+        high = torch.minimum(origin + epsilon, self._like("upper", origin))
+        return torch.where(movable, low, origin), torch.where(movable, high, origin)
+
+    def project(self, x: Tensor, origin: Tensor) -> Tensor:
+        """Return the nearest point of Δ around ``origin`` to each row, shape (n, d)."""
+        low, high = self.bounds(origin)
+        return torch.minimum(torch.maximum(x, low), high)
+
+    def contains(self, x: Tensor, origin: Tensor) -> Tensor:
+        """Tell which rows lie in Δ around their origin, on the lattice too; shape (n,), bool."""
+        low, high = self.bounds(origin)
+        inside = (x >= low - SLACK) & (x <= high + SLACK)
+        return (inside & ((x - self.round(x, origin)).abs() <= SLACK)).all(dim=1)
+
+    def round(self, x: Tensor, origin: Tensor) -> Tensor:
+        """Return the nearest possible value inside Δ, column by column, shape (n, d).
+
+        Where Δ holds no lattice point (the origin is none itself), the origin's value is returned.
+        """
+        spacing = self._like("lattice", x)
+        on_lattice = self.movable(x) & (spacing > 0)
+        if not on_lattice.any():
+            return x
+        unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
+        low, high = self.bounds(origin)
+        # In multiples of the spacing; the slack keeps a bound that is itself a lattice point.
+        first = torch.ceil(low / unit - SLACK)
+        last = torch.floor(high / unit + SLACK)
+        nearest = torch.minimum(torch.maximum(torch.round(x / unit), first), last) * unit
+        inside = torch.minimum(torch.maximum(nearest, low), high)
+        return torch.where(on_lattice, torch.where(first <= last, inside, origin), x)
+
+
+def _vector(value: Any, name: str, dtype: torch.dtype) -> Tensor:
+    try:
+        vector = torch.as_tensor(value, dtype=dtype).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInput(f"{name} must be a number or one number per feature") from error
+    if vector.ndim > 1:
+        raise InvalidInput(f"{name} has shape {tuple(vector.shape)}; use a number or a vector")
+    return vector

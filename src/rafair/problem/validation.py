@@ -1,0 +1,99 @@
+"""What every attack and repair asks of its inputs before it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+from rafair.problem.space import SLACK
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem.counterparts import Counterparts
+    from rafair.problem.space import PerturbationSpace
+
+__all__ = ["check_problem", "check_rows", "check_step"]
+
+
+def check_rows(x: Tensor, y: Tensor | None, counterparts: Counterparts, model: Classifier) -> None:
+    """Refuse rows that are no finite (n, d) table with a label each.
+
+    Raises
+    ------
+    InvalidInput
+        With the first offending row and column, or the shapes.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
+        raise InvalidInput("x must be a floating-point tensor of shape (n, d)")
+    if not len(x):
+        raise InvalidInput("x has no row")
+    if x.device.type != model.device.type:
+        raise InvalidInput(f"x lies on {x.device}, the model on {model.device}; move x there")
+    if max(counterparts.columns) >= x.shape[1]:
+        raise InvalidInput(
+            f"sensitive column {max(counterparts.columns)} does not exist; x has {x.shape[1]} columns"
+        )
+    if not torch.isfinite(x).all():
+        row, column = (~torch.isfinite(x)).nonzero()[0].tolist()
+        raise InvalidInput(f"x, row {row}, column {column}: {x[row, column].item()} is not finite")
+    if y is not None:
+        _check_labels(x, y, model)
+
+
+def _check_labels(x: Tensor, y: Tensor, model: Classifier) -> None:
+    if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),):
+        raise InvalidInput(f"y must be an int64 tensor of shape ({len(x)},)")
+    classes = model.scores(x[:1].to(model.dtype)).shape[1]
+    if bool((y < 0).any()) or bool((y >= classes).any()):
+        raise InvalidInput(f"y holds labels outside 0..{classes - 1}, the model's classes")
+
+
+def check_problem(
+    model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
+) -> None:
+    """Refuse a problem that has no meaning.
+
+    Raises
+    ------
+    InvalidInput
+        If x is not finite or leaves the domain where it may move, y is no label, or Δ lets a
+        sensitive feature move.
+    """
+    check_rows(x, y, counterparts, model)
+    movable = space.movable(x) if _fits(space, x) else None
+    if movable is None:
+        raise InvalidInput(f"Δ is not made for x's {x.shape[1]} columns")
+    sensitive = [column for column in counterparts.columns if movable[column]]
+    if sensitive:
+        raise InvalidInput(f"Δ lets the sensitive column {sensitive[0]} move; fix it")
+    low, high = space.bounds(x)
+    outside = ((x < low - SLACK) | (x > high + SLACK)).nonzero()
+    if len(outside):
+        row, column = outside[0].tolist()
+        raise InvalidInput(
+            f"x, row {row}, column {column}: {x[row, column].item():g} lies outside the domain"
+        )
+
+
+def _fits(space: PerturbationSpace, x: Tensor) -> bool:
+    vectors = (getattr(space, name) for name in space.__dataclass_fields__)
+    return all(vector.ndim == 0 or vector.numel() == x.shape[1] for vector in vectors)
+
+
+def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
+    """Refuse a number of steps or a step size that is no positive number.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise InvalidInput(f"steps must be a whole number, 0 or more, not {steps!r}")
+    if not bool(torch.isfinite(step_size).all()) or bool((step_size < 0).any()):
+        raise InvalidInput("step_size must be finite and not negative")
+    if width is not None and step_size.ndim and step_size.numel() != width:
+        raise InvalidInput(f"step_size has {step_size.numel()} numbers for {width} features")
+

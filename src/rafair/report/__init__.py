@@ -1,0 +1,5 @@
+"""What a finished run says: a page, its figures, and tables for a terminal."""
+
+from rafair.report.page import render_pages, write_report
+
+__all__ = ["render_pages", "write_report"]

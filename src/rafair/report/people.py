@@ -1,0 +1,131 @@
+"""The worst instances as stories: who, what changed, which counterpart, which decisions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rafair.report.words import headline_attack
+
+if TYPE_CHECKING:
+    from rafair.auditing import AuditResult
+
+__all__ = ["Story", "worst_stories"]
+
+
+@dataclass(frozen=True)
+class Story:
+    """One broken instance.
+
+    Attributes
+    ----------
+    seed : int
+        Row of the test split.
+    cell : str
+    who : list of (feature, value)
+        The person before the attack.
+    changes : list of (feature, before, after)
+    moved : str
+        What moved too little to show as another value.
+    label, before, after : str
+        The truth, and the decisions on the person before and after.
+    flips : str
+        The smallest sensitive change that gets another decision, and that decision; empty if none.
+    worst : str
+        The counterpart with the largest loss, and its decision.
+    dissenting : str
+        Share of counterparts decided otherwise.
+    """
+
+    seed: int
+    cell: str
+    who: list[tuple[str, str]]
+    changes: list[tuple[str, str, str]]
+    moved: str
+    label: str
+    before: str
+    after: str
+    flips: str
+    worst: str
+    dissenting: str
+
+
+def worst_stories(run: AuditResult, n: int = 10) -> list[Story]:
+    """Return up to n broken instances of the strongest attack, largest loss of a counterpart first.
+
+    Instances that the attack broke come before those that were broken already.
+    """
+    name = headline_attack(run.metrics)
+    clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
+    rows = run.instances[
+        (run.instances["stage"] == "attacked") & (run.instances["attack"] == name)
+    ].set_index("seed")
+    broken = rows[rows["cell"] != "TF"].copy()
+    broken["was_fine"] = clean.loc[broken.index, "cell"] == "TF"
+    broken = broken.sort_values(["was_fine", "worst_loss"], ascending=False, kind="stable")
+    return [
+        _story(seed, clean.loc[seed], row, run.manifest["schema"])
+        for seed, row in broken.head(n).iterrows()
+    ]
+
+
+def _story(seed: Any, before: pd.Series, after: pd.Series, schema: dict[str, Any]) -> Story:
+    features = [{**f, "column": _column(f["name"], before)} for f in schema["features"]]
+    values = {f["name"]: (before[f["column"]], after[f["column"]]) for f in features}
+    units = {f["name"]: f["unit"] for f in features}
+    changed = [name for name, (old, new) in values.items() if old != new]
+    hidden = [
+        f"{f['name']} {shift:+.2f}"
+        for f, shift in zip(features, after["x"] - before["x"], strict=True)
+        if f["name"] not in changed and abs(shift) >= 0.005
+    ]
+    return Story(
+        seed=int(seed),
+        cell=str(after["cell"]),
+        who=[(name, _shown(old, units[name])) for name, (old, _) in values.items()],
+        changes=[
+            (name, _shown(values[name][0], units[name]), _shown(values[name][1], units[name]))
+            for name in changed
+        ],
+        moved=", ".join(hidden),
+        label=str(after["label"]),
+        before=str(before["prediction"]),
+        after=str(after["prediction"]),
+        flips=_someone(after, "flip", values, schema["sensitive"], units),
+        worst=_someone(after, "worst", values, schema["sensitive"], units),
+        dissenting=f"{after['dissenting']:.0%}",
+    )
+
+
+def _column(name: str, row: pd.Series) -> str:
+    return f"feature_{name}" if f"feature_{name}" in row.index else name
+
+
+def _someone(
+    row: pd.Series,
+    kind: str,
+    values: dict[str, tuple[Any, Any]],
+    sensitive: list[str],
+    units: dict[str, str],
+) -> str:
+    """Describe a counterpart by how it differs: "age 39 → 62, sex Male → Female: <=50K"."""
+    decision = row[f"{kind}_prediction"]
+    if pd.isna(decision):
+        return ""
+    differs = [
+        f"{name} {_shown(values[name][1], '')} → {_shown(row[f'{kind}_{name}'], units[name])}"
+        for name in sensitive
+        if row[f"{kind}_{name}"] != values[name][1]
+    ]
+    return f"{', '.join(differs) or 'the person as they are'}: {decision}"
+
+
+def _shown(value: Any, unit: str) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        text = f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
+    else:
+        text = str(value)
+    return f"{text} {unit}".rstrip()

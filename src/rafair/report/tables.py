@@ -1,0 +1,69 @@
+"""The tables of a run, as rows of text that both the page and the terminal show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rafair.auditing import AuditResult
+
+__all__ = ["Table", "rates_table", "sensitive_table"]
+
+CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column heads and rows of text; ``groups`` names the first row of each block."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    groups: tuple[int, ...] = ()
+
+
+def rates_table(run: AuditResult) -> Table:
+    """Return clean seeds, every attack and every repair: the paper's Tables 3 and 4."""
+    metrics = run.metrics
+    rows = [_rates_row("clean", metrics["clean"], "")]
+    groups = [0, 1]
+    rows += [_rates_row(name, rates, "r_") for name, rates in metrics["attacks"].items()]
+    if metrics["repairs"]:
+        groups.append(len(rows))
+        rows += [
+            _rates_row(f"{name} + benign", rates, "r_")
+            for name, rates in metrics["repairs"].items()
+        ]
+    heads = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} seeds, "
+        f"{metrics['n_counterparts']} counterparts each"
+    )
+    return Table(title, heads, rows, tuple(groups))
+
+
+def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]:
+    low, high = rates["ci"][f"{prefix}af"]
+    main = (f"{rates[prefix + key]:.3f}" for key in ("acc", "if", "af"))
+    return (name, *main, f"{low:.2f}-{high:.2f}", *(f"{rates[key]:.3f}" for key in CELL_RATES))
+
+
+def sensitive_table(run: AuditResult) -> Table:
+    """Return IF and AF, clean and under each family, for each sensitive attribute alone."""
+    metrics = run.metrics
+    shown = list(metrics["attacks"])
+    heads = ("varied", "IF", "AF", *(head for name in shown for head in _heads(name)))
+    scopes = [*metrics["by_sensitive"].items()]
+    if len(scopes) > 1:
+        scopes.append(("all jointly", {"clean": metrics["clean"], "attacks": metrics["attacks"]}))
+    rows = []
+    for scope, rates in scopes:
+        clean = (f"{rates['clean'][key]:.3f}" for key in ("if", "af"))
+        robust = (f"{rates['attacks'][a][key]:.3f}" for a in shown for key in ("r_if", "r_af"))
+        rows.append((scope, *clean, *robust))
+    return Table("Which sensitive attribute is it?", heads, rows)
+
+
+def _heads(attack: str) -> tuple[str, str]:
+    return f"R-IF {attack}", f"R-AF {attack}"

@@ -1,0 +1,106 @@
+"""The answer in words: what an audit found, in sentences that its numbers carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rafair.auditing import AuditResult
+
+__all__ = ["answer", "headline_attack", "percent", "warnings"]
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage that never rounds something to nothing, or nearly all to all."""
+    value = 100 * share
+    if 0 < value < 0.5:
+        return "under 1 %"
+    if 99.5 < value < 100:
+        return "over 99 %"
+    return f"{value:.0f} %"
+
+
+def headline_attack(metrics: dict[str, Any]) -> str:
+    """Return the attack with the lowest R-AF; of equals the last, a family after its variants."""
+    attacks = metrics["attacks"]
+    lowest = min(rates["r_af"] for rates in attacks.values())
+    return [name for name, rates in attacks.items() if rates["r_af"] == lowest][-1]
+
+
+def answer(run: AuditResult) -> list[str]:
+    """Return the findings, one sentence each."""
+    metrics, plan = run.metrics, run.manifest["plan"]
+    sensitive = _listed(run.manifest["schema"]["sensitive"])
+    clean, name = metrics["clean"], headline_attack(metrics)
+    attacked = metrics["attacks"][name]
+    found = [
+        f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
+        f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}.",
+        f"After a change of at most {plan['epsilon']:g} of each feature's range, found by {name}, "
+        f"{percent(attacked['r_af'])} still are (95 % interval {_interval(attacked, 'r_af')}).",
+        _shape(attacked, name),
+        _attribute(metrics),
+    ]
+    if metrics["repairs"]:
+        fixed = metrics["repairs"].get(name)
+        if fixed is not None:
+            found.append(
+                f"Benign perturbations, which need the true label, bring the share back to "
+                f"{percent(fixed['r_af'])}."
+            )
+    return found
+
+
+def _shape(rates: dict[str, Any], name: str) -> str:
+    kinds = {
+        "tbr": "right for them but different for someone like them (true biased)",
+        "ffr": "wrong for them and for everyone like them (false fair)",
+        "fbr": "wrong for them but different for someone like them (false biased)",
+    }
+    worst = max(kinds, key=lambda key: rates[key])
+    if rates[worst] == 0:
+        return f"No instance broke under {name}."
+    return f"What breaks most often is a decision {kinds[worst]}: {percent(rates[worst])} of all."
+
+
+def _attribute(metrics: dict[str, Any]) -> str:
+    alone = {name: rates["clean"]["if"] for name, rates in metrics["by_sensitive"].items()}
+    lowest = min(alone, key=lambda name: alone[name])
+    jointly = metrics["clean"]["if"]
+    if jointly == 1:
+        return "Before any attack no sensitive attribute changes a decision."
+    text = f"Before any attack {percent(1 - jointly)} of the decisions depend on a sensitive attribute"
+    if len(alone) == 1:
+        return f"{text}, {lowest}."
+    return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}, more than any other."
+
+
+def warnings(run: AuditResult) -> list[str]:
+    """Return what makes the figures mean less than they seem to."""
+    model, counted = run.manifest["model"], run.manifest["counterparts"]
+    found = []
+    if model["accuracy"] <= model["majority_share"] + 0.01:
+        found.append(
+            f"The model's accuracy ({model['accuracy']:.3f}) is that of always predicting the most "
+            f"frequent class ({model['majority_share']:.3f}): robustness says little here."
+        )
+    if counted["checked"] < counted["of"]:
+        found.append(
+            f"Only {counted['checked']} of {counted['of']} combinations of sensitive values were "
+            "checked; fairness can only be lower than shown."
+        )
+    if run.manifest["plan"]["setting"] == "paper":
+        found.append(
+            "Setting paper: codes of categories move by fractions, so a perturbed instance is not "
+            "always a possible person; values are shown rounded to the nearest possible one."
+        )
+    return found
+
+
+def _interval(rates: dict[str, Any], key: str) -> str:
+    low, high = rates["ci"][key]
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

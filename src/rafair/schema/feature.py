@@ -1,0 +1,160 @@
+"""One column of a table: its kind, its domain, and how a value becomes a number in [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rafair.errors import InvalidInput
+
+__all__ = ["Feature", "Kind", "Level"]
+
+Kind = Literal["numeric", "integer", "ordinal", "categorical"]
+Level: TypeAlias = str | int | float | bool
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column, described in original units.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in a frame.
+    kind : {"numeric", "integer", "ordinal", "categorical"}
+        Numeric and integer features have a range, the other two have levels.
+    domain : tuple
+        ``(low, high)`` in original units for numeric and integer features; the levels in their
+        documented order for ordinal and categorical ones.
+    unit : str
+        Printed behind a value, for example ``"years"``.
+    sensitive : bool
+        Whether I(v) varies this column.
+    perturbable : bool
+        Whether Δ may move it in the *feasible* setting. Never true of a sensitive feature.
+    observed : tuple of float
+        For a sensitive numeric or integer feature, the values seen in the data, in increasing
+        order: the axis of I(v). Levels serve as that axis for the other kinds.
+    decimals : int, optional
+        Decimal places of a numeric feature, to which ``decode`` rounds; None keeps every bit that
+        survives the two scalings.
+    """
+
+    name: str
+    kind: Kind
+    domain: tuple[Level, ...]
+    unit: str = ""
+    sensitive: bool = False
+    perturbable: bool = True
+    observed: tuple[float, ...] = ()
+    decimals: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InvalidInput(
+                f"feature {self.name!r}: unknown kind {self.kind!r}; use one of {get_args(Kind)}"
+            )
+        if self.has_levels and len(set(self.domain)) != len(self.domain):
+            raise InvalidInput(f"feature {self.name!r}: a level occurs twice in its domain")
+        if self.has_levels and not self.domain:
+            raise InvalidInput(f"feature {self.name!r}: the domain has no level")
+        if not self.has_levels and not self._is_range():
+            raise InvalidInput(
+                f"feature {self.name!r}: the domain must be (low, high), two finite numbers with "
+                f"low <= high, not {self.domain!r}"
+            )
+        if self.sensitive and self.perturbable:
+            object.__setattr__(self, "perturbable", False)
+
+    def _is_range(self) -> bool:
+        if len(self.domain) != 2 or not all(isinstance(end, int | float) for end in self.domain):
+            return False
+        low, high = float(self.domain[0]), float(self.domain[1])
+        return bool(np.isfinite([low, high]).all()) and low <= high
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the domain is a list of levels rather than a range."""
+        return self.kind in ("ordinal", "categorical")
+
+    @property
+    def low(self) -> float:
+        """The value that unit space calls 0 (a code, for levels)."""
+        return 0.0 if self.has_levels else float(self.domain[0])
+
+    @property
+    def span(self) -> float:
+        """The width of the domain in original units, or the number of levels minus one."""
+        return len(self.domain) - 1.0 if self.has_levels else float(self.domain[1]) - self.low
+
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbouring possible values in unit space; 0 where every value is possible."""
+        if self.kind == "numeric":
+            step = 0.0 if self.decimals is None else 10.0**-self.decimals
+        else:
+            step = 1.0
+        return step / self.span if self.span else 1.0
+
+    @property
+    def axis(self) -> Floats:
+        """The values of I(v) along this feature, in unit space, shape (values,)."""
+        if self.has_levels:
+            return self._to_unit(np.arange(len(self.domain), dtype=np.float64))
+        return self._to_unit(np.asarray(self.observed, dtype=np.float64))
+
+    def _to_unit(self, raw: Floats) -> Floats:
+        return (raw - self.low) / self.span if self.span else np.zeros_like(raw)
+
+    def encode(self, column: pd.Series) -> Floats:
+        """Scale a column to [0, 1].
+
+        Raises
+        ------
+        InvalidInput
+            If a value is missing, infinite, no level or outside the range; the text names the row.
+        """
+        missing = column.isna().to_numpy()
+        if missing.any():
+            raise InvalidInput(self._complaint(column, missing, "is missing"))
+        if self.has_levels:
+            codes = pd.Index(self.domain).get_indexer(pd.Index(column))
+            if (codes < 0).any():
+                raise InvalidInput(self._complaint(column, codes < 0, "is not one of its levels"))
+            return self._to_unit(codes.astype(np.float64))
+        raw = self._numbers(column)
+        outside = (raw < self.low) | (raw > self.low + self.span)
+        if outside.any():
+            text = f"lies outside {self.domain[0]}..{self.domain[1]}"
+            raise InvalidInput(self._complaint(column, outside, text))
+        return self._to_unit(raw)
+
+    def _numbers(self, column: pd.Series) -> Floats:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        broken = ~np.isfinite(numbers)
+        if broken.any():
+            raise InvalidInput(self._complaint(column, broken, "is not a finite number"))
+        if self.kind == "integer" and (broken := numbers != np.round(numbers)).any():
+            raise InvalidInput(self._complaint(column, broken, "is not a whole number"))
+        return numbers
+
+    def _complaint(self, column: pd.Series, at: npt.NDArray[np.bool_], what: str) -> str:
+        row = int(np.flatnonzero(at)[0])
+        return f"column {self.name!r}, row {row}: {column.iloc[row]!r} {what}"
+
+    def decode(self, unit: Floats) -> pd.Series:
+        """Return the nearest possible value of each number, in original units.
+
+        Numbers outside [0, 1] become the nearest end of the domain.
+        """
+        raw = self.low + np.clip(unit, 0.0, 1.0) * self.span
+        if self.has_levels:
+            return pd.Series(pd.Index(self.domain).take(np.rint(raw).astype(np.int64)))
+        if self.kind == "integer":
+            return pd.Series(np.rint(raw).astype(np.int64))
+        return pd.Series(raw if self.decimals is None else np.round(raw, self.decimals))
