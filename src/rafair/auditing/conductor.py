@@ -31,7 +31,7 @@ __all__ = ["Seeds", "audit", "by_attribute", "silent"]
 
 # Counterpart rows per shard: large enough for full batches, small enough to show progress.
 SHARD_ROWS = 32_768
-LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scikit-learn")
+LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scipy")
 
 
 def silent(_what: str, _done: int, _total: int) -> None:

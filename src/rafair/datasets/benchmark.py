@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from rafair.datasets.dataset import Dataset, Split
@@ -80,14 +81,13 @@ class Benchmark:
         return Dataset(self.name, schema, train, test, provenance, is_benchmark=True)
 
 
-def stratified_split(frame: pd.DataFrame, label: str, test_share: float = 0.3) -> pd.DataFrame:
-    """Add a ``split`` column: a test part drawn per class with a fixed random state."""
+def stratified_split(frame: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Add a ``split`` column with 30 % of each class in the test part.
+
+    Drawn by scikit-learn when the tables are built and stored with them: a published split must not
+    move with this package's own code.
+    """
     from sklearn.model_selection import train_test_split
 
-    _, test = train_test_split(
-        frame.index, test_size=test_share, stratify=frame[label], random_state=0
-    )
-    frame = frame.copy()
-    frame[SPLIT] = TRAIN
-    frame.loc[test, SPLIT] = TEST
-    return frame
+    _, test = train_test_split(frame.index, test_size=0.3, stratify=frame[label], random_state=0)
+    return frame.assign(**{SPLIT: np.where(frame.index.isin(test), TEST, TRAIN)})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from rafair.datasets.dataset import Dataset, Split
+from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Schema, fit_schema
 
@@ -30,7 +30,7 @@ def read_table(
     sensitive: Sequence[str],
     positive: Level | None = None,
     name: str | None = None,
-    test_share: float = 0.3,
+    test_share: float = TEST_SHARE,
     random_state: int = 0,
 ) -> Dataset:
     """Make a dataset of a file or a dataframe; kinds, ranges and levels are read from the data.
@@ -58,17 +58,14 @@ def read_table(
     """
     frame, stem = _frame(table)
     schema = _schema(frame, label, list(sensitive), positive)
-    if not 0 < test_share < 1:
-        raise InvalidInput(f"test_share must lie between 0 and 1, not {test_share}")
-    try:
-        train, test = train_test_split(
-            frame, test_size=test_share, stratify=frame[label], random_state=random_state
-        )
-    except ValueError as error:
-        raise InvalidInput(f"the table cannot be split by label {label!r}: {error}") from error
+    test = stratified_test_rows(frame[label], test_share, random_state)
     provenance = f"{len(frame)} rows; {test_share:.0%} of them, by label, form the test split."
     return Dataset(
-        name or stem, schema, Split.of(train, schema), Split.of(test, schema), provenance
+        name or stem,
+        schema,
+        Split.of(frame[~test], schema),
+        Split.of(frame[test], schema),
+        provenance,
     )
 
 

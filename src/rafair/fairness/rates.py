@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
-
-from scipy.stats import binomtest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-__all__ = ["Rates", "rates"]
+__all__ = ["Rates", "rates", "wilson"]
 
 Rates: TypeAlias = "dict[str, float | dict[str, list[float]]]"
 
@@ -29,7 +28,15 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
     intervals: dict[str, list[float]] = {}
     for name, happened in events.items():
         count, n = int(happened.sum()), len(happened)
-        low, high = binomtest(count, n).proportion_ci(0.95, method="wilson")
         shares[name] = count / n
-        intervals[name] = [float(low), float(high)]
+        intervals[name] = wilson(count, n)
     return {**shares, "ci": intervals}
+
+
+def wilson(count: int, n: int, level: float = 0.95) -> list[float]:
+    """Return Wilson's interval for ``count`` events in ``n``; see ``rates``."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, pull = count / n, z * z / n
+    centre = (share + pull / 2) / (1 + pull)
+    half = z / (1 + pull) * (share * (1 - share) / n + pull / n / 4) ** 0.5
+    return [0.0 if count == 0 else centre - half, 1.0 if count == n else centre + half]

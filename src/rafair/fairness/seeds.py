@@ -53,12 +53,12 @@ def choose_seeds(x: Tensor, n: int | None, random_state: int = 0) -> Tensor:
 def _clusters(
     x: np.ndarray[tuple[int, ...], np.dtype[np.float64]], random_state: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    from sklearn.cluster import KMeans
+    from scipy.cluster.vq import kmeans2
 
+    generator = np.random.default_rng(random_state)
     clusters = min(CLUSTERS, len(np.unique(x, axis=0)))
-    fitted = KMeans(clusters, n_init=10, random_state=random_state).fit(x)
-    labels: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = fitted.labels_.astype(np.int64)
-    return labels
+    _, labels = kmeans2(x, clusters, iter=100, minit="++", rng=generator)
+    return labels.astype(np.int64)
 
 
 def _shares(sizes: np.ndarray[tuple[int, ...], np.dtype[np.int64]], n: int) -> list[int]:

@@ -57,7 +57,7 @@ BENCHMARK = Benchmark(
     licence="CC BY 4.0",
     citation="Moro, S., Rita, P. & Cortez, P. (2012). Bank Marketing. UCI. "
     "https://doi.org/10.24432/C5K306",
-    split="Split: 70/30, stratified by label, random state 0, stored with the data.",
+    split="Split: 70/30, stratified by label (scikit-learn, random state 0), stored with the data.",
     dropped={},
     caveats=(
         "duration is known only after the call, so the model is no forecast.",

@@ -60,7 +60,7 @@ BENCHMARK = Benchmark(
     "shipped.",
     citation="Larson, J., Mattu, S., Kirchner, L. & Angwin, J. (2016). How we analyzed the COMPAS "
     "recidivism algorithm. ProPublica.",
-    split="Split: 70/30, stratified by label, random state 0, stored with the data.",
+    split="Split: 70/30, stratified by label (scikit-learn, random state 0), stored with the data.",
     dropped={
         "1,042 rows": "ProPublica's own filter: screening more than 30 days from the arrest, no "
         "known outcome, ordinary traffic offences, no score",

@@ -90,7 +90,7 @@ BENCHMARK = Benchmark(
     licence="CC BY 4.0",
     citation="Hofmann, H. (1994). Statlog (German Credit Data). UCI. "
     "https://doi.org/10.24432/C5NC77",
-    split="Split: 70/30, stratified by label, random state 0, stored with the data.",
+    split="Split: 70/30, stratified by label (scikit-learn, random state 0), stored with the data.",
     dropped={
         "marital status in attribute 9": "it is coded together with sex (A92 holds women of every "
         "marital status), so that a counterpart of the other sex would contradict it",
