@@ -8,7 +8,7 @@ from typing import Any
 
 from rafair.attacks.base import Attack, AttackResult
 
-__all__ = ["Attack", "AttackResult", "RAFair"]  # noqa: F822 - found below
+__all__ = ["Attack", "AttackResult"]
 
 
 def __getattr__(name: str) -> Any:

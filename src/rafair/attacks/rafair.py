@@ -35,9 +35,9 @@ class RAFair:
     One projected sign step per iteration. The counterpart v' is the member of I(v) other than v
     with the largest ‖∇ₓ l(y, f(v'))‖₁. With g and g' the gradients at v and v', feature i moves
 
-    - ``"true_biased"``: by −sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that v stays right and v' turns;
+    - ``"true_biased"``: by −sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that only v' turns;
     - ``"false_fair"``: by sign(gᵢ) where sign(gᵢ) = sign(g'ᵢ), so that both turn;
-    - ``"false_biased"``: by sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that v turns and v' stays right.
+    - ``"false_biased"``: by sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that only v turns.
 
     Parameters
     ----------

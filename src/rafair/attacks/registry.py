@@ -48,7 +48,9 @@ def variants_of(name: str) -> tuple[type[Attack], tuple[str, ...]]:
             return attack, tuple(attack.variants)
         if name in attack.variants:
             return attack, (name,)
-    known = [row for attack in attack_classes().values() for row in (attack.family, *attack.variants)]
+    known = [
+        row for attack in attack_classes().values() for row in (attack.family, *attack.variants)
+    ]
     raise InvalidInput(f"unknown attack {name!r}; use one of {', '.join(dict.fromkeys(known))}")
 
 

@@ -90,10 +90,12 @@ def _plan(
     epsilon: float | None,
 ) -> Plan:
     given = {"steps": steps, "step_size": step_size, "loss": loss, "epsilon": epsilon}
-    changed = {name: value for name, value in given.items() if value is not None}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     plan = Plan(**{**audited, "attacks": tuple(audited["attacks"])})
     reach_follows_steps = epsilon is None and (steps is not None or step_size is not None)
-    return replace(plan, **changed, **({"epsilon": None} if reach_follows_steps else {}))
+    if reach_follows_steps:
+        changed["epsilon"] = None
+    return replace(plan, **changed)
 
 
 def _check_same(what: str, given: str, audited: str) -> None:

@@ -106,7 +106,10 @@ def tabulate(
 
 def feature_columns(schema: Schema) -> dict[str, str]:
     """Return the column that holds each feature: its own name, unless the table needs that."""
-    taken = {*OWN_COLUMNS, *(f"{kind}_{name}" for kind in ("flip", "worst") for name in schema.names)}
+    taken = {
+        *OWN_COLUMNS,
+        *(f"{kind}_{name}" for kind in ("flip", "worst") for name in schema.names),
+    }
     return {name: f"feature_{name}" if name in taken else name for name in schema.names}
 
 

@@ -125,7 +125,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"{path.parent}: not a run of rafair ({path.name} is missing)") from error
+        raise InvalidInput(
+            f"{path.parent}: not a run of rafair ({path.name} is missing)"
+        ) from error
     except ValueError as error:
         raise InvalidInput(f"{path}: damaged, not JSON") from error
     if not isinstance(content, dict):

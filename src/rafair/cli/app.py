@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"rafair {__version__}")
         raise typer.Exit
@@ -76,7 +76,9 @@ def _run(arguments: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except MemoryError:
-        return _complain("out of memory; use fewer --seeds, --counterparts or a smaller --batch-size")
+        return _complain(
+            "out of memory; use fewer --seeds, --counterparts or a smaller --batch-size"
+        )
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
     return code if isinstance(code, int) else DONE

@@ -51,7 +51,9 @@ def gates(texts: list[str], known: tuple[str, ...]) -> dict[str, float]:
     for text in texts:
         name, _, bound = text.partition("=")
         if name not in known:
-            raise InvalidInput(f"--fail-under: unknown rate {name!r}; use one of {', '.join(known)}")
+            raise InvalidInput(
+                f"--fail-under: unknown rate {name!r}; use one of {', '.join(known)}"
+            )
         try:
             found[name] = float(bound)
         except ValueError:

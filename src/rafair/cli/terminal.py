@@ -34,7 +34,7 @@ def show_table(table: Table, *, wide: bool = False) -> None:
         padding=(0, 1),
         pad_edge=False,
     )
-    heads, rows = (_turned(table) if wide else (table.heads, table.rows))
+    heads, rows = _turned(table) if wide else (table.heads, table.rows)
     for place, head in enumerate(heads):
         drawn.add_column(Text(head), justify="right" if place else "left", no_wrap=True)
     for place, row in enumerate(rows):

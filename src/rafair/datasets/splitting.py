@@ -30,7 +30,9 @@ def stratified_test_rows(
         raise InvalidInput(f"test_share must lie between 0 and 1, not {test_share}")
     generator = np.random.default_rng(random_state)
     chosen = np.zeros(len(labels), dtype=np.bool_)
-    for level, rows in sorted(labels.groupby(labels).indices.items(), key=lambda item: str(item[0])):
+    for level, rows in sorted(
+        labels.groupby(labels).indices.items(), key=lambda item: str(item[0])
+    ):
         n_test = round(len(rows) * test_share)
         if not 0 < n_test < len(rows):
             raise InvalidInput(

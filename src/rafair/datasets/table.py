@@ -14,13 +14,16 @@ from rafair.errors import InvalidInput
 from rafair.schema import Column, Schema, fit_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rafair.schema.feature import Level
 
 __all__ = ["read_table"]
 
-READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": pd.read_csv,
+    ".parquet": pd.read_parquet,
+}
 
 
 def read_table(
@@ -77,7 +80,8 @@ def _frame(table: Any) -> tuple[pd.DataFrame, str]:
         native = nw.from_native(table, eager_only=True)
     except TypeError as error:
         raise InvalidInput(
-            f"cannot read a {type(table).__name__}; give a path or a pandas, polars or pyarrow table"
+            f"cannot read a {type(table).__name__}; "
+            "give a path or a pandas, polars or pyarrow table"
         ) from error
     frame: pd.DataFrame = native.to_pandas()
     return frame.reset_index(drop=True), "table"
@@ -114,7 +118,5 @@ def _schema(
             raise InvalidInput(f"label {label!r} never has the positive value {positive!r}")
         if len(classes) == 2:
             classes.sort(key=lambda level: level == positive)
-    columns = [
-        Column(name, sensitive=name in sensitive) for name in frame.columns if name != label
-    ]
+    columns = [Column(name, sensitive=name in sensitive) for name in frame.columns if name != label]
     return fit_schema(frame, columns, label, tuple(classes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.problem.batching import AUTO, BatchSize, forward_rows, row_ranges
+from rafair.problem.batching import AUTO, BatchSize, forward_rows, rows_per_call
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -18,11 +18,8 @@ __all__ = ["counterpart_scores", "decide", "predict"]
 
 def predict(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
     """Return f(x): the class with the largest score, the lowest one on ties; shape (n,), int64."""
-    parts = [
-        forward_rows(model, x[start:stop]).argmax(dim=1)
-        for start, stop in row_ranges(len(x), batch_size, model.device)
-    ]
-    return torch.cat(parts)
+    size = rows_per_call(batch_size, model.device)
+    return torch.cat([forward_rows(model, rows).argmax(dim=1) for rows in torch.split(x, size)])
 
 
 def counterpart_scores(
@@ -30,9 +27,10 @@ def counterpart_scores(
 ) -> Tensor:
     """Return the scores of everyone in I(v), shape (n, m, k), in the model's type."""
     people = x.to(model.device, model.dtype)
+    tiles = counterparts.tiles(len(x), rows_per_call(batch_size, model.device))
     parts = [
-        forward_rows(model, counterparts.rows(people, start, stop))
-        for start, stop in row_ranges(len(x) * len(counterparts), batch_size, model.device)
+        forward_rows(model, counterparts.rows(people[seeds], combinations))
+        for seeds, combinations in tiles
     ]
     return torch.cat(parts).view(len(x), len(counterparts), -1)
 

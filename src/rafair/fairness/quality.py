@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from rafair.fairness.decisions import predict
 from rafair.fairness.judging import judge
 from rafair.fairness.verdict import TF
@@ -20,7 +22,7 @@ __all__ = ["accuracy_figures", "model_quality"]
 def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float]:
     """Return ``accuracy``, ``balanced_accuracy`` and ``majority_share`` on the given rows."""
     correct = predict(model, x) == y
-    recalls = [correct[y == label].double().mean() for label in y.unique()]
+    recalls = [correct[y == label].double().mean() for label in torch.unique(y)]
     return {
         "accuracy": float(correct.double().mean()),
         "balanced_accuracy": float(sum(recalls)) / len(recalls),

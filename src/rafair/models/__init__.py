@@ -1,8 +1,16 @@
 """Any classifier behind one protocol, and the paper's baseline network."""
 
-from rafair.models.pretrained import baseline, baseline_metrics, baseline_path
 from rafair.models.classifier import Access, Classifier, parse_device, require_gradient
-from rafair.models.networks import EPOCHS, fcnn, fit, load_fcnn, read_metadata, serialise_fcnn, train_fcnn
+from rafair.models.networks import (
+    EPOCHS,
+    fcnn,
+    fit,
+    load_fcnn,
+    read_metadata,
+    serialise_fcnn,
+    train_fcnn,
+)
+from rafair.models.pretrained import baseline, baseline_metrics, baseline_path
 from rafair.models.wrapping import adapter_names, wrap
 
 __all__ = [

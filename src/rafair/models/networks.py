@@ -31,7 +31,7 @@ BATCH = 128
 LEARNING_RATE = 1e-3
 # As an L2 penalty; with it the clean IF hardly depends on rounding either.
 WEIGHT_DECAY = 1e-3
-# Share of the epochs whose weights are averaged: the end point of one run is noisy, their mean is not.
+# Share of the epochs whose weights are averaged: one run's end point is noisy, their mean is not.
 AVERAGED = 0.5
 # Idle weights that the penalty has shrunk below this are zero: their products would be denormal.
 NOTHING = 1e-12
@@ -104,7 +104,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
     for epoch in range(epochs):
         order = torch.randperm(len(x), generator=generator)
-        for rows in order.split(BATCH):
+        for rows in torch.split(order, BATCH):
             optimiser.zero_grad()
             functional.cross_entropy(module(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -174,7 +174,7 @@ def _wrapped(module: nn.Module, schema: Schema | None) -> TorchClassifier:
     return model
 
 
-def serialise_fcnn(module: nn.Sequential, schema: Schema, metrics: Mapping[str, float]) -> bytes:
+def serialise_fcnn(module: nn.Module, schema: Schema, metrics: Mapping[str, float]) -> bytes:
     """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, figures."""
     metadata = {
         "format": FORMAT,

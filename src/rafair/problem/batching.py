@@ -10,11 +10,9 @@ from torch import Tensor
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rafair.models import Classifier
 
-__all__ = ["AUTO", "BatchSize", "forward_rows", "padded", "row_ranges"]
+__all__ = ["AUTO", "BatchSize", "forward_rows", "padded", "rows_per_call"]
 
 BatchSize: TypeAlias = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
@@ -29,8 +27,8 @@ GPU_ROWS = 1 << 18
 MIN_ROWS = 64
 
 
-def row_ranges(n: int, batch_size: BatchSize, device: torch.device) -> Iterator[tuple[int, int]]:
-    """Cut n rows into consecutive ranges of ``batch_size``.
+def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
+    """Return how many rows go through a model at once.
 
     Raises
     ------
@@ -38,12 +36,10 @@ def row_ranges(n: int, batch_size: BatchSize, device: torch.device) -> Iterator[
         If ``batch_size`` is neither ``"auto"`` nor a positive whole number.
     """
     if batch_size == AUTO:
-        size = CPU_ROWS if device.type == "cpu" else GPU_ROWS
-    elif isinstance(batch_size, int) and batch_size > 0:
-        size = batch_size
-    else:
+        return CPU_ROWS if device.type == "cpu" else GPU_ROWS
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InvalidInput(f"batch_size must be 'auto' or a positive number, not {batch_size!r}")
-    return ((start, min(start + size, n)) for start in range(0, n, size))
+    return batch_size
 
 
 def padded(rows: Tensor) -> Tensor:

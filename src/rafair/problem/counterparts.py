@@ -54,7 +54,9 @@ class Counterparts:
                 f"(combinations, {len(columns)}), one column per sensitive column"
             )
         if len(set(columns)) != len(columns) or any(column < 0 for column in columns):
-            raise InvalidInput(f"counterparts: columns {columns} must be different and not negative")
+            raise InvalidInput(
+                f"counterparts: columns {columns} must be different and not negative"
+            )
         if not torch.isfinite(grid).all():
             raise InvalidInput("counterparts: the grid holds NaN or infinity")
         object.__setattr__(self, "columns", columns)
@@ -98,7 +100,7 @@ class Counterparts:
             raise InvalidInput(f"counterparts: a sample needs at least 1 combination, not {sample}")
         if sample is None and total > MAX_COMBINATIONS:
             raise InvalidInput(
-                f"I(v) has {total:,} combinations; sample some of them or name fewer sensitive columns"
+                f"I(v) has {total:,} combinations; sample some or name fewer sensitive columns"
             )
         if sample is None or sample >= total:
             chosen = np.arange(total)
@@ -148,16 +150,38 @@ class Counterparts:
     def expand(self, x: Tensor) -> Tensor:
         """Return every counterpart of every row, shape (n, m, d), in x's type.
 
-        ``rows`` gives the same people piece by piece where n · m · d numbers are too many.
+        ``tiles`` and ``rows`` give the same people piece by piece where these are too many.
         """
-        return self.rows(x, 0, len(x) * len(self)).view(len(x), len(self), x.shape[1])
+        return self.rows(x).view(len(x), len(self), x.shape[1])
 
-    def rows(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Return rows start..stop of the flattened ``expand(x)``, shape (stop − start, d)."""
-        flat = torch.arange(start, stop, device=x.device)
-        people = x[flat // len(self)]
-        people[:, list(self.columns)] = self._grid_like(x)[flat % len(self)]
-        return people
+    def rows(self, x: Tensor, combinations: slice = slice(None)) -> Tensor:
+        """Return the counterparts of every row along some combinations, flattened.
+
+        Returns
+        -------
+        Tensor, shape (n · c, d), in x's type
+            Seed by seed; c is the number of combinations in the slice.
+        """
+        grid = self._grid_like(x)[combinations]
+        people = x.unsqueeze(1).repeat(1, len(grid), 1)
+        for place, column in enumerate(self.columns):
+            people[:, :, column] = grid[:, place]
+        return people.flatten(0, 1)
+
+    def tiles(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
+        """Cut n seeds × m combinations into tiles of at most ``rows`` rows.
+
+        A tile holds whole seeds where one fits, else a part of one seed's combinations; so the
+        tiles, flattened one after another, are all rows in order.
+        """
+        m = len(self)
+        if rows >= m:
+            step = rows // m
+            yield from ((slice(at, min(at + step, n)), slice(0, m)) for at in range(0, n, step))
+            return
+        for seed in range(n):
+            for at in range(0, m, rows):
+                yield slice(seed, seed + 1), slice(at, min(at + rows, m))
 
     def take(self, x: Tensor, index: Tensor) -> Tensor:
         """Return one counterpart of each row, by its row of the grid; −1 is v itself.

@@ -27,7 +27,7 @@ class Loss(Protocol):
     """A loss of scores z (n, k) against labels y (n,)."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of every row, shape (n,)."""
+        """Return the loss of every row, shape (n,), float64."""
         ...
 
     def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,16 +37,28 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class _Odds:
-    """What all losses share: the class y against all the others together."""
+    """What the smooth losses share: the class y against all the others together."""
 
-    others: Tensor  # (n, k): softmax over the classes other than y, 0 at y
-    gap: Tensor  # (n,): log-odds against y
+    towards: Tensor  # (n, k): t, the softmax over the classes other than y, with −1 at y
+    gap: Tensor  # (n,), float64: log-odds against y
 
     @classmethod
     def of(cls, z: Tensor, y: Tensor) -> _Odds:
-        rivals = z.scatter(1, y.unsqueeze(1), -math.inf)
-        top = torch.logsumexp(rivals, dim=1)
-        return cls(torch.exp(rivals - top.unsqueeze(1)), top - z.gather(1, y.unsqueeze(1)).squeeze(1))
+        if z.shape[1] == 2:  # a single other class: the same numbers, at a fraction of the cost
+            sign = 1 - 2 * y.to(z.dtype)
+            gap = ((z[:, 1] - z[:, 0]) * sign).to(torch.float64)
+            return cls(torch.stack([-sign, sign], dim=1), gap)
+        z, right = z.to(torch.float64), y.unsqueeze(1)
+        rivals = z.scatter(1, right, -math.inf)
+        top = torch.logsumexp(rivals, dim=1, keepdim=True)
+        minus_one = torch.full_like(top, -1.0)
+        gap = (top - z.gather(1, right)).squeeze(1)
+        return cls(torch.exp(rivals - top).scatter(1, right, minus_one), gap)
+
+    @property
+    def log_right(self) -> Tensor:
+        """log p_y."""
+        return functional.logsigmoid(-self.gap)
 
     @property
     def log_wrong(self) -> Tensor:
@@ -54,9 +66,9 @@ class _Odds:
         return functional.logsigmoid(self.gap)
 
     @property
-    def log_right(self) -> Tensor:
-        """log p_y."""
-        return functional.logsigmoid(-self.gap)
+    def spread(self) -> Tensor:
+        """1 + S with S = Σ t², shape (n, 1)."""
+        return self.towards.square().sum(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,9 @@ class MeanSquaredError:
     """Mean over the classes of (p − e_y)², p the softmax of the scores: the paper's setting."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of every row, shape (n,), in [0, 2/k]."""
+        """Return the loss of every row, shape (n,), float64, in [0, 2/k]."""
         odds = _Odds.of(z, y)
-        squares = odds.others.square().sum(dim=1)
-        return torch.exp(2 * odds.log_wrong) * (1 + squares) / z.shape[1]
+        return torch.exp(2 * odds.log_wrong) * odds.spread.squeeze(1) / z.shape[1]
 
     def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return ∂l/∂z = (2/k) p ⊙ ((p − e_y) − ⟨p, p − e_y⟩), direction and log_scale.
@@ -76,20 +87,20 @@ class MeanSquaredError:
         t_j (t_j − S) + p_y t_j (1 + S) at j ≠ y and −p_y (1 + S) at y; t_j − S = Σᵢ tᵢ (t_j − tᵢ)
         does not cancel, and the larger of the two parts is taken out as the scale.
         """
-        odds = _Odds.of(z.to(torch.float64), y)
-        t = odds.others
-        k = z.shape[1]
-        ones_and_squares = 1 + t.square().sum(dim=1, keepdim=True)
-        towards_right = (t * ones_and_squares).scatter(1, y.unsqueeze(1), -ones_and_squares)
-        log_scale = odds.log_right
-        direction = towards_right
-        if k > 2:
-            among_others = t * (t.unsqueeze(1) * (t.unsqueeze(2) - t.unsqueeze(1))).sum(dim=2)
-            log_scale = torch.maximum(log_scale, among_others.abs().amax(dim=1).log())
-            log_scale = log_scale.clamp_min(SMALLEST)
-            weight = torch.exp(odds.log_right - log_scale).unsqueeze(1)
-            direction = among_others * torch.exp(-log_scale).unsqueeze(1) + weight * towards_right
-        return direction.to(z.dtype), math.log(2 / k) + 2 * odds.log_wrong + log_scale
+        odds = _Odds.of(z, y)
+        direction = odds.towards * odds.spread
+        log_right = odds.log_right
+        # log q = log p_y + gap: one logarithm less than log_wrong.
+        log_scale = math.log(2 / z.shape[1]) + 2 * (log_right + odds.gap)
+        if z.shape[1] == 2:
+            return direction, log_scale + log_right
+        t = odds.towards.clamp_min(0)
+        among_others = t * (t.unsqueeze(1) * (t.unsqueeze(2) - t.unsqueeze(1))).sum(dim=2)
+        largest = torch.maximum(log_right, among_others.abs().amax(dim=1).log())
+        largest = largest.clamp_min(SMALLEST)
+        right = torch.exp(log_right - largest).unsqueeze(1)
+        direction = among_others * torch.exp(-largest).unsqueeze(1) + right * direction
+        return direction.to(z.dtype), log_scale + largest
 
 
 @dataclass(frozen=True)
@@ -97,14 +108,13 @@ class CrossEntropy:
     """−log p_y, in nats."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of every row, shape (n,), in nats."""
+        """Return the loss of every row, shape (n,), float64, in nats."""
         return -_Odds.of(z, y).log_right
 
     def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return ∂l/∂z = p − e_y = (1 − p_y)(t − e_y), direction and log_scale."""
-        odds = _Odds.of(z.to(torch.float64), y)
-        minus_one = torch.full_like(odds.gap, -1.0).unsqueeze(1)
-        return odds.others.scatter(1, y.unsqueeze(1), minus_one).to(z.dtype), odds.log_wrong
+        odds = _Odds.of(z, y)
+        return odds.towards.to(z.dtype), odds.log_wrong
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,8 @@ class Margin:
     """max over j ≠ y of z_j, minus z_y: positive exactly where the prediction is wrong."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of every row, shape (n,), in units of the scores."""
+        """Return the loss of every row, shape (n,), float64, in units of the scores."""
+        z = z.to(torch.float64)
         rivals = z.scatter(1, y.unsqueeze(1), -math.inf)
         return rivals.amax(dim=1) - z.gather(1, y.unsqueeze(1)).squeeze(1)
 

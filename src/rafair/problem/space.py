@@ -58,7 +58,9 @@ class PerturbationSpace:
     def __post_init__(self) -> None:
         for name in ("epsilon", "lower", "upper", "lattice"):
             object.__setattr__(self, name, _vector(getattr(self, name), name, torch.float64))
-        object.__setattr__(self, "perturbable", _vector(self.perturbable, "perturbable", torch.bool))
+        object.__setattr__(
+            self, "perturbable", _vector(self.perturbable, "perturbable", torch.bool)
+        )
         for name in ("epsilon", "lattice"):
             if not bool((self._field(name) >= 0).all()):
                 raise InvalidInput(f"{name} must not be negative or NaN")
@@ -79,7 +81,7 @@ class PerturbationSpace:
         epsilon : float or (d,), unit space: a share of each feature's range.
         setting : {"paper", "feasible"}
             *paper* moves every feature that is not sensitive, coded categories included, by any
-            amount. *feasible* moves numeric and integer features only and rounds to possible values.
+            amount. *feasible* moves numeric and integer features only, to possible values.
         """
         if setting not in SETTINGS:
             raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")

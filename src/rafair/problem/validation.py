@@ -34,7 +34,8 @@ def check_rows(x: Tensor, y: Tensor | None, counterparts: Counterparts, model: C
         raise InvalidInput(f"x lies on {x.device}, the model on {model.device}; move x there")
     if max(counterparts.columns) >= x.shape[1]:
         raise InvalidInput(
-            f"sensitive column {max(counterparts.columns)} does not exist; x has {x.shape[1]} columns"
+            f"sensitive column {max(counterparts.columns)} does not exist; "
+            f"x has {x.shape[1]} columns"
         )
     if not torch.isfinite(x).all():
         row, column = (~torch.isfinite(x)).nonzero()[0].tolist()
@@ -96,4 +97,3 @@ def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
         raise InvalidInput("step_size must be finite and not negative")
     if width is not None and step_size.ndim and step_size.numel() != width:
         raise InvalidInput(f"step_size has {step_size.numel()} numbers for {width} features")
-

@@ -1,4 +1,4 @@
-"""The loop that Algorithms 1 and 2 share: find the counterpart, choose directions, step, project."""
+"""The loop that Algorithms 1 and 2 share: counterpart, directions, step, projection."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def walk(
         direction = torch.where(movable, direction, torch.zeros_like(direction))
         current = space.project(current + step_size * direction, x)
         points.append(space.round(current, x))
-        losses.append(torch.stack([own.loss, other.loss], dim=1).to(torch.float64))
+        losses.append(torch.stack([own.loss, other.loss], dim=1))
         chosen.append(nearest)
         still.append((direction == 0).all(dim=1).to(torch.float64).mean())
     n = len(x)

@@ -21,7 +21,7 @@ NAMES = {"tfr": "true fair", "tbr": "true biased", "ffr": "false fair", "fbr": "
 PLACES = {"tfr": (0, 0), "tbr": (1, 0), "ffr": (0, 1), "fbr": (1, 1)}
 INK, FAINT = "#222222", "#888888"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rafair",
     "font.family": "sans-serif",
@@ -67,7 +67,7 @@ def _matrix(axes: Axes, title: str, rates: dict[str, Any]) -> None:
         side = rates[key] ** 0.5 * 0.94
         corner = (column + (1 - side) / 2, row + (1 - side) / 2)
         axes.add_patch(Rectangle(corner, side, side, facecolor=COLOURS[key], alpha=0.85, lw=0))
-        text = {"ha": "center", "va": "center"}
+        text: dict[str, Any] = {"ha": "center", "va": "center"}
         axes.text(column + 0.5, row + 0.44, f"{rates[key]:.3f}", fontsize=13, weight="bold", **text)
         axes.text(column + 0.5, row + 0.62, NAMES[key], fontsize=9, **text)
     axes.set(xlim=(0, 2), ylim=(2, 0), aspect="equal")
@@ -90,7 +90,10 @@ def _sensitive(run: AuditResult) -> Figure:
         scopes.append(("all jointly", run.metrics["clean"], run.metrics["attacks"][name]))
     figure = _figure(6.2, 0.9 + 0.5 * len(scopes))
     (axes,) = _axes(figure, 1)
-    series = (("IF, clean", 0, "#0072B2", -0.12, "if"), (f"R-IF, {name}", 1, "#D55E00", 0.12, "r_if"))
+    series = (
+        ("IF, clean", 0, "#0072B2", -0.12, "if"),
+        (f"R-IF, {name}", 1, "#D55E00", 0.12, "r_if"),
+    )
     for label, which, colour, offset, key in series:
         for place, scope in enumerate(scopes):
             rates: dict[str, Any] = scope[1 + which]

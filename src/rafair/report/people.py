@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from rafair.report.words import headline_attack
@@ -67,12 +67,12 @@ def worst_stories(run: AuditResult, n: int = 10) -> list[Story]:
     broken["was_fine"] = clean.loc[broken.index, "cell"] == "TF"
     broken = broken.sort_values(["was_fine", "worst_loss"], ascending=False, kind="stable")
     return [
-        _story(seed, clean.loc[seed], row, run.manifest["schema"])
-        for seed, row in broken.head(n).iterrows()
+        _story(seed, clean.xs(seed), broken.xs(seed), run.manifest["schema"])
+        for seed in broken.index[:n].tolist()
     ]
 
 
-def _story(seed: Any, before: pd.Series, after: pd.Series, schema: dict[str, Any]) -> Story:
+def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
     features = [{**f, "column": _column(f["name"], before)} for f in schema["features"]]
     values = {f["name"]: (before[f["column"]], after[f["column"]]) for f in features}
     units = {f["name"]: f["unit"] for f in features}
@@ -83,7 +83,7 @@ def _story(seed: Any, before: pd.Series, after: pd.Series, schema: dict[str, Any
         if f["name"] not in changed and abs(shift) >= 0.005
     ]
     return Story(
-        seed=int(seed),
+        seed=seed,
         cell=str(after["cell"]),
         who=[(name, _shown(old, units[name])) for name, (old, _) in values.items()],
         changes=[
@@ -124,8 +124,7 @@ def _someone(
 
 
 def _shown(value: Any, unit: str) -> str:
-    if isinstance(value, float) and math.isfinite(value):
-        text = f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
-    else:
-        text = str(value)
+    text = str(value)
+    if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
+        text = f"{value:,.9g}" if abs(value) >= 10_000 else f"{value:.6g}"
     return f"{text} {unit}".rstrip()

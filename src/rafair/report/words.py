@@ -11,7 +11,7 @@ __all__ = ["answer", "headline_attack", "percent", "warnings"]
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage that never rounds something to nothing, or nearly all to all."""
+    """Return a percentage that never rounds something to nothing, or nearly all to all."""
     value = 100 * share
     if 0 < value < 0.5:
         return "under 1 %"
@@ -22,9 +22,9 @@ def percent(share: float) -> str:
 
 def headline_attack(metrics: dict[str, Any]) -> str:
     """Return the attack with the lowest R-AF; of equals the last, a family after its variants."""
-    attacks = metrics["attacks"]
-    lowest = min(rates["r_af"] for rates in attacks.values())
-    return [name for name, rates in attacks.items() if rates["r_af"] == lowest][-1]
+    attacks: dict[str, Any] = metrics["attacks"]
+    # min takes the first of equals, so the names are read backwards.
+    return min(reversed(list(attacks)), key=lambda name: float(attacks[name]["r_af"]))
 
 
 def answer(run: AuditResult) -> list[str]:
@@ -34,10 +34,15 @@ def answer(run: AuditResult) -> list[str]:
     clean, name = metrics["clean"], headline_attack(metrics)
     attacked = metrics["attacks"][name]
     found = [
-        f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
-        f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}.",
-        f"After a change of at most {plan['epsilon']:g} of each feature's range, found by {name}, "
-        f"{percent(attacked['r_af'])} still are (95 % interval {_interval(attacked, 'r_af')}).",
+        (
+            f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
+            f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}."
+        ),
+        (
+            f"After a change of at most {plan['epsilon']:g} of each feature's range, found by "
+            f"{name}, {percent(attacked['r_af'])} still are "
+            f"(95 % interval {_interval(attacked, 'r_af')})."
+        ),
         _shape(attacked, name),
         _attribute(metrics),
     ]
@@ -69,7 +74,9 @@ def _attribute(metrics: dict[str, Any]) -> str:
     jointly = metrics["clean"]["if"]
     if jointly == 1:
         return "Before any attack no sensitive attribute changes a decision."
-    text = f"Before any attack {percent(1 - jointly)} of the decisions depend on a sensitive attribute"
+    text = (
+        f"Before any attack {percent(1 - jointly)} of the decisions depend on a sensitive attribute"
+    )
     if len(alone) == 1:
         return f"{text}, {lowest}."
     return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}, more than any other."

@@ -94,7 +94,7 @@ class Feature:
 
     @property
     def spacing(self) -> float:
-        """Distance of neighbouring possible values in unit space; 0 where every value is possible."""
+        """Unit-space distance of neighbouring possible values; 0 where every value is possible."""
         if self.kind == "numeric":
             step = 0.0 if self.decimals is None else 10.0**-self.decimals
         else:

@@ -45,7 +45,7 @@ class Schema:
             raise InvalidInput(f"schema: column {twice[0]!r} occurs more than once")
         if len(self.classes) < 2:
             raise InvalidInput(
-                f"label {self.label!r} has {len(self.classes)} class; a classifier needs two or more"
+                f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
             )
 
     @property

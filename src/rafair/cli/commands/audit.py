@@ -49,7 +49,9 @@ def command(
     ] = "all",
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    batch_size: Annotated[str, typer.Option(metavar="N|auto", help="Rows per model call.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option(metavar="N|auto", help="Rows per model call.")
+    ] = "auto",
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="RATE=X", help="Exit with 1 below this, e.g. r_af=0.5; repeatable."),

@@ -12,6 +12,8 @@ from rafair.schema import Column
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rafair.schema import Kind
+
 LABEL = "risk"
 
 # Attribute by attribute in the file's order: name, then code → level in the order of the codes, or
@@ -63,12 +65,15 @@ def clean(path: Path) -> pd.DataFrame:
     return stratified_split(frame, LABEL)[[*names, LABEL, SPLIT]]
 
 
+def _kind(name: str) -> Kind:
+    return "ordinal" if name in ORDINAL else "categorical"
+
+
 def _column(name: str, levels: dict[str, str] | None) -> Column:
     sensitive = name in SENSITIVE
     if levels is None:
         return Column(name, "integer", UNITS.get(name, ""), sensitive)
-    kind = "ordinal" if name in ORDINAL else "categorical"
-    return Column(name, kind, "", sensitive, tuple(dict.fromkeys(levels.values())))
+    return Column(name, _kind(name), "", sensitive, tuple(dict.fromkeys(levels.values())))
 
 
 BENCHMARK = Benchmark(
@@ -97,7 +102,6 @@ BENCHMARK = Benchmark(
     },
     caveats=(
         "300 test rows: intervals are wide.",
-        "Sex follows the documented codes of attribute 9; Groemping (2019) doubts that the "
-        "original data allow it to be told apart.",
+        "Sex follows attribute 9's documented codes, which Groemping (2019) doubts.",
     ),
 )

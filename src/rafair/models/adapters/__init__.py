@@ -1,1 +1,1 @@
-"""One file per kind of model: ``accepts(model)`` says whether it is of that kind, ``adapt`` wraps it."""
+"""One file per kind of model: ``accepts`` tells whether a model is of it, ``adapt`` wraps it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rafair.models.classifier import Access
     from rafair.schema import Schema
 
@@ -112,8 +115,8 @@ def _build(module: nn.Module, output: Output) -> TorchClassifier:
     return TorchClassifier(module, output, module, output)
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    return itertools.chain(module.parameters(), module.buffers())
 
 
 def _as_columns(raw: Tensor, n: int) -> Tensor:
@@ -135,13 +138,15 @@ def _width(module: nn.Module) -> int | None:
 def _probe(module: nn.Module, width: int, scale: float) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     rows = torch.rand(PROBES, width, generator=generator) * 2 * scale - scale * (scale > 1)
-    first = next(iter(_tensors(module)), torch.empty(0))
+    first = next(_tensors(module), torch.empty(0))
     try:
         with torch.no_grad():
             return _as_columns(module(rows.to(first.device, first.dtype)), PROBES)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise InvalidInput(f"the model does not accept rows of {width} features: {reason}") from error
+        raise InvalidInput(
+            f"the model does not accept rows of {width} features: {reason}"
+        ) from error
 
 
 def _check_width(module: nn.Module, schema: Schema) -> None:

@@ -1,0 +1,75 @@
+"""Put the program's own output into the README: the audit, the dataset list, the table under attack.
+
+    python scripts/readme_figures.py            # about a minute
+    python scripts/readme_figures.py --check    # fails where the README says something else
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+DATASETS = ("adult", "bank", "compas", "credit")
+
+
+def rafair(*arguments: str) -> str:
+    """Run the command and return what it prints, without trailing blanks."""
+    command = [str(Path(sys.executable).parent / "rafair"), *arguments]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return "\n".join(line.rstrip() for line in printed.splitlines())
+
+
+def sections() -> dict[str, str]:
+    """Return the text of each generated section by its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {name: Path(folder) / name for name in DATASETS}
+        printed = {name: rafair("audit", name, "--out", str(run)) for name, run in runs.items()}
+        for run in runs.values():
+            rafair("repair", str(run), "--quiet")
+        metrics = {n: json.loads((run / "metrics.json").read_text()) for n, run in runs.items()}
+    shown = printed["adult"].replace(str(runs["adult"]), "runs/adult-20260101-120000")
+    return {
+        "audit": f"```\n{shown}\n```",
+        "datasets": f"```\n$ rafair datasets\n{rafair('datasets')}\n```",
+        "attacked": under_attack(metrics),
+    }
+
+
+def under_attack(metrics: dict[str, dict[str, dict[str, dict[str, float]]]]) -> str:
+    """Return one line per dataset: clean, attacked, repaired."""
+    lines = [
+        "| dataset | ACC | IF | AF | R-ACC | R-IF | R-AF | R-AF after benign |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in metrics.items():
+        clean, attacked = found["clean"], found["attacks"]["rafair"]
+        rates = [clean[key] for key in ("acc", "if", "af")]
+        rates += [attacked[key] for key in ("r_acc", "r_if", "r_af")]
+        rates.append(found["repairs"]["rafair"]["r_af"])
+        lines.append(" | ".join([f"| {name}", *(f"{rate:.3f}" for rate in rates)]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Rewrite or check the generated sections, which stand between HTML comments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = README.read_text()
+    for name, content in sections().items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}{content}{end}{after}"
+    if check and text != README.read_text():
+        raise SystemExit("README.md: its figures are not the program's; run this without --check")
+    README.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What every attack owes; a new one is tested here unasked, and so is the repair."""
+
+import dataclasses
+import pickle
+
+import pytest
+import torch
+
+import rafair
+from rafair.attacks.registry import (
+    attack_classes,
+    family_names,
+    make_attack,
+    variants_of,
+)
+from rafair.repair import Benign
+
+VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]
+everyone = pytest.mark.parametrize("name", [*VARIANTS, "benign"])
+
+
+def proposer(name):
+    return Benign() if name == "benign" else make_attack(name)
+
+
+@pytest.fixture(scope="module", params=[(2, torch.float64), (3, torch.float32)], ids=str)
+def small(request, make_problem):
+    k, dtype = request.param
+    return make_problem(k, seed=20 + k, n=7, dtype=dtype)
+
+
+@everyone
+def test_the_result_lies_in_the_space_and_has_xs_shape_and_type(small, name):
+    result = proposer(name).run(*small.arguments)
+    assert result.x_adv.shape == small.x.shape
+    assert result.x_adv.dtype == small.x.dtype
+    assert torch.isfinite(result.x_adv).all()
+    assert small.space.contains(result.x_adv, small.x).all()
+    if result.trajectory is not None:
+        for points in result.trajectory.points:
+            assert small.space.contains(points, small.x).all()
+
+
+@everyone
+def test_something_moves_but_no_sensitive_column(small, name):
+    x_adv = proposer(name).run(*small.arguments).x_adv
+    columns = list(small.counterparts.columns)
+    assert torch.equal(x_adv[:, columns], small.x[:, columns])
+    assert not torch.equal(x_adv, small.x)
+
+
+@everyone
+def test_the_result_is_repeatable(small, name):
+    first, second = (proposer(name).run(*small.arguments) for _ in range(2))
+    assert torch.equal(first.x_adv, second.x_adv)
+    assert first.n_gradients == second.n_gradients
+    assert first.n_forwards == second.n_forwards
+
+
+@everyone
+def test_the_inputs_are_not_mutated(small, name):
+    x, y, grid = small.x.clone(), small.y.clone(), small.counterparts.grid.clone()
+    proposer(name).run(*small.arguments).x_adv.add_(1.0)
+    assert torch.equal(small.x, x)
+    assert torch.equal(small.y, y)
+    assert torch.equal(small.counterparts.grid, grid)
+
+
+@everyone
+def test_pickling_changes_nothing(small, name):
+    attack = proposer(name)
+    twin = pickle.loads(pickle.dumps(attack))
+    assert twin == attack
+    assert torch.equal(twin.run(*small.arguments).x_adv, attack.run(*small.arguments).x_adv)
+
+
+@everyone
+def test_neither_the_batch_size_nor_the_company_of_a_row_matters(small, name):
+    attack = proposer(name)
+    expected = attack.run(*small.arguments).x_adv
+    if any(field.name == "batch_size" for field in dataclasses.fields(attack)):
+        for size in (3, 50):
+            twin = dataclasses.replace(attack, batch_size=size)
+            assert torch.equal(twin.run(*small.arguments).x_adv, expected)
+    for rows in (slice(2, 3), slice(3, 7)):
+        assert torch.equal(attack.run(*small.rows(rows).arguments).x_adv, expected[rows])
+
+
+@everyone
+def test_it_reports_what_it_cost(small, name):
+    result = proposer(name).run(*small.arguments)
+    assert isinstance(result.n_gradients, int)
+    assert isinstance(result.n_forwards, int)
+    assert result.n_gradients + result.n_forwards > 0
+
+
+@everyone
+def test_in_the_feasible_setting_it_proposes_possible_people(credit, credit_model, name):
+    x, y = credit.test.x[:6], credit.test.y[:6]
+    space = rafair.PerturbationSpace.of(credit.schema, 0.3, "feasible")
+    counterparts = rafair.Counterparts.of(credit.schema, sample=9)
+    x_adv = proposer(name).run(credit_model, x, y, counterparts, space).x_adv
+    assert space.contains(x_adv, x).all()
+    people = credit.schema.encode(credit.schema.decode(x_adv))
+    torch.testing.assert_close(people, x_adv, rtol=0, atol=1e-9)
+
+
+@everyone
+def test_a_row_that_is_no_number_is_refused(small, name):
+    x = small.x.clone()
+    x[0, 0] = float("nan")
+    with pytest.raises(rafair.InvalidInput, match="row 0, column 0"):
+        proposer(name).run(*small.but(x=x).arguments)
+
+
+@everyone
+def test_a_space_that_moves_a_sensitive_column_is_refused(small, name):
+    space = rafair.PerturbationSpace(0.1)
+    with pytest.raises(rafair.InvalidInput, match="sensitive column 1"):
+        proposer(name).run(*small.but(space=space).arguments)
+
+
+def test_rafair_is_registered_with_its_three_modes():
+    assert "rafair" in family_names()
+    attack, rows = variants_of("rafair")
+    assert attack is rafair.attacks.RAFair
+    assert rows == ("rafair-tb", "rafair-ff", "rafair-fb")
+    assert [make_attack(row).mode for row in rows] == ["true_biased", "false_fair", "false_biased"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_is_found_by_its_name_and_frozen(name):
+    attack = make_attack(name)
+    assert variants_of(name) == (type(attack), (name,))
+    assert type(attack) is getattr(rafair.attacks, type(attack).__name__)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        attack.family = "other"
+
+
+def test_a_row_takes_the_parameters_of_its_attack():
+    attack = make_attack("rafair-ff", steps=3, step_size=0.5)
+    assert (attack.mode, attack.steps, attack.step_size) == ("false_fair", 3, 0.5)
+
+
+def test_unknown_attacks_and_parameters_are_refused():
+    with pytest.raises(rafair.InvalidInput, match="unknown attack 'rafiar'; use one of .*rafair"):
+        make_attack("rafiar")
+    with pytest.raises(rafair.InvalidInput, match="'rafair-tb' has no parameter 'speed'"):
+        make_attack("rafair-tb", speed=3)
+    with pytest.raises(AttributeError, match="Nobody"):
+        _ = rafair.attacks.Nobody

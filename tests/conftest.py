@@ -1,0 +1,109 @@
+"""Shared small problems: random ReLU networks, a small I(v), a space."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from torch import nn
+
+import rafair
+
+settings.register_profile(
+    "rafair",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("rafair")
+
+WIDTH = 6
+COLUMNS = (1, 4)
+VALUES = ([0.0, 0.45, 1.0], [0.0, 1.0])
+MASK = [column not in COLUMNS for column in range(WIDTH)]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A model with what an attack needs beside it; the first rows of x are in I(v)'s grid."""
+
+    model: rafair.Classifier
+    x: torch.Tensor
+    y: torch.Tensor
+    counterparts: rafair.Counterparts
+    space: rafair.PerturbationSpace
+
+    @property
+    def module(self):
+        return self.model.module
+
+    @property
+    def grid(self):
+        return [tuple(row) for row in self.counterparts.grid.tolist()]
+
+    @property
+    def arguments(self):
+        return self.model, self.x, self.y, self.counterparts, self.space
+
+    def but(self, **changes):
+        return replace(self, **changes)
+
+    def rows(self, rows):
+        return replace(self, x=self.x[rows], y=self.y[rows])
+
+
+def random_network(width, classes, *, seed=0, dtype=torch.float64, sparse=False, gain=2.0):
+    """Three dense layers with ReLU between; sparse ones have gradients that are exactly zero."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = (width, 10, 8, classes)
+    layers = []
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layer = nn.Linear(fan_in, fan_out, dtype=torch.float64)
+        weight = torch.randn(fan_out, fan_in, generator=generator, dtype=torch.float64)
+        if sparse:
+            keep = torch.rand(fan_out, fan_in, generator=generator, dtype=torch.float64) < 0.35
+            weight = weight * keep
+        bias = torch.randn(fan_out, generator=generator, dtype=torch.float64) * 0.3
+        layer.weight.data = weight * gain / fan_in**0.5
+        layer.bias.data = bias
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).to(dtype).eval()
+
+
+def random_problem(k=2, *, seed=0, n=12, dtype=torch.float64, sparse=False, epsilon=0.06):
+    module = random_network(WIDTH, k, seed=seed, dtype=dtype, sparse=sparse)
+    generator = torch.Generator().manual_seed(seed + 1000)
+    x = torch.rand(n, WIDTH, generator=generator, dtype=torch.float64)
+    counterparts = rafair.Counterparts.product(COLUMNS, VALUES)
+    on_grid = torch.randint(len(counterparts), (n,), generator=generator)
+    x[: n // 2 + 1, list(COLUMNS)] = counterparts.grid[on_grid[: n // 2 + 1]]
+    y = torch.randint(k, (n,), generator=generator)
+    space = rafair.PerturbationSpace(epsilon=epsilon, perturbable=MASK)
+    return Problem(rafair.wrap(module, output="logits"), x, y, counterparts, space)
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    return random_network
+
+
+@pytest.fixture(scope="session")
+def make_problem():
+    return random_problem
+
+
+@pytest.fixture(scope="session", params=[2, 3], ids=["k=2", "k=3"])
+def problem(request):
+    return random_problem(request.param, seed=request.param)
+
+
+@pytest.fixture(scope="session")
+def credit():
+    return rafair.load_dataset("credit")
+
+
+@pytest.fixture(scope="session")
+def credit_model():
+    return rafair.baseline("credit")
