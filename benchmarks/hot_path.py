@@ -1,6 +1,6 @@
 """RAFair against the bare loop it cannot do without: ratio of times, in one process.
 
-    python benchmarks/hot_path.py [adult bank compas credit] [--seeds 200] [--steps 3] [--threads 2]
+    python benchmarks/hot_path.py [NAME ...] [--seeds 200] [--steps 20] [--threads 2]
 
 The bare loop runs forward and input gradient over rows that lie ready in memory, in batches of the
 same size, and keeps nothing. RAFair builds the rows, orders the gradients of all counterparts,
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("datasets", nargs="*", default=["adult", "bank", "compas", "credit"])
     parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()

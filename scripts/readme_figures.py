@@ -1,7 +1,7 @@
-"""Put the program's own output into the README: the audit, the dataset list, the table under attack.
+"""Put the program's own output into the README: an audit, the datasets, the table under attack.
 
-    python scripts/readme_figures.py            # about a minute
-    python scripts/readme_figures.py --check    # fails where the README says something else
+python scripts/readme_figures.py            # about a minute
+python scripts/readme_figures.py --check    # fails where the README says something else
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from rafair import load_dataset
 from rafair.datasets import benchmark_names
 
 SCHEMAS = {name: load_dataset(name).schema for name in benchmark_names()}
+CREDIT = load_dataset("credit")
 
 
 def points(schema):
@@ -68,18 +69,11 @@ def test_numbers_outside_the_cube_decode_to_an_end_of_the_domain(number):
 
 @given(st.integers(0, 299), st.integers(0, 1))
 def test_a_row_decodes_the_same_alone_as_in_company(row, label):
-    data = _credit()
+    data = CREDIT
     y = torch.full((300,), label)
     together = data.schema.decode(data.test.x, y).iloc[[row]].reset_index(drop=True)
     alone = data.schema.decode(data.test.x[[row]], y[[row]])
     pd.testing.assert_frame_equal(alone, together)
-
-
-_CREDIT = load_dataset("credit")
-
-
-def _credit():
-    return _CREDIT
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))

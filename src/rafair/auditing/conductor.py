@@ -18,6 +18,7 @@ from rafair.errors import InvalidInput
 from rafair.fairness import choose_seeds
 from rafair.fairness.quality import accuracy_figures
 from rafair.models import Classifier, parse_device
+from rafair.problem.validation import n_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -159,6 +160,7 @@ def audit(
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = _on_device(model, device)
+    _check_fit(model, data)
     index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
     seeds = Seeds.of(model, data, plan, index)
     clean = seeds.judged("clean", seeds.x.unsqueeze(0))
@@ -196,6 +198,12 @@ def _on_device(model: Classifier, device: str | None) -> Classifier:
         raise InvalidInput(f"this model cannot be moved from {model.device} to {device}")
     moved: Classifier = model.to(parse_device(device))
     return moved
+
+
+def _check_fit(model: Classifier, data: Dataset) -> None:
+    found, expected = n_classes(model, data.test.x), len(data.schema.classes)
+    if found != expected:
+        raise InvalidInput(f"the model has {found} classes, the data {expected}")
 
 
 def _attacked(

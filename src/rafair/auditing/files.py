@@ -13,7 +13,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_file_target", "replace_file", "reporting_os_errors"]
+__all__ = ["check_file_target", "current_umask", "replace_file", "reporting_os_errors"]
 
 
 @contextlib.contextmanager
@@ -28,7 +28,16 @@ def reporting_os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InvalidInput(f"cannot write {path}: {reason}; nothing was left behind") from error
+        raise InvalidInput(
+            f"cannot write {path}: {reason}; make room or name another place"
+        ) from error
+
+
+def current_umask() -> int:
+    """Return the permissions that new files and directories do not get."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def check_file_target(path: Path) -> None:
@@ -60,9 +69,7 @@ def replace_file(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(aside).chmod(0o666 & ~umask)
+            Path(aside).chmod(0o666 & ~current_umask())
             Path(aside).replace(path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rafair.auditing.files import replace_file, reporting_os_errors
+from rafair.auditing.files import current_umask, replace_file, reporting_os_errors
 from rafair.auditing.result import AuditResult
 from rafair.errors import InvalidInput
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["check_new_run", "load_run", "update_run", "write_run"]
 
 MANIFEST, METRICS, INSTANCES = "manifest.json", "metrics.json", "instances.parquet"
-Pages = "Callable[[AuditResult], Mapping[str, bytes]]"
 
 
 def no_pages(_result: AuditResult) -> Mapping[str, bytes]:
@@ -76,7 +75,7 @@ def write_run(
                 target = aside / name
                 target.parent.mkdir(exist_ok=True)
                 target.write_bytes(content)
-            aside.chmod(0o755)
+            aside.chmod(0o777 & ~current_umask())
             aside.replace(path)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)

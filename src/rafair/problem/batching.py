@@ -49,6 +49,15 @@ def padded(rows: Tensor) -> Tensor:
 
 
 def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
-    """Return the scores (n, k) of rows (n, d) in the model's type, without a graph."""
+    """Return the scores (n, k) of rows (n, d) in the model's type, without a graph.
+
+    Raises
+    ------
+    InvalidInput
+        If a score is NaN or infinite.
+    """
     with torch.no_grad():
-        return model.scores(padded(rows.to(model.device, model.dtype)))[: len(rows)]
+        scores = model.scores(padded(rows.to(model.device, model.dtype)))[: len(rows)]
+    if not torch.isfinite(scores).all():
+        raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
+    return scores

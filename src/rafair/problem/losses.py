@@ -57,12 +57,12 @@ class _Odds:
 
     @property
     def log_right(self) -> Tensor:
-        """log p_y."""
+        """The logarithm of p_y."""
         return functional.logsigmoid(-self.gap)
 
     @property
     def log_wrong(self) -> Tensor:
-        """log(1 − p_y), from the other classes' sum, never from 1 − p_y."""
+        """The logarithm of 1 − p_y, from the other classes' sum, never from 1 − p_y."""
         return functional.logsigmoid(self.gap)
 
     @property

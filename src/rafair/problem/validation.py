@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.problem.batching import forward_rows
 from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["check_problem", "check_rows", "check_step"]
+__all__ = ["check_problem", "check_rows", "check_step", "n_classes"]
 
 
-def check_rows(x: Tensor, y: Tensor | None, counterparts: Counterparts, model: Classifier) -> None:
+def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifier) -> None:
     """Refuse rows that are no finite (n, d) table with a label each.
 
     Raises
@@ -40,16 +41,28 @@ def check_rows(x: Tensor, y: Tensor | None, counterparts: Counterparts, model: C
     if not torch.isfinite(x).all():
         row, column = (~torch.isfinite(x)).nonzero()[0].tolist()
         raise InvalidInput(f"x, row {row}, column {column}: {x[row, column].item()} is not finite")
-    if y is not None:
-        _check_labels(x, y, model)
-
-
-def _check_labels(x: Tensor, y: Tensor, model: Classifier) -> None:
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),):
         raise InvalidInput(f"y must be an int64 tensor of shape ({len(x)},)")
-    classes = model.scores(x[:1].to(model.dtype)).shape[1]
+    classes = n_classes(model, x)
     if bool((y < 0).any()) or bool((y >= classes).any()):
         raise InvalidInput(f"y holds labels outside 0..{classes - 1}, the model's classes")
+
+
+def n_classes(model: Classifier, x: Tensor) -> int:
+    """Return how many classes a model tells apart, by asking it about one row.
+
+    Raises
+    ------
+    InvalidInput
+        If it does not accept rows as wide as x.
+    """
+    try:
+        return forward_rows(model, x[:1]).shape[1]
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"the model does not accept rows of {x.shape[1]} features: {reason}"
+        ) from error
 
 
 def check_problem(

@@ -126,5 +126,6 @@ def _someone(
 def _shown(value: Any, unit: str) -> str:
     text = str(value)
     if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
-        text = f"{value:,.9g}" if abs(value) >= 10_000 else f"{value:.6g}"
+        number = float(value)
+        text = f"{number:,.9g}" if abs(number) >= 10_000 else f"{number:.6g}"
     return f"{text} {unit}".rstrip()
