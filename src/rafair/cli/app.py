@@ -15,21 +15,12 @@ from rafair import __version__
 from rafair.cli import commands
 from rafair.errors import RafairError
 
-__all__ = ["app", "main"]
+__all__ = ["build_app", "main"]
 
-DONE, GATE_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+STOPPED = "interrupted; nothing was written"
 # Typer carries a copy of click from 0.20 on; this names the base of all usage errors in both.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
-
-app = typer.Typer(
-    name="rafair",
-    help="Audit, attack and repair the robust accurate fairness of classifiers on tabular data.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 def _version(wanted: bool) -> None:
@@ -38,19 +29,33 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
-    version: Annotated[
+def _options(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback prints
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; without a command, print the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-def _register() -> None:
+def build_app() -> typer.Typer:
+    """Return the command line with every verb in ``rafair.cli.commands``."""
+    app = typer.Typer(
+        name="rafair",
+        help="Audit, attack and repair the robust accurate fairness of tabular classifiers.",
+        callback=_options,
+        invoke_without_command=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
         command = importlib.import_module(module.name).command
         app.command(module.name.rpartition(".")[2])(command)
+    return app
 
 
 def main(arguments: list[str] | None = None) -> Never:
@@ -63,15 +68,15 @@ def main(arguments: list[str] | None = None) -> Never:
 
 
 def _run(arguments: list[str] | None) -> int:
-    _register()
     try:
-        code = typer.main.get_command(app).main(arguments, "rafair", standalone_mode=False)
+        command = typer.main.get_command(build_app())
+        code = command.main(arguments, "rafair", standalone_mode=False)
     except RafairError as error:
         return _complain(str(error))
     except UsageProblem as error:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; nothing was written", INTERRUPTED)
+        return _complain(STOPPED, INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -81,6 +86,8 @@ def _run(arguments: list[str] | None) -> int:
         )
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+    if code == INTERRUPTED:  # how newer releases of typer hand Ctrl-C on
+        return _complain(STOPPED, INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 

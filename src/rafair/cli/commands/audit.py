@@ -58,7 +58,7 @@ def command(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> int:
-    """Measure how accurate and fair a model is, and stays under small changes."""
+    """Measure accuracy and fairness, clean and under attack."""
     bounds = gates(fail_under or [], CLEAN_RATES + ROBUST_RATES)
     n_seeds = number_or("all", "--seeds", seeds)
     n_counterparts = number_or("all", "--counterparts", counterparts)

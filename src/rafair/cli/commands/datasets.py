@@ -10,7 +10,7 @@ import typer
 def command(
     name: Annotated[str | None, typer.Argument(help="Print this dataset's card.")] = None,
 ) -> int:
-    """List the embedded datasets, or print the card of one."""
+    """List the embedded datasets, or print one's card."""
     from rafair.cli.terminal import console, show_table
     from rafair.report.cards import card, overview
 

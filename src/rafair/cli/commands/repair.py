@@ -24,7 +24,7 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> int:
-    """Repair a run's instances with benign perturbations, which need the true labels."""
+    """Repair a run's instances with benign perturbations."""
     from rafair.auditing import load_run, repair_run, update_run
     from rafair.cli.sources import reopen
     from rafair.cli.terminal import console, progress, show_table

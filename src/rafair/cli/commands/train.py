@@ -22,7 +22,7 @@ def command(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> int:
-    """Train the paper's baseline network FCNN(6), and measure it on the whole test split."""
+    """Train and measure the baseline network FCNN(6)."""
     columns = names("--sensitive", sensitive)
 
     from rafair.auditing.files import check_file_target, replace_file
