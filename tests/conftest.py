@@ -1,5 +1,6 @@
 """Shared small problems: random ReLU networks, a small I(v), a space."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import pytest
@@ -18,6 +19,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("rafair")
+# Small tensors: a second thread only waits for the first.
+torch.set_num_threads(1)
 
 WIDTH = 6
 COLUMNS = (1, 4)
@@ -59,7 +62,7 @@ def random_network(width, classes, *, seed=0, dtype=torch.float64, sparse=False,
     generator = torch.Generator().manual_seed(seed)
     sizes = (width, 10, 8, classes)
     layers = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layer = nn.Linear(fan_in, fan_out, dtype=torch.float64)
         weight = torch.randn(fan_out, fan_in, generator=generator, dtype=torch.float64)
         if sparse:

@@ -1,4 +1,4 @@
-"""The paper's algorithms and judge, naively: float64, autograd, one instance and one loop at a time.
+"""The paper's algorithms and judge, naively: float64, autograd, one instance at a time.
 
 Written from the paper alone and sharing no code with the package. A *module* is a torch module from
 float64 rows (n, d) to logits (n, k); a *grid* is a list of tuples of sensitive values.

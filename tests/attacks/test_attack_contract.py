@@ -143,7 +143,7 @@ def test_a_row_takes_the_parameters_of_its_attack():
 
 
 def test_unknown_attacks_and_parameters_are_refused():
-    with pytest.raises(rafair.InvalidInput, match="unknown attack 'rafiar'; use one of .*rafair"):
+    with pytest.raises(rafair.InvalidInput, match=r"unknown attack 'rafiar'; use one of .*rafair"):
         make_attack("rafiar")
     with pytest.raises(rafair.InvalidInput, match="'rafair-tb' has no parameter 'speed'"):
         make_attack("rafair-tb", speed=3)

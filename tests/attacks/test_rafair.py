@@ -1,11 +1,11 @@
 import dataclasses
 
 import pytest
-import reference
 import torch
 from torch import nn
 
 import rafair
+import reference
 from rafair.attacks import RAFair
 
 MODES = ("true_biased", "false_fair", "false_biased")

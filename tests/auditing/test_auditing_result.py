@@ -133,9 +133,7 @@ def test_the_same_audit_gives_the_same_result_twice(credit_model, credit_data):
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_the_batch_size_does_not_change_the_result(credit_model, credit_data, batch_size):
     usual = audit(credit_model, credit_data, **{**SMALL, "n_seeds": 4})
-    other = audit(
-        credit_model, credit_data, **{**SMALL, "n_seeds": 4}, batch_size=batch_size
-    )
+    other = audit(credit_model, credit_data, **{**SMALL, "n_seeds": 4}, batch_size=batch_size)
     assert_same_run(usual, other)
 
 
@@ -221,3 +219,9 @@ def test_an_impossible_audit_is_refused(credit_model, credit_data, bad, text):
 def test_a_model_that_is_not_wrapped_is_refused(credit_model, credit_data):
     with pytest.raises(InvalidInput, match=r"call rafair\.wrap"):
         audit(credit_model.module, credit_data, **SMALL)
+
+
+def test_a_model_of_other_data_is_refused(credit_model, own_data):
+    with pytest.raises(InvalidInput) as caught:
+        audit(credit_model, own_data, **{**SMALL, "n_seeds": 4})
+    assert len(str(caught.value).splitlines()) == 1

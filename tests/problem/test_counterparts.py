@@ -101,7 +101,9 @@ def test_blocks_cover_every_seed_once(n, rows):
     assert torch.equal(torch.cat([torch.arange(n)[block] for block in blocks]), torch.arange(n))
 
 
-@pytest.mark.parametrize(("off", "same"), [(0.0, True), (9e-7, True), (-9e-7, True), (1.1e-6, False)])
+@pytest.mark.parametrize(
+    ("off", "same"), [(0.0, True), (9e-7, True), (-9e-7, True), (1.1e-6, False)]
+)
 def test_a_person_is_known_by_value_within_a_millionth(off, same):
     counterparts = Counterparts.product([0], [[0.0, 0.5, 1.0]])
     v = torch.tensor([[0.5 + off, 0.3]], dtype=torch.float64)

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from reference import gradient, loss_at, with_values
 
 import rafair
 from rafair.problem import counterpart_gradient_norms, gradient_rows, make_loss
+from reference import gradient, loss_at, with_values
 
 LOSSES = ("mse", "cross_entropy", "margin")
 SIZES = (1, 7, 64, 10_000)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import exact_derivative, loss_of
 
 import rafair
 from rafair.problem import loss_names, make_loss
 from rafair.problem.losses import CrossEntropy, Margin, MeanSquaredError
+from reference import exact_derivative, loss_of
 
 NAMES = ("mse", "cross_entropy", "margin")
 SMOOTH = ("mse", "cross_entropy")
@@ -69,7 +69,10 @@ def test_two_saturated_logits_have_the_analytic_derivative(gap, label, dtype):
         assert direction[0, label] < 0 < direction[0, 1 - label]
         log_magnitude = log_scale[0] + direction[0].double().abs().log()
         torch.testing.assert_close(
-            log_magnitude, torch.full((2,), expected[name], dtype=torch.float64), rtol=1e-12, atol=1e-12
+            log_magnitude,
+            torch.full((2,), expected[name], dtype=torch.float64),
+            rtol=1e-12,
+            atol=1e-12,
         )
 
 
@@ -145,5 +148,5 @@ def test_a_loss_is_found_by_name_and_an_object_is_returned_as_it_is():
 
 
 def test_an_unknown_loss_is_refused_with_the_known_names():
-    with pytest.raises(rafair.InvalidInput, match="'hinge'.*mse, cross_entropy, margin"):
+    with pytest.raises(rafair.InvalidInput, match=r"'hinge'.*mse, cross_entropy, margin"):
         make_loss("hinge")

@@ -21,7 +21,9 @@ columns = st.tuples(
 def spaces(draw):
     """A space, an origin on its lattice, and a point anywhere."""
     width = draw(st.integers(1, 5))
-    epsilon, movable, lattice = zip(*draw(st.lists(columns, min_size=width, max_size=width)))
+    epsilon, movable, lattice = zip(
+        *draw(st.lists(columns, min_size=width, max_size=width)), strict=True
+    )
     dtype = draw(st.sampled_from([torch.float64, torch.float32]))
     origin = torch.tensor([draw(st.lists(unit, min_size=width, max_size=width))], dtype=dtype)
     steps = torch.tensor(lattice, dtype=torch.float64)

@@ -1,8 +1,8 @@
 import pytest
-import reference
 import torch
 
 import rafair
+import reference
 from rafair.attacks import RAFair
 from rafair.repair import Benign
 
@@ -31,9 +31,7 @@ def test_it_is_algorithm_2(problem, loss, counterpart):
 
 
 def test_one_step_is_the_false_fair_step_backwards(problem):
-    open_space = rafair.PerturbationSpace(
-        1.0, problem.space.perturbable, lower=-9.0, upper=9.0
-    )
+    open_space = rafair.PerturbationSpace(1.0, problem.space.perturbable, lower=-9.0, upper=9.0)
     free = problem.but(space=open_space)
     forth = RAFair("false_fair", steps=1).run(*free.arguments).x_adv - problem.x
     back = Benign(steps=1).run(*free.arguments).x_adv - problem.x
@@ -48,17 +46,17 @@ def test_a_small_step_lowers_the_loss_of_both(problem):
     assert (after < before).any()
 
 
-def test_its_ball_lies_around_the_adversarial_instance(problem):
-    attacked = RAFair("false_fair", steps=6).run(*problem.arguments).x_adv
-    repaired = Benign(steps=20).run(*problem.but(x=attacked).arguments).x_adv
-    assert problem.space.contains(repaired, attacked).all()
-    assert not problem.space.contains(repaired, problem.x).all()
+def test_its_ball_lies_around_the_instance_it_starts_from(problem):
+    once = Benign(steps=20).run(*problem.arguments).x_adv
+    twice = Benign(steps=20).run(*problem.but(x=once).arguments).x_adv
+    assert problem.space.contains(twice, once).all()
+    assert not problem.space.contains(twice, problem.x).all()
 
 
 def test_it_makes_accurately_fair_people_of_some_attacked_ones(credit, credit_model):
     counterparts = rafair.Counterparts.of(credit.schema)
     space = rafair.PerturbationSpace.of(credit.schema, 0.2)
-    x, y = credit.test.x[:40], credit.test.y[:40]
+    x, y = credit.test.x[:20], credit.test.y[:20]
     attacked = RAFair("false_fair").run(credit_model, x, y, counterparts, space).x_adv
     repaired = Benign().run(credit_model, attacked, y, counterparts, space).x_adv
     before = rafair.judge(credit_model, attacked, y, counterparts).rates(robust=True)

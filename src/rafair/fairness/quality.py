@@ -26,7 +26,7 @@ def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float
     return {
         "accuracy": float(correct.double().mean()),
         "balanced_accuracy": float(sum(recalls)) / len(recalls),
-        "majority_share": float(y.bincount().max() / len(y)),
+        "majority_share": int(y.bincount().max()) / len(y),
     }
 
 

@@ -36,6 +36,7 @@ AVERAGED = 0.5
 # Idle weights that the penalty has shrunk below this are zero: their products would be denormal.
 NOTHING = 1e-12
 FORMAT = "rafair-fcnn-1"
+KEY = "rafair"
 
 
 def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
@@ -78,7 +79,8 @@ def fit(
     # The penalty shrinks idle weights into denormal numbers, on which a CPU is ten times slower.
     torch.set_flush_denormal(True)
     try:
-        return _fit(x.float(), y, n_classes, random_state, epochs, on_epoch)
+        with torch.random.fork_rng(devices=[]):
+            return _fit(x.float(), y, n_classes, random_state, epochs, on_epoch)
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
@@ -176,13 +178,14 @@ def _wrapped(module: nn.Module, schema: Schema | None) -> TorchClassifier:
 
 def serialise_fcnn(module: nn.Module, schema: Schema, metrics: Mapping[str, float]) -> bytes:
     """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, figures."""
-    metadata = {
+    about = {
         "format": FORMAT,
-        "features": json.dumps(list(schema.names)),
-        "classes": json.dumps(list(schema.classes)),
-        "metrics": json.dumps(dict(metrics), sort_keys=True),
+        "features": list(schema.names),
+        "classes": list(schema.classes),
+        "metrics": dict(metrics),
     }
-    return serialise(module.state_dict(), metadata)
+    # One key, since safetensors writes several in an order that changes from call to call.
+    return serialise(module.state_dict(), {KEY: json.dumps(about, sort_keys=True)})
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -193,8 +196,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     InvalidInput
         If the file is not there or is no FCNN of this package.
     """
-    metadata, _ = _read(path)
-    return {key: json.loads(metadata[key]) for key in ("features", "classes", "metrics")}
+    about, _ = _read(path)
+    return about
 
 
 def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
@@ -211,13 +214,12 @@ def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
     InvalidInput
         If the file is not there, is no such model, or was trained on other columns or classes.
     """
-    metadata, weights = _read(path)
+    about, weights = _read(path)
     expected = {} if schema is None else {"features": schema.names, "classes": schema.classes}
     for key, value in expected.items():
-        if json.loads(metadata[key]) != list(value):
+        if about[key] != list(value):
             raise InvalidInput(f"{path}: trained with other {key} than the data's")
-    widths = (len(json.loads(metadata[key])) for key in ("features", "classes"))
-    module = fcnn(*widths)
+    module = fcnn(len(about["features"]), len(about["classes"]))
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -227,14 +229,24 @@ def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
     return _wrapped(module.eval().requires_grad_(requires_grad=False), schema)
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
         raise InvalidInput(f"{path}: no such model file")
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
+            about = _about((file.metadata() or {}).get(KEY, "{}"))
+            if about is None:
                 raise InvalidInput(f"{path}: not written by rafair train (format {FORMAT})")
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InvalidInput(f"{path}: not a model file in safetensors format") from error
+
+
+def _about(text: str) -> dict[str, Any] | None:
+    try:
+        about = json.loads(text)
+    except ValueError:
+        return None
+    lists = ("features", "classes")
+    known = isinstance(about, dict) and about.get("format") == FORMAT
+    return about if known and all(isinstance(about.get(key), list) for key in lists) else None

@@ -18,6 +18,11 @@ Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
+def shown(value: object) -> str:
+    """Return a cell as a message shows it: text in quotes, numbers without their type."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
 @dataclass(frozen=True)
 class Feature:
     """One column, described in original units.
@@ -128,7 +133,7 @@ class Feature:
                 raise InvalidInput(self._complaint(column, codes < 0, "is not one of its levels"))
             return self._to_unit(codes.astype(np.float64))
         raw = self._numbers(column)
-        outside = (raw < self.low) | (raw > self.low + self.span)
+        outside = (raw < self.low) | (raw > float(self.domain[1]))
         if outside.any():
             text = f"lies outside {self.domain[0]}..{self.domain[1]}"
             raise InvalidInput(self._complaint(column, outside, text))
@@ -145,7 +150,7 @@ class Feature:
 
     def _complaint(self, column: pd.Series, at: npt.NDArray[np.bool_], what: str) -> str:
         row = int(np.flatnonzero(at)[0])
-        return f"column {self.name!r}, row {row}: {column.iloc[row]!r} {what}"
+        return f"column {self.name!r}, row {row}: {shown(column.iloc[row])} {what}"
 
     def decode(self, unit: Floats) -> pd.Series:
         """Return the nearest possible value of each number, in original units.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.feature import Feature, Kind, Level
+from rafair.schema.feature import Feature, Kind, Level, shown
 from rafair.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ __all__ = ["Column", "fit_schema"]
 
 # Beyond this a text column is an identifier or free text, and its codes mean nothing.
 MAX_LEVELS = 200
+# Beyond this neighbouring whole numbers are one in double precision.
+LARGEST_INTEGER = 2**53
 # Decimal places tried on a numeric column; none fits where values carry full double precision.
 MAX_DECIMALS = 6
 
@@ -87,7 +89,11 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
     if (broken := ~np.isfinite(numbers)).any():
         row = int(np.flatnonzero(broken)[0])
         raise InvalidInput(
-            f"column {column.name!r}, row {row}: {values.iloc[row]!r} is not a finite number"
+            f"column {column.name!r}, row {row}: {shown(values.iloc[row])} is not a finite number"
+        )
+    if kind == "integer" and np.abs(numbers).max() > LARGEST_INTEGER:
+        raise InvalidInput(
+            f"column {column.name!r} holds whole numbers beyond 2^53; drop it if it is an identifier"
         )
     ends = np.array([numbers.min(), numbers.max()])
     return Feature(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
-from rafair.schema.feature import Feature, Level
+from rafair.schema.feature import Feature, Level, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,6 +86,11 @@ class Schema:
         chosen = {self.index(name) for name in names}
         if not chosen:
             raise InvalidInput("no sensitive column given; name at least one")
+        for i in chosen:
+            if not len(self.features[i].axis):
+                raise InvalidInput(
+                    f"column {self.names[i]!r} cannot be sensitive: no observed values are known"
+                )
         features = tuple(
             replace(feature, sensitive=i in chosen, perturbable=i not in chosen)
             if feature.sensitive != (i in chosen)
@@ -123,7 +128,7 @@ class Schema:
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
             raise InvalidInput(
-                f"label {self.label!r}, row {row}: {column.iloc[row]!r} is not one of "
+                f"label {self.label!r}, row {row}: {shown(column.iloc[row])} is not one of "
                 f"{', '.join(map(str, self.classes))}"
             )
         return torch.from_numpy(codes.astype(np.int64))

@@ -1,0 +1,49 @@
+"""From the text of an option to a value."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rafair import InvalidInput
+from rafair.cli.parsing import gates, names, number_or
+
+
+@given(st.integers())
+def test_a_whole_number_is_read(number):
+    assert number_or("all", "--seeds", str(number)) == number
+
+
+def test_the_word_stands_for_none():
+    assert number_or("all", "--seeds", "all") is None
+
+
+@given(st.floats().map(repr))
+def test_a_number_with_a_point_is_refused(text):
+    with pytest.raises(InvalidInput, match="--seeds takes a whole number or 'all'"):
+        number_or("all", "--seeds", text)
+
+
+def test_names_lose_the_space_around_them():
+    assert names("--sensitive", " age , sex") == ["age", "sex"]
+    assert names("--sensitive", None) is None
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", "age,", ",age", "age, ,sex"])
+def test_empty_names_are_refused(text):
+    with pytest.raises(InvalidInput, match="names separated by commas"):
+        names("--sensitive", text)
+
+
+@given(st.floats(0, 1))
+def test_a_gate_is_a_rate_and_its_bound(bound):
+    assert gates([f"r_af={bound!r}"], ("r_af",)) == {"r_af": bound}
+
+
+@given(st.floats().filter(lambda bound: not 0 <= bound <= 1))
+def test_a_bound_outside_of_zero_to_one_is_refused(bound):
+    with pytest.raises(InvalidInput, match=r"must lie in \[0, 1\]"):
+        gates([f"r_af={bound!r}"], ("r_af",))
+
+
+def test_several_gates_are_kept_and_the_last_of_one_rate_wins():
+    assert gates(["acc=0.1", "r_af=0.2", "acc=0.3"], ("acc", "r_af")) == {"acc": 0.3, "r_af": 0.2}

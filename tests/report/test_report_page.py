@@ -1,0 +1,162 @@
+"""report.html: one file that needs nothing else and says what the run says."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from rafair import InvalidInput, write_report
+from rafair.report import render_pages
+from rafair.report.people import worst_stories
+from rafair.report.tables import rates_table, sensitive_table
+from rafair.report.words import answer, warnings
+
+REFERRING = {"src", "href", "xlink:href", "data", "action", "poster", "srcset", "background"}
+VOID = {"meta", "br", "img", "hr", "input", "link"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, references, visible text; open tags must match."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.references, self.handlers, self.open, self.wrong = [], [], [], [], []
+        self.shown = []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.references += [value for name, value in attrs if name in REFERRING]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in {"style", "script"}:
+            self.shown.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.shown).split())
+
+
+def words_of(value):
+    return " ".join(str(value).split())
+
+
+@pytest.fixture(params=["plain_run", "repaired_run", "hostile_run"])
+def run(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def page(run):
+    return Page(render_pages(run)["report.html"].decode())
+
+
+def test_the_page_refers_to_nothing_outside_of_itself(run, page):
+    assert "svg" in page.tags
+    assert all(reference.startswith("#") for reference in page.references)
+    source = render_pages(run)["report.html"].decode()
+    assert re.findall(r"@import|url\((?!#)", source) == []
+
+
+def test_the_page_runs_no_script_and_loads_no_picture(page):
+    forbidden = {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert forbidden.isdisjoint(page.tags)
+    assert page.handlers == []
+
+
+def test_every_tag_is_closed_where_it_belongs(page):
+    assert page.wrong == []
+    assert page.open == []
+
+
+def test_every_number_of_both_tables_is_on_the_page(run, page):
+    for table in (rates_table(run), sensitive_table(run)):
+        for cell in (table.title, *table.heads, *(cell for row in table.rows for cell in row)):
+            assert words_of(cell) in page.text
+
+
+def test_every_finding_and_every_warning_is_on_the_page(run, page):
+    for sentence in [*answer(run), *warnings(run)]:
+        assert words_of(sentence) in page.text
+
+
+def test_every_story_is_told_in_full(run, page):
+    stories = worst_stories(run)
+    assert 0 < len(stories) <= 10
+    for story in stories:
+        assert f"Test row {story.seed} {story.cell}" in page.text
+        for name, value in story.who:
+            assert f"{words_of(name)} {words_of(value)}" in page.text
+        for name, old, new in story.changes:
+            assert words_of(f"{name} {old} → {new}") in page.text
+        shown = f"truth {story.label} · before {story.before} · after {story.after}"
+        assert words_of(shown) in page.text
+        for part in (story.moved, story.flips, story.worst):
+            assert words_of(part) in page.text
+
+
+def test_hashes_versions_and_the_plan_are_on_the_page(run, page):
+    manifest = run.manifest
+    assert manifest["model"]["sha256"][:16] in page.text
+    assert manifest["dataset"]["sha256"][:16] in page.text
+    assert f"torch {manifest['versions']['torch']}" in page.text
+    plan = manifest["plan"]
+    assert f"with {plan['steps']} steps of {plan['step_size']}" in page.text
+    assert f"setting {plan['setting']}" in page.text
+
+
+def test_the_figures_are_inside_the_page(run):
+    pages = render_pages(run)
+    assert set(pages) == {"report.html", "figures/confusion.svg", "figures/sensitive.svg"}
+    source = pages["report.html"].decode()
+    for name in ("figures/confusion.svg", "figures/sensitive.svg"):
+        drawn = pages[name].decode()
+        assert drawn[drawn.index("<svg") :] in source
+
+
+def test_the_same_run_gives_the_same_bytes(run):
+    assert render_pages(run) == render_pages(run)
+
+
+def test_write_report_writes_the_page_and_nothing_else(plain_run, tmp_path):
+    write_report(plain_run, tmp_path / "report.html")
+    write_report(plain_run, str(tmp_path / "report.html"))
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_bytes() == render_pages(plain_run)["report.html"]
+
+
+def test_write_report_refuses_a_directory_and_a_missing_one(plain_run, tmp_path):
+    with pytest.raises(InvalidInput, match="is a directory"):
+        write_report(plain_run, tmp_path)
+    with pytest.raises(InvalidInput, match="no such directory"):
+        write_report(plain_run, tmp_path / "nowhere" / "report.html")
+
+
+def test_a_stored_run_gives_the_same_page(plain_run, tmp_path):
+    from rafair import load_run, write_run
+
+    write_run(plain_run, tmp_path / "run")
+    stored = load_run(tmp_path / "run")
+    assert render_pages(stored)["report.html"] == render_pages(plain_run)["report.html"]
+
+
+def test_the_repaired_page_shows_a_third_matrix(plain_run, repaired_run):
+    before, after = (
+        render_pages(run)["figures/confusion.svg"].decode() for run in (plain_run, repaired_run)
+    )
+    assert before.count(">true fair</text>") == 2
+    assert after.count(">true fair</text>") == 3
+    assert "+ benign</text>" in after

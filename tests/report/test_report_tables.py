@@ -1,0 +1,100 @@
+"""The tables, as text and in a terminal of 80 columns."""
+
+import pytest
+
+from rafair.cli.terminal import show_table
+from rafair.report.people import worst_stories
+from rafair.report.tables import Table, rates_table, sensitive_table
+
+
+@pytest.fixture(params=["plain_run", "repaired_run"])
+def run(request):
+    return request.getfixturevalue(request.param)
+
+
+def printed(capsys, monkeypatch, table, **options):
+    monkeypatch.setenv("COLUMNS", "80")
+    show_table(table, **options)
+    return capsys.readouterr().out
+
+
+def test_the_main_table_has_a_row_for_clean_every_attack_and_every_repair(run):
+    names = [row[0] for row in rates_table(run).rows]
+    repairs = [f"{name} + benign" for name in run.metrics["repairs"]]
+    assert names == ["clean", *run.metrics["attacks"], *repairs]
+
+
+def test_the_main_tables_cells_are_the_rates_to_three_places(run):
+    by_name = {row[0]: row[1:] for row in rates_table(run).rows}
+    for name, rates in run.metrics["attacks"].items():
+        low, high = rates["ci"]["r_af"]
+        assert by_name[name] == (
+            *(f"{rates[key]:.3f}" for key in ("r_acc", "r_if", "r_af")),
+            f"{low:.2f}-{high:.2f}",
+            *(f"{rates[key]:.3f}" for key in ("tfr", "tbr", "ffr", "fbr")),
+        )
+
+
+def test_the_main_table_fits_eighty_columns_without_losing_a_digit(run, capsys, monkeypatch):
+    table = rates_table(run)
+    shown = printed(capsys, monkeypatch, table)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for row in (table.heads, *table.rows):
+        assert " ".join(" ".join(row).split()) in lines
+
+
+def test_the_attribute_table_fits_eighty_columns_when_turned(run, capsys, monkeypatch):
+    table = sensitive_table(run)
+    shown = printed(capsys, monkeypatch, table, wide=True)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for column in zip(table.heads, *table.rows, strict=True):
+        assert " ".join(" ".join(column).split()) in lines
+
+
+def test_the_attribute_table_ends_with_all_jointly(run):
+    rows = {row[0]: row[1:3] for row in sensitive_table(run).rows}
+    assert list(rows) == ["sex", "age", "all jointly"]
+    clean = run.metrics["clean"]
+    assert rows["all jointly"] == (f"{clean['if']:.3f}", f"{clean['af']:.3f}")
+
+
+def test_markup_in_a_name_is_printed_as_it_is(capsys, monkeypatch):
+    table = Table("[bold]title[/bold]", ("", "[red]head"), [(":smile: [i]", "[/]")])
+    shown = printed(capsys, monkeypatch, table)
+    for text in ("[bold]title[/bold]", "[red]head", ":smile: [i]", "[/]"):
+        assert text in shown
+
+
+def test_stories_tell_of_broken_instances_of_the_headline_attack(run):
+    stories = worst_stories(run)
+    rows = run.instances[run.instances["attack"] == "rafair"]
+    attacked = rows[rows["stage"] == "attacked"].set_index("seed")
+    assert 0 < len(stories) <= 10
+    for story in stories:
+        assert story.cell == attacked.loc[story.seed, "cell"] != "TF"
+        assert story.after == attacked.loc[story.seed, "prediction"]
+
+
+def test_stories_of_seeds_that_were_fine_come_first(run):
+    clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
+    fine = [clean.loc[story.seed, "cell"] == "TF" for story in worst_stories(run, 100)]
+    assert any(fine)
+    assert fine == sorted(fine, reverse=True)
+
+
+def test_only_as_many_stories_as_asked_for_are_told(run):
+    assert len(worst_stories(run, 2)) == 2
+    assert worst_stories(run, 0) == []
+
+
+def test_a_biased_story_says_who_is_decided_otherwise(run):
+    for story in worst_stories(run, 100):
+        biased = story.cell in ("TB", "FB")
+        assert bool(story.flips) == biased
+        if biased:
+            assert "→" in story.flips
+            assert not story.flips.endswith(f": {story.after}")

@@ -1,0 +1,166 @@
+"""The findings in words."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rafair.report.words import answer, headline_attack, percent, warnings
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (1e-9, "under 1 %"),
+        (0.004, "under 1 %"),
+        (0.01, "1 %"),
+        (0.5, "50 %"),
+        (0.625, "62 %"),
+        (0.99, "99 %"),
+        (0.996, "over 99 %"),
+        (1 - 1e-9, "over 99 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_percentages_read_as_expected(share, text):
+    assert percent(share) == text
+
+
+@given(st.floats(0, 1))
+def test_only_nothing_is_zero_and_only_all_is_a_hundred(share):
+    assert (percent(share) == "0 %") == (share == 0)
+    assert (percent(share) == "100 %") == (share == 1)
+
+
+@given(st.floats(0, 1))
+def test_a_percentage_is_within_half_a_point(share):
+    text = percent(share)
+    number = float(text.removesuffix(" %").split()[-1])
+    slack = 1 if text.startswith(("under", "over")) else 0.5
+    assert abs(number - 100 * share) <= slack + 1e-9
+
+
+def rates(prefix="", **shares):
+    cells = {"tfr": 1.0, "tbr": 0.0, "ffr": 0.0, "fbr": 0.0, **shares}
+    main = {
+        f"{prefix}acc": cells["tfr"] + cells["tbr"],
+        f"{prefix}if": cells["tfr"] + cells["ffr"],
+        f"{prefix}af": cells["tfr"],
+    }
+    both = {**main, **cells}
+    return {**both, "ci": {name: [0.1, 0.9] for name in both}}
+
+
+@pytest.fixture
+def run(plain_run):
+    """A run with figures that are easy to read."""
+    clean = rates(tfr=0.8, tbr=0.1, ffr=0.06, fbr=0.04)
+    attacked = {
+        "rafair-tb": rates("r_", tfr=0.5, tbr=0.3, ffr=0.1, fbr=0.1),
+        "rafair-ff": rates("r_", tfr=0.25, tbr=0.05, ffr=0.6, fbr=0.1),
+        "rafair": rates("r_", tfr=0.25, tbr=0.45, ffr=0.2, fbr=0.1),
+    }
+    metrics = {
+        "dataset": "credit",
+        "n_seeds": 200,
+        "n_counterparts": 106,
+        "clean": clean,
+        "attacks": attacked,
+        "repairs": {},
+        "by_sensitive": {
+            "sex": {"clean": rates(tfr=0.88, tbr=0.02, ffr=0.1), "attacks": attacked},
+            "age": {"clean": rates(tfr=0.8, tbr=0.1, ffr=0.08, fbr=0.02), "attacks": attacked},
+        },
+    }
+    manifest = deepcopy(plain_run.manifest)
+    manifest["plan"]["epsilon"] = 0.2
+    return replace(plain_run, metrics=metrics, manifest=manifest)
+
+
+def test_the_headline_is_the_lowest_and_of_equals_the_family(run):
+    assert headline_attack(run.metrics) == "rafair"
+    run.metrics["attacks"]["rafair-tb"]["r_af"] = 0.1
+    assert headline_attack(run.metrics) == "rafair-tb"
+
+
+def test_the_answer_says_what_the_figures_say(run):
+    assert answer(run) == [
+        (
+            "Of 200 people, 90 % are predicted correctly, and 80 % are predicted correctly "
+            "whatever their sex or age."
+        ),
+        (
+            "After a change of at most 0.2 of each feature's range, found by rafair, 25 % still "
+            "are (95 % interval 10 to 90 %)."
+        ),
+        (
+            "What breaks most often is a decision right for them but different for someone like "
+            "them (true biased): 45 % of all."
+        ),
+        (
+            "Before any attack 14 % of the decisions depend on a sensitive attribute; age alone "
+            "changes 12 %, more than any other."
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("tbr", "(true biased)"), ("ffr", "(false fair)"), ("fbr", "(false biased)")],
+)
+def test_the_commonest_way_to_break_is_named(run, cell, words):
+    run.metrics["attacks"] = {"rafair": rates("r_", tfr=0.5, **{cell: 0.5})}
+    assert f"{words}: 50 % of all." in answer(run)[2]
+
+
+def test_a_run_in_which_nothing_broke_says_so(run):
+    run.metrics["attacks"] = {"rafair": rates("r_")}
+    assert answer(run)[2] == "No instance broke under rafair."
+
+
+def test_a_fair_model_is_called_one(run):
+    run.metrics["clean"] = rates()
+    assert answer(run)[3] == "Before any attack no sensitive attribute changes a decision."
+
+
+def test_a_single_sensitive_attribute_is_named_without_comparison(run):
+    del run.metrics["by_sensitive"]["sex"]
+    assert answer(run)[3] == (
+        "Before any attack 14 % of the decisions depend on a sensitive attribute, age."
+    )
+
+
+def test_a_repair_is_mentioned_with_what_it_needs(run):
+    run.metrics["repairs"] = {"rafair": rates("r_", tfr=0.7, ffr=0.3)}
+    assert answer(run)[4] == (
+        "Benign perturbations, which need the true label, bring the share back to 70 %."
+    )
+
+
+def test_three_sensitive_attributes_are_listed(run):
+    run.manifest["schema"]["sensitive"] = ["sex", "age", "race"]
+    assert answer(run)[0].endswith("whatever their sex, age or race.")
+
+
+def test_a_model_no_better_than_the_majority_is_warned_of(run):
+    run.manifest["model"].update(accuracy=0.705, majority_share=0.7)
+    assert any("always predicting the most frequent class (0.700)" in w for w in warnings(run))
+    run.manifest["model"].update(accuracy=0.8, majority_share=0.7)
+    assert not any("most frequent class" in warning for warning in warnings(run))
+
+
+def test_a_sample_of_counterparts_is_warned_of(run):
+    run.manifest["counterparts"] = {"checked": 12, "of": 106}
+    assert any("Only 12 of 106 combinations" in warning for warning in warnings(run))
+    run.manifest["counterparts"] = {"checked": 106, "of": 106}
+    assert not any("combinations" in warning for warning in warnings(run))
+
+
+def test_the_papers_setting_is_warned_of_and_the_feasible_one_is_not(run):
+    run.manifest["plan"]["setting"] = "paper"
+    assert any(warning.startswith("Setting paper") for warning in warnings(run))
+    run.manifest["plan"]["setting"] = "feasible"
+    assert not any(warning.startswith("Setting paper") for warning in warnings(run))
