@@ -255,7 +255,7 @@ def test_a_gate_is_met_by_its_own_value(audit, finished_run):
 def test_repair_adds_repairs_to_the_run(rafair, own_copy):
     done = rafair("repair", "run")
     assert (done.code, done.err) == (0, "")
-    assert "rafair + benign" in done.out
+    assert "after benign" in done.out
     run = load_run(own_copy)
     assert list(run.metrics["repairs"]) == list(run.metrics["attacks"])
     assert (run.instances["stage"] == "repaired").sum() == 8 * 4

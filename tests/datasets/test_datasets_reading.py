@@ -211,7 +211,7 @@ def test_free_text_is_refused_as_a_feature():
             "note": [f"note {row}" for row in range(n)],
         }
     )
-    assert "'note' is text with 300 different values" in refusal(table)
+    assert "'note' has 300 different values" in refusal(table)
 
 
 def test_too_few_rows_of_a_class_are_refused(loans):

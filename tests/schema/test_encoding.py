@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import rafair
@@ -53,15 +53,9 @@ def frames(draw):
     return frame, fit_schema(frame, columns, "label", ("no", "yes"))
 
 
-def exactly(low, high):
-    """Whether the width of a range, added to its low end, is its high end in floating point."""
-    return low + (high - low) >= high
-
-
 @given(case=frames())
 def test_decoding_undoes_encoding_exactly(case):
     frame, schema = case
-    assume(exactly(frame["amount"].min(), frame["amount"].max()))
     x, y = schema.encode(frame), schema.encode_label(frame)
     assert x.dtype == torch.float64
     assert y.dtype == torch.int64
@@ -73,15 +67,13 @@ def test_decoding_undoes_encoding_exactly(case):
 @given(case=frames())
 def test_encoding_undoes_decoding_of_possible_people(case):
     frame, schema = case
-    assume(exactly(frame["amount"].min(), frame["amount"].max()))
     x = schema.encode(frame)
     torch.testing.assert_close(schema.encode(schema.decode(x)), x, rtol=0, atol=0)
 
 
 @given(case=frames(), seed=st.integers(0, 1000))
 def test_any_point_decodes_to_a_possible_person_nearby(case, seed):
-    frame, schema = case
-    assume(exactly(frame["amount"].min(), frame["amount"].max()))
+    _, schema = case
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(9, 6, generator=generator, dtype=torch.float64)
     back = schema.encode(schema.decode(x))

@@ -4,13 +4,14 @@ from rafair.auditing.conductor import audit
 from rafair.auditing.plan import Plan
 from rafair.auditing.repairing import repair_run
 from rafair.auditing.result import AuditResult
-from rafair.auditing.store import check_new_run, load_run, update_run, write_run
+from rafair.auditing.store import check_new_run, free_run, load_run, update_run, write_run
 
 __all__ = [
     "AuditResult",
     "Plan",
     "audit",
     "check_new_run",
+    "free_run",
     "load_run",
     "repair_run",
     "update_run",

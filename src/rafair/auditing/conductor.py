@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rafair.auditing.plan import Plan, Select
 from rafair.auditing.result import AuditResult
-from rafair.auditing.rows import Row, join, judge_row, tabulate
+from rafair.auditing.rows import Row, column_names, join, judge_row, tabulate
 from rafair.errors import InvalidInput
 from rafair.fairness import choose_seeds
 from rafair.fairness.quality import accuracy_figures
@@ -256,6 +256,7 @@ def by_attribute(seeds: Seeds, row: Row, name: str) -> Any:
 
 def _manifest(seeds: Seeds) -> dict[str, Any]:
     data, counterparts = seeds.data, seeds.counterparts
+    columns = column_names(data.schema)
     return {
         "tool": "rafair",
         "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
@@ -283,7 +284,7 @@ def _manifest(seeds: Seeds) -> dict[str, Any]:
             "classes": list(data.schema.classes),
             "sensitive": list(data.schema.sensitive),
             "features": [
-                {"name": f.name, "kind": f.kind, "unit": f.unit, "low": f.low, "span": f.span}
+                {"name": f.name, "kind": f.kind, "unit": f.unit, **columns[f.name]}
                 for f in data.schema.features
             ],
         },

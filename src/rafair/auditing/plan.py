@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from rafair.problem.space import Setting
     from rafair.schema import Schema
 
-__all__ = ["Plan", "Select"]
+__all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select", "check_whole"]
 
 Select: TypeAlias = Literal["last", "worst"]
+LARGEST_RANDOM_STATE = 2**32 - 1
+LARGEST_BATCH = 2**31 - 1
 SELECTS: tuple[Select, ...] = ("last", "worst")
 
 
@@ -52,14 +54,14 @@ class Plan:
             raise InvalidInput("no attack given; name at least one")
         for name in self.attacks:
             variants_of(name)
-        _whole("seeds", self.n_seeds, 1)
-        _whole("random_state", self.random_state, 0)
-        _whole("steps", self.steps, 0)
-        _whole("counterparts", self.counterparts, 1)
+        check_whole("seeds", self.n_seeds, 1)
+        check_whole("random_state", self.random_state, 0, LARGEST_RANDOM_STATE)
+        check_whole("steps", self.steps, 0)
+        check_whole("counterparts", self.counterparts, 1)
         if self.batch_size != AUTO:
-            _whole("batch_size", self.batch_size, 1)
+            check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
         _number("step_size", self.step_size)
-        _number("epsilon", self.epsilon)
+        _number("epsilon", self.radius)
         make_loss(self.loss)
         _one_of("setting", self.setting, SETTINGS)
         _one_of("select", self.select, SELECTS)
@@ -102,11 +104,19 @@ class Plan:
         return {**asdict(self), "attacks": list(self.attacks), "epsilon": self.radius}
 
 
-def _whole(name: str, value: Any, least: int) -> None:
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number between two bounds; None passes.
+
+    Raises
+    ------
+    InvalidInput
+    """
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
+    if most is not None and value > most:
+        raise InvalidInput(f"{name} must be at most {most}, not {value}")
 
 
 def _number(name: str, value: float | None) -> None:

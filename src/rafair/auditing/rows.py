@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rafair.problem import BatchSize, Counterparts
     from rafair.schema import Schema
 
-__all__ = ["Row", "join", "judge_row", "tabulate"]
+__all__ = ["Row", "column_names", "join", "judge_row", "tabulate"]
 
 OWN_COLUMNS = (
     "seed", "stage", "attack", "label", "prediction", "cell", "flip_prediction",
@@ -98,25 +98,40 @@ def tabulate(
         "prediction": classes.take(why.prediction.cpu().numpy()),
         "cell": np.array(CELLS)[row.verdict.cells.cpu().numpy()],
     }
-    people = schema.decode(x).rename(columns=feature_columns(schema))
+    columns = column_names(schema)
+    people = schema.decode(x).set_axis([columns[name]["column"] for name in schema.names], axis=1)
     others = _counterpart_columns(why, x, schema, counterparts)
     exact = {"x": list(x.to("cpu", torch.float64).numpy())}
     return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
 
 
-def feature_columns(schema: Schema) -> dict[str, str]:
-    """Return the column that holds each feature: its own name, unless the table needs that."""
-    taken = {
-        *OWN_COLUMNS,
-        *(f"{kind}_{name}" for kind in ("flip", "worst") for name in schema.names),
-    }
-    return {name: f"feature_{name}" if name in taken else name for name in schema.names}
+def column_names(schema: Schema) -> dict[str, dict[str, str]]:
+    """Return where the instances table holds each feature, each column once.
+
+    Returns
+    -------
+    dict of dict of str
+        Feature → ``"column"`` (the person's value) and, for a sensitive one, ``"flip"`` and
+        ``"worst"`` (the counterparts' values). A name that is taken gets ``feature_`` in front.
+    """
+    taken = set(OWN_COLUMNS)
+
+    def free(prefix: str, name: str) -> str:
+        while prefix + name in taken:
+            name = f"feature_{name}"
+        taken.add(prefix + name)
+        return prefix + name
+
+    names = {name: {"column": free("", name)} for name in schema.names}
+    for name in schema.sensitive:
+        names[name] |= {kind: free(f"{kind}_", name) for kind in ("flip", "worst")}
+    return names
 
 
 def _counterpart_columns(
     why: Explanation, x: Tensor, schema: Schema, counterparts: Counterparts
 ) -> pd.DataFrame:
-    classes = pd.Index(schema.classes)
+    classes, names = pd.Index(schema.classes), column_names(schema)
     columns: dict[str, object] = {}
     for kind, index, prediction in (
         ("flip", why.flip, why.flip_prediction),
@@ -125,7 +140,7 @@ def _counterpart_columns(
         someone = (index >= 0).cpu().numpy()
         people = schema.decode(counterparts.take(x, index))
         for name in schema.sensitive:
-            columns[f"{kind}_{name}"] = people[name].astype(object).where(someone, None)
+            columns[names[name][kind]] = people[name].astype(object).where(someone, None)
         decided = pd.Series(classes.take(prediction.cpu().numpy())).astype(object)
         columns[f"{kind}_prediction"] = decided.where(someone, None)
     columns["worst_loss"] = why.worst_loss.cpu().numpy()

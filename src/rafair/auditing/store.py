@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import json
 import shutil
 import tempfile
@@ -16,16 +18,33 @@ from rafair.auditing.result import AuditResult
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["check_new_run", "load_run", "update_run", "write_run"]
+__all__ = ["check_new_run", "free_run", "load_run", "update_run", "write_run"]
 
 MANIFEST, METRICS, INSTANCES = "manifest.json", "metrics.json", "instances.parquet"
+MANIFEST_KEYS = ("versions", "plan", "dataset", "model", "counterparts", "schema")
+METRICS_KEYS = (
+    "dataset",
+    "n_seeds",
+    "n_counterparts",
+    "clean",
+    "attacks",
+    "repairs",
+    "by_sensitive",
+)
+INSTANCES_KEYS = ("seed", "stage", "attack", "cell", "prediction", "worst_loss", "x")
 
 
 def no_pages(_result: AuditResult) -> Mapping[str, bytes]:
     """Add no page to a run."""
     return {}
+
+
+def free_run(path: Path) -> Path:
+    """Return this path, or the first of PATH-2, PATH-3, … where nothing is yet."""
+    candidates = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
+    return next(p for p in itertools.chain([path], candidates) if not p.exists())
 
 
 def check_new_run(path: Path) -> None:
@@ -37,6 +56,8 @@ def check_new_run(path: Path) -> None:
         If it is a file or a directory with something in it, or no directory can be made there.
     """
     if path.is_dir():
+        if path.is_mount() or path.resolve() == Path.cwd():
+            raise InvalidInput(f"output directory {path} cannot be replaced; name one inside it")
         if any(path.iterdir()):
             what = "already holds a run" if (path / MANIFEST).exists() else "is not empty"
             raise InvalidInput(f"output directory {path} {what}; name another one")
@@ -51,7 +72,7 @@ def check_new_run(path: Path) -> None:
 
 def write_run(
     result: AuditResult,
-    path: Path,
+    path: str | Path,
     pages: Callable[[AuditResult], Mapping[str, bytes]] = no_pages,
 ) -> None:
     """Make a run directory: written aside, then renamed, so that it is whole or not there.
@@ -66,8 +87,10 @@ def write_run(
     InvalidInput
         See ``check_new_run``; also on a full disk.
     """
+    path = Path(path)
     check_new_run(path)
-    with reporting_os_errors(path):
+    made = [parent for parent in path.parents if not parent.exists()]
+    with reporting_os_errors(path), _removing_on_failure(made):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
@@ -82,9 +105,20 @@ def write_run(
             raise
 
 
+@contextlib.contextmanager
+def _removing_on_failure(directories: list[Path]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for directory in directories:
+            with contextlib.suppress(OSError):  # never made, or somebody else uses it by now
+                directory.rmdir()
+        raise
+
+
 def update_run(
     result: AuditResult,
-    path: Path,
+    path: str | Path,
     pages: Callable[[AuditResult], Mapping[str, bytes]] = no_pages,
 ) -> None:
     """Replace the files of a run one by one, each as a whole.
@@ -94,13 +128,14 @@ def update_run(
     InvalidInput
         On a full disk.
     """
+    path = Path(path)
     for name, content in {**_files(result), **pages(result)}.items():
         with reporting_os_errors(path):
             (path / name).parent.mkdir(exist_ok=True)
         replace_file(path / name, content)
 
 
-def load_run(path: Path) -> AuditResult:
+def load_run(path: str | Path) -> AuditResult:
     """Read a run directory.
 
     Raises
@@ -108,6 +143,7 @@ def load_run(path: Path) -> AuditResult:
     InvalidInput
         If it is none, or a file in it cannot be read.
     """
+    path = Path(path)
     if not path.is_dir():
         raise InvalidInput(f"{path}: no such run directory")
     manifest, metrics = (_read_json(path / name) for name in (MANIFEST, METRICS))
@@ -117,6 +153,14 @@ def load_run(path: Path) -> AuditResult:
         instances = pd.read_parquet(path / INSTANCES)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         raise InvalidInput(f"{path / INSTANCES}: cannot be read as parquet") from error
+    for name, keys, found in (
+        (MANIFEST, MANIFEST_KEYS, manifest),
+        (METRICS, METRICS_KEYS, metrics),
+        (INSTANCES, INSTANCES_KEYS, instances.columns),
+    ):
+        lost = [key for key in keys if key not in found]
+        if lost:
+            raise InvalidInput(f"{path / name}: damaged, {lost[0]!r} is missing")
     return AuditResult(metrics, instances, manifest)
 
 

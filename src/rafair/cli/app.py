@@ -77,7 +77,7 @@ def _run(arguments: list[str] | None) -> int:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         return _complain(STOPPED, INTERRUPTED)
-    except BrokenPipeError:
+    except SystemExit:  # all that typer exits for by itself: nobody reads standard output any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except MemoryError:
@@ -85,7 +85,7 @@ def _run(arguments: list[str] | None) -> int:
             "out of memory; use fewer --seeds, --counterparts or a smaller --batch-size"
         )
     except OSError as error:
-        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
     if code == INTERRUPTED:  # how newer releases of typer hand Ctrl-C on
         return _complain(STOPPED, INTERRUPTED)
     return code if isinstance(code, int) else DONE

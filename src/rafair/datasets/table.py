@@ -11,7 +11,7 @@ import pandas as pd
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
-from rafair.schema import Column, Schema, fit_schema
+from rafair.schema import Column, Schema, fit_schema, levels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +78,8 @@ def _frame(table: Any) -> tuple[pd.DataFrame, str]:
         return _read(path), path.stem
     try:
         native = nw.from_native(table, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidInput("the table has two columns of the same name; rename one") from error
     except TypeError as error:
         raise InvalidInput(
             f"cannot read a {type(table).__name__}; "
@@ -112,7 +114,7 @@ def _schema(
     if frame[label].isna().any():
         row = int(frame[label].isna().to_numpy().argmax())
         raise InvalidInput(f"label {label!r}, row {row}: the cell is empty (NaN)")
-    classes = sorted(frame[label].unique().tolist(), key=str)
+    classes = list(levels_of(frame[label]))
     if positive is not None:
         if positive not in classes:
             raise InvalidInput(f"label {label!r} never has the positive value {positive!r}")

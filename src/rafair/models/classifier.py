@@ -81,7 +81,7 @@ def parse_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise InvalidInput(f"device {name!r} is not available here; use cpu or auto") from error
     if device.type == "meta":
         raise InvalidInput("device 'meta' holds no numbers; use cpu or auto")

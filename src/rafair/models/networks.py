@@ -197,7 +197,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         If the file is not there or is no FCNN of this package.
     """
     about, _ = _read(path)
-    return about
+    return {key: about[key] for key in ("features", "classes", "metrics")}
 
 
 def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
@@ -247,6 +247,8 @@ def _about(text: str) -> dict[str, Any] | None:
         about = json.loads(text)
     except ValueError:
         return None
-    lists = ("features", "classes")
-    known = isinstance(about, dict) and about.get("format") == FORMAT
-    return about if known and all(isinstance(about.get(key), list) for key in lists) else None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        return None
+    expected = {"features": list, "classes": list, "metrics": dict}
+    whole = all(isinstance(about.get(key), kind) for key, kind in expected.items())
+    return about if whole else None

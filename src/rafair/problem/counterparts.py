@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SAME", "Counterparts"]
 
+CONTIGUOUS = torch.contiguous_format
 # Two values are one when they differ by at most this, in unit space.
 SAME = 1e-6
 # More combinations than this are enumerated by nobody; sample instead.
@@ -163,7 +164,7 @@ class Counterparts:
             Seed by seed; c is the number of combinations in the slice.
         """
         grid = self._grid_like(x)[combinations]
-        people = x.unsqueeze(1).repeat(1, len(grid), 1)
+        people = x.unsqueeze(1).expand(-1, len(grid), -1).clone(memory_format=CONTIGUOUS)
         for place, column in enumerate(self.columns):
             people[:, :, column] = grid[:, place]
         return people.flatten(0, 1)

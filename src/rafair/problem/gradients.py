@@ -45,7 +45,8 @@ def _gradient_chunk(
     """Return scores, direction and log_scale of rows that fit one batch."""
     n = len(rows)
     rows = padded(rows.to(model.device, model.dtype).detach()).requires_grad_()
-    y = torch.cat([y, y[-1:].expand(len(rows) - n)])
+    if len(rows) > n:
+        y = torch.cat([y, y[-1:].expand(len(rows) - n)])
     with torch.enable_grad():
         scores = model.scores(rows)
         outer, log_scale = loss.derivative(scores.detach(), y)

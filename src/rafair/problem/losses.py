@@ -88,12 +88,12 @@ class MeanSquaredError:
         does not cancel, and the larger of the two parts is taken out as the scale.
         """
         odds = _Odds.of(z, y)
-        direction = odds.towards * odds.spread
         log_right = odds.log_right
         # log q = log p_y + gap: one logarithm less than log_wrong.
         log_scale = math.log(2 / z.shape[1]) + 2 * (log_right + odds.gap)
-        if z.shape[1] == 2:
-            return direction, log_scale + log_right
+        if z.shape[1] == 2:  # 1 + S = 2, and t_j − S = 0
+            return odds.towards, math.log(2) + log_scale + log_right
+        direction = odds.towards * odds.spread
         t = odds.towards.clamp_min(0)
         among_others = t * (t.unsqueeze(1) * (t.unsqueeze(2) - t.unsqueeze(1))).sum(dim=2)
         largest = torch.maximum(log_right, among_others.abs().amax(dim=1).log())

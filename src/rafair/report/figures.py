@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from rafair.report.words import headline_attack
@@ -40,7 +41,9 @@ def draw_figures(run: AuditResult) -> dict[str, bytes]:
     """Return every figure of a run as SVG, by name."""
     import matplotlib as mpl
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Texts stay text in the SVG; a glyph that matplotlib's own font lacks, the reader's has.
+        warnings.filterwarnings("ignore", "Glyph")
         return {"confusion": _svg(_confusion(run)), "sensitive": _svg(_sensitive(run))}
 
 

@@ -73,7 +73,7 @@ def worst_stories(run: AuditResult, n: int = 10) -> list[Story]:
 
 
 def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
-    features = [{**f, "column": _column(f["name"], before)} for f in schema["features"]]
+    features = schema["features"]
     values = {f["name"]: (before[f["column"]], after[f["column"]]) for f in features}
     units = {f["name"]: f["unit"] for f in features}
     changed = [name for name, (old, new) in values.items() if old != new]
@@ -94,31 +94,21 @@ def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
         label=str(after["label"]),
         before=str(before["prediction"]),
         after=str(after["prediction"]),
-        flips=_someone(after, "flip", values, schema["sensitive"], units),
-        worst=_someone(after, "worst", values, schema["sensitive"], units),
+        flips=_someone(after, "flip", features),
+        worst=_someone(after, "worst", features),
         dissenting=f"{after['dissenting']:.0%}",
     )
 
 
-def _column(name: str, row: pd.Series) -> str:
-    return f"feature_{name}" if f"feature_{name}" in row.index else name
-
-
-def _someone(
-    row: pd.Series,
-    kind: str,
-    values: dict[str, tuple[Any, Any]],
-    sensitive: list[str],
-    units: dict[str, str],
-) -> str:
+def _someone(row: Any, kind: str, features: list[dict[str, str]]) -> str:
     """Describe a counterpart by how it differs: "age 39 → 62, sex Male → Female: <=50K"."""
     decision = row[f"{kind}_prediction"]
     if pd.isna(decision):
         return ""
     differs = [
-        f"{name} {_shown(values[name][1], '')} → {_shown(row[f'{kind}_{name}'], units[name])}"
-        for name in sensitive
-        if row[f"{kind}_{name}"] != values[name][1]
+        f"{f['name']} {_shown(row[f['column']], '')} → {_shown(row[f[kind]], f['unit'])}"
+        for f in features
+        if kind in f and row[f[kind]] != row[f["column"]]
     ]
     return f"{', '.join(differs) or 'the person as they are'}: {decision}"
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "rates_table", "sensitive_table"]
 
+RATE_HEADS = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
 CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
 
 
@@ -31,16 +32,13 @@ def rates_table(run: AuditResult) -> Table:
     rows += [_rates_row(name, rates, "r_") for name, rates in metrics["attacks"].items()]
     if metrics["repairs"]:
         groups.append(len(rows))
-        rows += [
-            _rates_row(f"{name} + benign", rates, "r_")
-            for name, rates in metrics["repairs"].items()
-        ]
-    heads = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
+        rows.append(("after benign", *[""] * (len(RATE_HEADS) - 1)))
+        rows += [_rates_row(name, rates, "r_") for name, rates in metrics["repairs"].items()]
     title = (
         f"{metrics['dataset']}: {metrics['n_seeds']} seeds, "
         f"{metrics['n_counterparts']} counterparts each"
     )
-    return Table(title, heads, rows, tuple(groups))
+    return Table(title, RATE_HEADS, rows, tuple(groups))
 
 
 def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]:

@@ -79,7 +79,10 @@ def _attribute(metrics: dict[str, Any]) -> str:
     )
     if len(alone) == 1:
         return f"{text}, {lowest}."
-    return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}, more than any other."
+    if alone[lowest] == 1:
+        return f"{text}, though on none of them alone."
+    most = ", more than any other" if list(alone.values()).count(alone[lowest]) == 1 else ""
+    return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}{most}."
 
 
 def warnings(run: AuditResult) -> list[str]:

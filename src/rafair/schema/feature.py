@@ -80,7 +80,7 @@ class Feature:
         if len(self.domain) != 2 or not all(isinstance(end, int | float) for end in self.domain):
             return False
         low, high = float(self.domain[0]), float(self.domain[1])
-        return bool(np.isfinite([low, high]).all()) and low <= high
+        return bool(np.isfinite([low, high, high - low]).all()) and low <= high
 
     @property
     def has_levels(self) -> bool:

@@ -15,7 +15,7 @@ from rafair.schema.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Column", "fit_schema"]
+__all__ = ["Column", "fit_schema", "levels_of"]
 
 # Beyond this a text column is an identifier or free text, and its codes mean nothing.
 MAX_LEVELS = 200
@@ -49,6 +49,8 @@ def fit_schema(
     InvalidInput
         If a column is missing, has missing or infinite cells, or is text with too many levels.
     """
+    if frame.empty:
+        raise InvalidInput("the table has no row")
     return Schema(tuple(_feature(frame, column) for column in columns), label, classes)
 
 
@@ -61,7 +63,7 @@ def _feature(frame: pd.DataFrame, column: Column) -> Feature:
         raise InvalidInput(f"column {column.name!r}, row {row}: the cell is empty (NaN)")
     kind = column.kind or _kind(values)
     if kind in ("ordinal", "categorical"):
-        domain = column.levels or _levels(values)
+        domain = column.levels or levels_of(values)
         return Feature(column.name, kind, domain, column.unit, column.sensitive)
     return _ranged(column, kind, values)
 
@@ -69,22 +71,44 @@ def _feature(frame: pd.DataFrame, column: Column) -> Feature:
 def _kind(values: pd.Series) -> Kind:
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return "categorical"
-    numbers = values.to_numpy(dtype=np.float64)
-    whole = np.isfinite(numbers).all() and bool((numbers == np.round(numbers)).all())
-    return "integer" if whole and pd.api.types.is_integer_dtype(values) else "numeric"
+    return "integer" if pd.api.types.is_integer_dtype(values) else "numeric"
 
 
-def _levels(values: pd.Series) -> tuple[Level, ...]:
-    levels = pd.unique(values).tolist()
+def levels_of(values: pd.Series) -> tuple[Level, ...]:
+    """Return the different values of a column in sorted order.
+
+    Raises
+    ------
+    InvalidInput
+        If they are more than ``MAX_LEVELS``, of several kinds, or neither text, numbers nor truth
+        values.
+    """
+    try:
+        levels = [v.item() if isinstance(v, np.generic) else v for v in pd.unique(values).tolist()]
+    except TypeError as error:
+        raise InvalidInput(f"column {values.name!r} holds lists or objects; use text") from error
+    kinds = {type(level) for level in levels}
+    foreign = sorted(kind.__name__ for kind in kinds - {str, int, float, bool})
+    if foreign:
+        raise InvalidInput(
+            f"column {values.name!r} holds {foreign[0]} values; turn them into text or numbers"
+        )
+    if len(kinds) > 1:
+        mixed = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise InvalidInput(f"column {values.name!r} mixes {mixed} values; make them one kind")
+    if not all(np.isfinite(level) for level in levels if isinstance(level, float)):
+        raise InvalidInput(f"column {values.name!r} holds an infinite value")
     if len(levels) > MAX_LEVELS:
         raise InvalidInput(
-            f"column {values.name!r} is text with {len(levels)} different values; "
-            "drop it or group them (at most 200)"
+            f"column {values.name!r} has {len(levels)} different values; "
+            f"drop it or group them (at most {MAX_LEVELS})"
         )
     return tuple(sorted(levels, key=str))
 
 
 def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
+    if pd.api.types.is_complex_dtype(values):
+        raise InvalidInput(f"column {column.name!r} holds complex numbers; use real ones")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
     if (broken := ~np.isfinite(numbers)).any():
         row = int(np.flatnonzero(broken)[0])
@@ -93,7 +117,7 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         )
     if kind == "integer" and np.abs(numbers).max() > LARGEST_INTEGER:
         raise InvalidInput(
-            f"column {column.name!r} holds whole numbers beyond 2^53; drop it if it is an identifier"
+            f"column {column.name!r} holds whole numbers beyond 2^53; are they identifiers? drop it"
         )
     ends = np.array([numbers.min(), numbers.max()])
     return Feature(

@@ -65,13 +65,13 @@ def command(
     batch = number_or("auto", "--batch-size", batch_size)
     columns = names("--sensitive", sensitive)
 
-    from rafair.auditing import audit, check_new_run, write_run
+    from rafair.auditing import audit, check_new_run, free_run, write_run
     from rafair.cli.sources import load_model, open_data
     from rafair.cli.terminal import console, progress
     from rafair.report import render_pages
 
-    out = out or Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}"
     data = open_data(dataset, columns)
+    out = out or free_run(Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}")
     check_new_run(out)
     classifier, origin = load_model(model, data, device)
     with progress(quiet=quiet) as on_progress:

@@ -26,12 +26,14 @@ def command(
     columns = names("--sensitive", sensitive)
 
     from rafair.auditing.files import check_file_target, replace_file
+    from rafair.auditing.plan import LARGEST_RANDOM_STATE, check_whole
     from rafair.cli.sources import open_data
     from rafair.cli.terminal import console, progress
     from rafair.fairness import model_quality
     from rafair.models import EPOCHS, serialise_fcnn, train_fcnn
     from rafair.problem import Counterparts
 
+    check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
     data = open_data(dataset, columns)
     target = out or Path(f"{dataset}.safetensors")
     check_file_target(target)
