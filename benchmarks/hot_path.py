@@ -4,8 +4,8 @@
 
 The bare loop runs forward and input gradient over rows that lie ready in memory, in batches of the
 same size, and keeps nothing. RAFair builds the rows, orders the gradients of all counterparts,
-excludes v, and takes its steps. Both run in turn; the medians' ratio is printed, and the peak
-memory of the process.
+excludes v, and takes its steps. Both run in turn; the median of the pairs' ratios is printed, since
+a machine's speed drifts, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def main() -> None:
             ours.append(timed(lambda: attack.run(model, x, y, people, space)))  # noqa: B023
             bare.append(timed(lambda: bare_loop(model.module, rows, labels, options.steps)))  # noqa: B023
         seconds = statistics.median(ours[1:])
-        ratio = seconds / statistics.median(bare[1:])
+        pairs = [a / b for a, b in zip(ours[1:], bare[1:], strict=True)]
+        ratio = statistics.median(pairs)
         rate = options.steps * len(rows) / seconds / 1e6
         print(f"{name:<7} {len(rows):>7} rows  ratio {ratio:.2f}  {rate:.2f} million gradients/s")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

@@ -210,3 +210,20 @@ def test_a_saturated_softmax_still_tells_the_directions(make_problem, mode):
 def test_unknown_words_are_refused_at_once(parameters, message):
     with pytest.raises(rafair.InvalidInput, match=message):
         RAFair(**parameters)
+
+
+class Square(torch.nn.Module):
+    """Two logits whose gradient is NaN where the first feature is exactly 0."""
+
+    def forward(self, x):
+        root = (x[:, :1] * 0).sqrt() + x[:, 1:2]
+        return torch.cat([root, -root], dim=1)
+
+
+def test_a_gradient_that_is_nan_is_refused():
+    model = rafair.wrap(Square(), output="logits")
+    people = rafair.Counterparts.product([2], [[0.0, 1.0]])
+    space = rafair.PerturbationSpace(perturbable=[True, True, False])
+    x, y = torch.rand(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
+    with pytest.raises(rafair.InvalidInput, match="gradient is NaN"):
+        RAFair().run(model, x, y, people, space)

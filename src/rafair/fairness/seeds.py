@@ -58,7 +58,8 @@ def _clusters(
     generator = np.random.default_rng(random_state)
     clusters = min(CLUSTERS, len(np.unique(x, axis=0)))
     _, labels = kmeans2(x, clusters, iter=100, minit="++", rng=generator)
-    return labels.astype(np.int64)
+    found: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.asarray(labels, dtype=np.int64)
+    return found
 
 
 def _shares(sizes: np.ndarray[tuple[int, ...], np.dtype[np.int64]], n: int) -> list[int]:

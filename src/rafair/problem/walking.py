@@ -138,10 +138,13 @@ def walk(
         )
     movable = space.movable(x)
     current, nearest = x, None
+    is_self = counterparts.is_self(x)  # for good: sensitive features never move
     points, losses, chosen, still = [space.round(x, x)], [], [], []
     for _ in range(walk.steps):
         if nearest is None or walk.counterpart == "every_step":
-            nearest = _similar_counterpart(model, current, y, counterparts, loss, walk.batch_size)
+            nearest = _similar_counterpart(
+                model, current, y, counterparts, is_self, loss, walk.batch_size
+            )
         own, other = _both_gradients(
             model, current, counterparts.take(current, nearest), y, loss, walk.batch_size
         )
@@ -178,6 +181,7 @@ def _similar_counterpart(
     x: Tensor,
     y: Tensor,
     counterparts: Counterparts,
+    is_self: Tensor,
     loss: Loss,
     batch_size: BatchSize,
 ) -> Tensor:
@@ -190,7 +194,7 @@ def _similar_counterpart(
         seeds = x[block]
         norms = counterpart_gradient_norms(model, seeds, y[block], counterparts, loss, batch_size)
         norms = norms.clamp_min(ZERO_GRADIENT)
-        excluded = counterparts.is_self(seeds) | ~counterparts.valid(seeds)
+        excluded = is_self[block] | ~counterparts.valid(seeds)
         index = norms.masked_fill(excluded, -torch.inf).argmax(dim=1)
         chosen.append(index.masked_fill(excluded.all(dim=1), -1))
     return torch.cat(chosen)
@@ -200,6 +204,8 @@ def _both_gradients(
     model: Classifier, v: Tensor, w: Tensor, y: Tensor, loss: Loss, batch_size: BatchSize
 ) -> tuple[GradientRows, GradientRows]:
     both = gradient_rows(model, torch.cat([v, w]), torch.cat([y, y]), loss, batch_size)
+    if not torch.isfinite(both.direction).all():
+        raise InvalidInput("the model's gradient is NaN or infinite; it cannot be attacked by it")
     n = len(v)
     halves = (
         GradientRows(both.direction[part], both.log_scale[part], both.loss[part])
