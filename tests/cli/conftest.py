@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from rafair.cli.app import main
 
@@ -26,15 +25,6 @@ class Finished:
         (line,) = self.err.splitlines()
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Small batches on a busy machine: threads that wait for each other cost more than they do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

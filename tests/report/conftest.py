@@ -3,18 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from rafair import audit, baseline, load_dataset, read_table, repair_run, train_fcnn
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Small batches on a busy machine: threads that wait for each other cost more than they do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
