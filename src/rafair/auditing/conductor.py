@@ -21,7 +21,7 @@ from rafair.models import Classifier, parse_device
 from rafair.problem.validation import n_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rafair.attacks import Attack
     from rafair.datasets import Dataset
@@ -76,7 +76,7 @@ class Seeds:
             self.model,
             self.data.schema,
             self.counterparts,
-            self.plan.loss,
+            self.plan.measure,
             self.plan.batch_size,
         )
 
@@ -91,7 +91,7 @@ def audit(
     steps: int = 20,
     step_size: float = 0.01,
     epsilon: float | None = None,
-    loss: str = "mse",
+    loss: str | None = None,
     setting: Setting | None = None,
     select: Select = "last",
     sensitive: Sequence[str] | None = None,
@@ -109,17 +109,19 @@ def audit(
     data : Dataset
         Seeds come from its test split.
     attacks : str or sequence of str
-        Families (``"rafair"``: its three modes and the worst of them) or single rows
-        (``"rafair-ff"``).
+        Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
+        single rows (``"rafair-ff"``).
     n_seeds : int, optional
         k-means seeds (``choose_seeds``); None takes the whole test split.
     random_state : int
-        Of the seeds and of sampled counterparts.
+        Of the seeds, of sampled counterparts and of attacks that draw.
     steps, step_size : int, float
-        Iterations, and their length as a share of each feature's range.
+        Iterations, and their length as a share of each feature's range. APGD and ACG find their
+        step themselves, and FGSM takes one: there the two only give ε.
     epsilon : float, optional
         Radius of Δ as a share of each feature's range; by default ``steps * step_size``.
-    loss : {"mse", "cross_entropy", "margin"}
+    loss : {"mse", "cross_entropy", "margin"}, optional
+        For attacks that have one; by default each attack's own.
     setting : {"paper", "feasible"}, optional
         What may be perturbed; *paper* by default on the benchmarks, *feasible* on own data.
     select : {"last", "worst"}
@@ -157,6 +159,7 @@ def audit(
         counterparts=counterparts,
         batch_size=batch_size,
     )
+    families = plan.families()
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = _on_device(model, device)
@@ -164,7 +167,7 @@ def audit(
     index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
     seeds = Seeds.of(model, data, plan, index)
     clean = seeds.judged("clean", seeds.x.unsqueeze(0))
-    rows, cost = _attacked(seeds, on_progress)
+    rows, cost = _attacked(seeds, families, on_progress)
     metrics = {
         "dataset": data.name,
         "n_seeds": len(index),
@@ -207,10 +210,11 @@ def _check_fit(model: Classifier, data: Dataset) -> None:
 
 
 def _attacked(
-    seeds: Seeds, on_progress: Callable[[str, int, int], None]
+    seeds: Seeds,
+    families: Mapping[str, Mapping[str, Attack]],
+    on_progress: Callable[[str, int, int], None],
 ) -> tuple[list[Row], dict[str, dict[str, int]]]:
     """Run every attack over every shard; each family with several variants also gets a row."""
-    families = seeds.plan.families()
     suffix = "" if seeds.plan.select == "last" else "@worst"
     shards = len(list(seeds.shards()))
     total = shards * sum(len(members) for members in families.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.attacks.registry import make_attack, variants_of
@@ -29,7 +29,7 @@ class Plan:
     """The parameters of an audit; see ``rafair.audit`` for their meaning.
 
     ``n_seeds`` None means every test row, ``counterparts`` None all combinations, ``epsilon`` None
-    ``steps * step_size``.
+    ``steps * step_size``, ``loss`` None each attack's own.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Plan:
     steps: int = 20
     step_size: float = 0.01
     epsilon: float | None = None
-    loss: str = "mse"
+    loss: str | None = None
     setting: Setting = "paper"
     select: Select = "last"
     counterparts: int | None = None
@@ -62,9 +62,15 @@ class Plan:
             check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
         _number("step_size", self.step_size)
         _number("epsilon", self.radius)
-        make_loss(self.loss)
+        if self.loss is not None:
+            make_loss(self.loss)
         _one_of("setting", self.setting, SETTINGS)
         _one_of("select", self.select, SELECTS)
+
+    @property
+    def measure(self) -> str:
+        """The loss by which counterparts are compared and instances repaired."""
+        return self.loss or "mse"
 
     @property
     def radius(self) -> float:
@@ -82,7 +88,13 @@ class Plan:
         )
 
     def families(self) -> dict[str, dict[str, Attack]]:
-        """Return the attacks to run: family → variant → attack, each variant once."""
+        """Return the attacks to run: family → variant → attack, each variant once.
+
+        Raises
+        ------
+        InvalidInput
+            If a loss is given to an attack that has none.
+        """
         found: dict[str, dict[str, Attack]] = {}
         for name in self.attacks:
             attack, variants = variants_of(name)
@@ -91,13 +103,19 @@ class Plan:
         return found
 
     def _attack(self, variant: str) -> Attack:
-        return make_attack(
-            variant,
-            steps=self.steps,
-            step_size=self.step_size,
-            loss=self.loss,
-            batch_size=self.batch_size,
-        )
+        attack, _ = variants_of(variant)
+        shared: dict[str, Any] = {
+            "steps": self.steps,
+            "step_size": self.step_size,
+            "random_state": self.random_state,
+            "batch_size": self.batch_size,
+        }
+        # Steps and step size give every attack its ε; not every attack also has them itself.
+        known = {field.name for field in fields(attack)}  # type: ignore[arg-type]
+        chosen = {name: value for name, value in shared.items() if name in known}
+        if self.loss is not None:
+            chosen["loss"] = self.loss
+        return make_attack(variant, **chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON knows it, ε spelled out."""

@@ -61,7 +61,7 @@ def repair_run(
     data = data.with_sensitive(run.manifest["schema"]["sensitive"])
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
     attacked = run.instances[run.instances["stage"] == "attacked"]
-    benign = Benign(plan.step_size, plan.steps, plan.loss, batch_size=plan.batch_size)
+    benign = Benign(plan.step_size, plan.steps, plan.measure, batch_size=plan.batch_size)
     names = list(dict.fromkeys(attacked["attack"]))
     rates: dict[str, Any] = {}
     tables = [run.instances[run.instances["stage"] != "repaired"]]

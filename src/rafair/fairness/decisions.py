@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["counterpart_scores", "decide", "predict"]
+__all__ = ["counterpart_scores", "decide", "own_scores", "predict"]
 
 
 def predict(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
     """Return f(x): the class with the largest score, the lowest one on ties; shape (n,), int64."""
+    return own_scores(model, x, batch_size).argmax(dim=1)
+
+
+def own_scores(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
+    """Return the scores of each v itself, shape (n, k), in the model's type."""
     size = rows_per_call(batch_size, model.device)
-    return torch.cat([forward_rows(model, rows).argmax(dim=1) for rows in torch.split(x, size)])
+    return torch.cat([forward_rows(model, rows) for rows in torch.split(x, size)])
 
 
 def counterpart_scores(

@@ -29,8 +29,9 @@ HIDDEN = (32, 64, 128, 64, 32)
 EPOCHS = 30
 BATCH = 128
 LEARNING_RATE = 1e-3
-# As an L2 penalty; with it the clean IF hardly depends on rounding either.
-WEIGHT_DECAY = 1e-3
+# As an L2 penalty per row of training data (the prior of a fixed strength), at most this much; it
+# also makes the clean IF depend little on rounding.
+PENALTY, LARGEST_PENALTY = 30.0, 0.01
 # Share of the epochs whose weights are averaged: one run's end point is noisy, their mean is not.
 AVERAGED = 0.5
 # Idle weights that the penalty has shrunk below this are zero: their products would be denormal.
@@ -99,8 +100,9 @@ def _fit(
     for parameter in module.parameters():
         _initialise(parameter, generator)
     average = torch.optim.swa_utils.AveragedModel(module)
+    penalty = min(PENALTY / len(x), LARGEST_PENALTY)
     optimiser = torch.optim.Adam(
-        module.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, foreach=True
+        module.parameters(), lr=LEARNING_RATE, weight_decay=penalty, foreach=True
     )
     batches = -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)

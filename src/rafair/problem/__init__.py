@@ -4,9 +4,10 @@ from rafair.problem.batching import AUTO, BatchSize, forward_rows
 from rafair.problem.counterparts import SAME, Counterparts
 from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, gradient_rows
 from rafair.problem.losses import Loss, loss_names, make_loss
+from rafair.problem.noise import Noise
 from rafair.problem.space import PerturbationSpace
 from rafair.problem.validation import check_problem, check_rows
-from rafair.problem.walking import AttackResult, CounterpartRule, Trajectory, walk
+from rafair.problem.walking import AttackResult, CounterpartRule, PairTrajectory, Trajectory, walk
 
 __all__ = [
     "AUTO",
@@ -17,6 +18,8 @@ __all__ = [
     "Counterparts",
     "GradientRows",
     "Loss",
+    "Noise",
+    "PairTrajectory",
     "PerturbationSpace",
     "Trajectory",
     "check_problem",

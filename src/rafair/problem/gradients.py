@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rafair.problem.batching import AUTO, BatchSize, padded, rows_per_call
+from rafair.problem.losses import SMALLEST
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -32,6 +33,11 @@ class GradientRows:
     direction: Tensor
     log_scale: Tensor
     loss: Tensor
+
+    @property
+    def full(self) -> Tensor:
+        """The gradient itself, shape (n, d), float64; a scale is kept from underflowing."""
+        return self.direction.to(torch.float64) * self.log_scale.clamp_min(SMALLEST).exp()[:, None]
 
     @property
     def log_norm(self) -> Tensor:

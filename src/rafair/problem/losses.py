@@ -20,7 +20,15 @@ from rafair.errors import InvalidInput
 # exp of minus this is still finite in float64.
 SMALLEST = -690.0
 
-__all__ = ["CrossEntropy", "Loss", "Margin", "MeanSquaredError", "loss_names", "make_loss"]
+__all__ = [
+    "CrossEntropy",
+    "ErrorProbability",
+    "Loss",
+    "Margin",
+    "MeanSquaredError",
+    "loss_names",
+    "make_loss",
+]
 
 
 class Loss(Protocol):
@@ -133,6 +141,20 @@ class Margin:
         one = torch.ones_like(rival, dtype=z.dtype)
         direction = torch.zeros_like(z).scatter(1, rival, one).scatter(1, y.unsqueeze(1), -one)
         return direction, torch.zeros(len(z), dtype=torch.float64, device=z.device)
+
+
+@dataclass(frozen=True)
+class ErrorProbability:
+    """1 − p_y, what the model gives to all other classes: its gradient is that of its output."""
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every row, shape (n,), float64, in [0, 1]."""
+        return _Odds.of(z, y).log_wrong.exp()
+
+    def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ∂l/∂z = p_y (1 − p_y)(t − e_y), direction and log_scale."""
+        odds = _Odds.of(z, y)
+        return odds.towards.to(z.dtype), odds.log_right + odds.log_wrong
 
 
 LOSSES: dict[str, Loss] = {

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from rafair.problem.losses import Loss
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["AttackResult", "CounterpartRule", "Trajectory", "Walk", "walk"]
+__all__ = [
+    "AttackResult",
+    "CounterpartRule",
+    "PairTrajectory",
+    "Trajectory",
+    "Walk",
+    "check_result",
+    "step_vector",
+    "walk",
+]
 
 CounterpartRule: TypeAlias = Literal["every_step", "first"]
 COUNTERPART_RULES: tuple[CounterpartRule, ...] = ("every_step", "first")
@@ -34,12 +43,25 @@ ZERO_GRADIENT = -1e300
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Every point of a walk, the start included, and the losses along it.
+    """Every point that a search visits, the start included.
 
     Attributes
     ----------
     points : Tensor, shape (steps + 1, n, d), unit space
-        The iterates as the judge sees them: rounded where Δ has a lattice.
+        The iterates as the judge sees them: rounded where Δ has a lattice. With restarts, those of
+        one start after the other.
+    """
+
+    points: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PairTrajectory(Trajectory):
+    """A walk's points and, along them, the losses of an instance and its counterpart.
+
+    Attributes
+    ----------
+    points : Tensor, shape (steps + 1, n, d)
     losses : Tensor, shape (steps, n, 2), float64
         l(y, f(v)) and l(y, f(v')) before each step, v' the counterpart of that step.
     counterparts : Tensor of int64, shape (steps, n)
@@ -48,7 +70,6 @@ class Trajectory:
         Share of seeds that no feature was allowed to move in that step.
     """
 
-    points: Tensor
     losses: Tensor
     counterparts: Tensor
     still: Tensor
@@ -131,49 +152,94 @@ def walk(
     require_gradient(model, who)
     check_problem(model, x, y, counterparts, space)
     loss = make_loss(walk.loss)
-    step_size = _step_size(walk, x)
+    step_size = step_vector(walk.steps, walk.step_size, x)
     if walk.counterpart not in COUNTERPART_RULES:
         raise InvalidInput(
             f"unknown counterpart {walk.counterpart!r}; use {' or '.join(COUNTERPART_RULES)}"
         )
-    movable = space.movable(x)
-    current, nearest = x, None
+    n, movable = len(x), space.movable(x)
     is_self = counterparts.is_self(x)  # for good: sensitive features never move
+    state = _State.at(x)
     points, losses, chosen, still = [space.round(x, x)], [], [], []
-    for _ in range(walk.steps):
-        if nearest is None or walk.counterpart == "every_step":
-            nearest = _similar_counterpart(
-                model, current, y, counterparts, is_self, loss, walk.batch_size
-            )
-        own, other = _both_gradients(
-            model, current, counterparts.take(current, nearest), y, loss, walk.batch_size
-        )
-        direction = choose_direction(own.direction.sign(), other.direction.sign()).to(x.dtype)
-        direction = torch.where(movable, direction, torch.zeros_like(direction))
-        current = space.project(current + step_size * direction, x)
-        points.append(space.round(current, x))
-        losses.append(torch.stack([own.loss, other.loss], dim=1))
-        chosen.append(nearest)
-        still.append((direction == 0).all(dim=1).to(torch.float64).mean())
-    n = len(x)
-    trajectory = Trajectory(
+    n_gradients = 0
+    for step in range(walk.steps):
+        rows = state.moving
+        if len(rows):
+            here, labels = state.x[rows], y[rows]
+            nearest = state.counterpart[rows]
+            if step == 0 or walk.counterpart == "every_step":
+                nearest = _similar_counterpart(
+                    model, here, labels, counterparts, is_self[rows], loss, walk.batch_size
+                )
+                n_gradients += len(rows) * len(counterparts)
+            others = counterparts.take(here, nearest)
+            own, other = _both_gradients(model, here, others, labels, loss, walk.batch_size)
+            n_gradients += 2 * len(rows)
+            direction = choose_direction(own.direction.sign(), other.direction.sign()).to(x.dtype)
+            direction = torch.where(movable, direction, torch.zeros_like(direction))
+            there = space.project(here + step_size * direction, x[rows])
+            pair = torch.stack([own.loss, other.loss], dim=1)
+            state = state.moved(rows, there, nearest, pair, (direction == 0).all(dim=1))
+        points.append(space.round(state.x, x))
+        losses.append(state.losses)
+        chosen.append(state.counterpart)
+        still.append(state.still.to(torch.float64).mean())
+    trajectory = PairTrajectory(
         torch.stack(points),
         torch.stack(losses) if losses else torch.empty(0, n, 2, dtype=torch.float64),
         torch.stack(chosen) if chosen else torch.empty(0, n, dtype=torch.int64),
         torch.stack(still) if still else torch.empty(0, dtype=torch.float64),
     )
-    searches = walk.steps if walk.counterpart == "every_step" else min(walk.steps, 1)
-    n_gradients = n * (searches * len(counterparts) + 2 * walk.steps)
     return AttackResult(points[-1], trajectory, n_gradients)
 
 
-def _step_size(walk: Walk, x: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where a walk is.
+
+    A step depends on nothing but the point, so a seed that a step left in place stays there for
+    good: only the others are in ``moving``.
+    """
+
+    x: Tensor  # (n, d)
+    counterpart: Tensor  # (n,), row of the grid
+    losses: Tensor  # (n, 2), at x and at its counterpart
+    still: Tensor  # (n,), bool: no feature had a direction
+    moving: Tensor  # (moving,), row numbers
+
+    @classmethod
+    def at(cls, x: Tensor) -> _State:
+        n, everyone = len(x), torch.arange(len(x), device=x.device)
+        losses = torch.zeros(n, 2, dtype=torch.float64, device=x.device)
+        return cls(x, torch.zeros_like(everyone), losses, everyone < 0, everyone)
+
+    def moved(
+        self, rows: Tensor, there: Tensor, nearest: Tensor, losses: Tensor, still: Tensor
+    ) -> _State:
+        """Put these rows at their new places."""
+        return _State(
+            self.x.index_copy(0, rows, there),
+            self.counterpart.index_copy(0, rows, nearest),
+            self.losses.index_copy(0, rows, losses),
+            self.still.index_copy(0, rows, still),
+            rows[(there != self.x[rows]).any(dim=1)],
+        )
+
+
+def step_vector(steps: int, step_size: float | Sequence[float], x: Tensor) -> Tensor:
+    """Return the step size as a tensor of x's type, a scalar or one number per feature.
+
+    Raises
+    ------
+    InvalidInput
+        If ``steps`` is no whole number, or ``step_size`` negative, not finite or too long.
+    """
     try:
-        step_size = torch.as_tensor(walk.step_size, dtype=x.dtype, device=x.device)
+        vector = torch.as_tensor(step_size, dtype=x.dtype, device=x.device)
     except (TypeError, ValueError) as error:
         raise InvalidInput("step_size must be a number or one number per feature") from error
-    check_step(walk.steps, step_size, x.shape[1])
-    return step_size
+    check_step(steps, vector, x.shape[1])
+    return vector
 
 
 def _similar_counterpart(
@@ -204,8 +270,7 @@ def _both_gradients(
     model: Classifier, v: Tensor, w: Tensor, y: Tensor, loss: Loss, batch_size: BatchSize
 ) -> tuple[GradientRows, GradientRows]:
     both = gradient_rows(model, torch.cat([v, w]), torch.cat([y, y]), loss, batch_size)
-    if not torch.isfinite(both.direction).all():
-        raise InvalidInput("the model's gradient is NaN or infinite; it cannot be attacked by it")
+    check_result(both.direction)
     n = len(v)
     halves = (
         GradientRows(both.direction[part], both.log_scale[part], both.loss[part])
@@ -213,3 +278,14 @@ def _both_gradients(
     )
     own, other = halves
     return own, other
+
+
+def check_result(values: Tensor) -> None:
+    """Refuse gradients, or points that came of them, that are no numbers.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if not torch.isfinite(values).all():
+        raise InvalidInput("the model's gradient is NaN or infinite; it cannot be attacked by it")

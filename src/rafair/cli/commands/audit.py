@@ -36,7 +36,10 @@ def command(
     epsilon: Annotated[
         float | None, typer.Option(help="Radius, a share of each range [default: steps x step].")
     ] = None,
-    loss: Annotated[str, typer.Option(help="mse, cross_entropy or margin.")] = "mse",
+    loss: Annotated[
+        str | None,
+        typer.Option(help="mse, cross_entropy or margin [default: each attack's own]."),
+    ] = None,
     setting: Annotated[
         str | None, typer.Option(help="paper or feasible [default: paper on benchmarks].")
     ] = None,
