@@ -4,6 +4,7 @@ Everything below is loaded on first use, so that importing the package costs not
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from rafair.schema import Feature, Schema
 
 __version__ = "0.1.0"
+
+# MKL reads this at its first matrix product. Without it some processors round a row otherwise at an
+# odd place of a batch than at an even one, and results would depend on a row's company.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "repair"),

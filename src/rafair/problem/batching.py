@@ -23,7 +23,8 @@ GPU_ROWS = 1 << 18
 
 # Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
 # gave a row other last bits in batches of 1 to 8 than in any larger one. Smaller batches are padded
-# to this many rows, so that one row's numbers never depend on its company.
+# to this many rows, so that one row's numbers never depend on its company. (For rows of other
+# widths than multiples of 4, MKL_CBWR must be set as well: rafair/__init__.py does.)
 MIN_ROWS = 64
 
 
