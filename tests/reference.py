@@ -20,6 +20,8 @@ def loss_of(logits, label, loss):
         return ((p - wanted) ** 2).mean()
     if loss == "cross_entropy":
         return -torch.log_softmax(logits, dim=0)[label]
+    if loss == "error_probability":
+        return 1 - p[label]
     rivals = [logits[j] for j in range(len(logits)) if j != label]
     return torch.stack(rivals).max() - logits[label]
 
@@ -165,6 +167,8 @@ def exact_derivative(logits, label, loss):
         off[label] = -sum(share for j, share in enumerate(p) if j != label)
         if loss == "cross_entropy":
             parts = off
+        elif loss == "error_probability":
+            parts = [p[label] * gap for gap in off]
         else:
             mean = sum(a * b for a, b in zip(p, off, strict=True))
             parts = [2 * a * (b - mean) / len(z) for a, b in zip(p, off, strict=True)]

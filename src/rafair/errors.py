@@ -1,6 +1,6 @@
 """Every error a user can cause, each with one line that says what, where and what to do."""
 
-__all__ = ["InvalidInput", "RafairError"]
+__all__ = ["Interrupted", "InvalidInput", "RafairError"]
 
 
 class RafairError(Exception):
@@ -9,3 +9,7 @@ class RafairError(Exception):
 
 class InvalidInput(RafairError, ValueError):  # noqa: N818 - named after the user's side of it
     """What the user gave cannot be used: the text names it, the place and the remedy."""
+
+
+class Interrupted(RafairError):  # noqa: N818 - not the user's mistake
+    """The user stopped a run; the text says what is left of it."""

@@ -5,8 +5,10 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 
 import rafair
+from rafair.attacks.base import AIMS
 from rafair.attacks.registry import (
     attack_classes,
     family_names,
@@ -95,6 +97,14 @@ def test_it_reports_what_it_cost(small, name):
 
 
 @everyone
+def test_the_trajectory_begins_at_the_seed_and_passes_through_the_result(small, name):
+    result = proposer(name).run(*small.arguments)
+    points = result.trajectory.points
+    assert torch.equal(points[0], small.x)
+    assert (points == result.x_adv).all(dim=2).any(dim=0).all()
+
+
+@everyone
 def test_in_the_feasible_setting_it_proposes_possible_people(credit, credit_model, name):
     x, y = credit.test.x[:6], credit.test.y[:6]
     space = rafair.PerturbationSpace.of(credit.schema, 0.3, "feasible")
@@ -118,6 +128,82 @@ def test_a_space_that_moves_a_sensitive_column_is_refused(small, name):
     space = rafair.PerturbationSpace(0.1)
     with pytest.raises(rafair.InvalidInput, match="sensitive column 1"):
         proposer(name).run(*small.but(space=space).arguments)
+
+
+class Rootless(nn.Module):
+    """Finite scores with a gradient that is NaN everywhere."""
+
+    def forward(self, x):
+        root = (x[:, :1] * 0).sqrt() + x[:, 1:2]
+        return torch.cat([root, -root], dim=1)
+
+
+@everyone
+def test_a_gradient_that_is_no_number_is_refused(make_problem, name):
+    problem = make_problem(2, n=5).but(model=rafair.wrap(Rootless(), output="logits"))
+    with pytest.raises(rafair.InvalidInput, match="NaN"):
+        proposer(name).run(*problem.arguments)
+
+
+@everyone
+def test_a_model_without_gradients_and_a_bare_module_are_refused(small, name):
+    labels_only = dataclasses.replace(small.model, access="labels")
+    with pytest.raises(rafair.InvalidInput, match="needs gradients, but this model gives labels"):
+        proposer(name).run(*small.but(model=labels_only).arguments)
+    with pytest.raises(rafair.InvalidInput, match=r"call rafair\.wrap\(model\)"):
+        proposer(name).run(small.module, *small.arguments[1:])
+
+
+@everyone
+def test_a_label_that_does_not_exist_is_refused(small, name):
+    with pytest.raises(rafair.InvalidInput, match="y holds labels outside"):
+        proposer(name).run(*small.but(y=small.y + 3).arguments)
+
+
+BASELINES = ("fgsm", "pgd", "apgd", "acg", "adf", "eidig", "dice")
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_is_one_row_under_its_own_name(name):
+    attack, rows = variants_of(name)
+    assert (attack.family, rows) == (name, (name,))
+    assert attack is getattr(rafair.attacks, name.upper())
+    assert make_attack(name) == attack()
+
+
+def aiming_at(aim):
+    names = [name for name in BASELINES if attack_classes()[name].aim == aim]
+    assert names
+    return pytest.mark.parametrize("name", names)
+
+
+@aiming_at("fairness")
+def test_an_attack_on_fairness_needs_no_label(small, name):
+    ends = [
+        make_attack(name).run(*small.but(y=y).arguments).x_adv
+        for y in (small.y, torch.zeros_like(small.y), 1 - small.y.clamp_max(1))
+    ]
+    assert all(torch.equal(end, ends[0]) for end in ends)
+
+
+@aiming_at("accuracy")
+def test_an_attack_on_accuracy_looks_at_v_alone(small, name):
+    others = rafair.Counterparts.product(small.counterparts.columns, [[0.3], [0.1, 0.2]])
+    ends = [
+        make_attack(name).run(*problem.arguments).x_adv
+        for problem in (small, small.but(counterparts=others))
+    ]
+    assert torch.equal(*ends)
+
+
+def test_attacks_are_listed_by_aim_and_year():
+    places = [(AIMS.index(attack.aim), attack.year) for attack in attack_classes().values()]
+    assert places == sorted(places)
+    assert family_names()[0] == "rafair"
+
+
+def test_the_families_are_the_papers_attack_and_its_baselines():
+    assert set(family_names()) == {"rafair", *BASELINES}
 
 
 def test_rafair_is_registered_with_its_three_modes():

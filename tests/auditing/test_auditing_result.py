@@ -5,7 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from rafair import InvalidInput, audit
+from rafair import InvalidInput, Plan, audit
+from rafair.auditing.conductor import Seeds
+from rafair.fairness import choose_seeds
 
 CELLS = ["tfr", "tbr", "ffr", "fbr"]
 CLEAN = {"acc", "if", "af", *CELLS}
@@ -183,12 +185,19 @@ def test_the_manifest_says_what_was_done(credit_run, credit_data, credit_model):
     assert {"rafair", "torch", "numpy", "pandas", "python"} <= set(manifest["versions"])
 
 
-def test_the_manifest_counts_the_gradients_of_every_mode(credit_run):
-    expected = 24 * 3 * (106 + 2)
-    cost = credit_run.manifest["cost"]
-    assert {name: spent["gradients"] for name, spent in cost.items()} == dict.fromkeys(
-        MODES, expected
-    )
+def test_the_manifest_counts_the_gradients_of_every_mode(credit_run, credit_data, credit_model):
+    plan = Plan(n_seeds=24, steps=3, step_size=0.05)
+    index = choose_seeds(credit_data.test.x, 24, 0)
+    seeds = Seeds.of(credit_model, credit_data, plan, index)
+    problem = seeds.model, seeds.x, seeds.y, seeds.counterparts, plan.space(credit_data.schema)
+    for name, attack in plan.families()["rafair"].items():
+        result = attack.run(*problem)
+        assert credit_run.manifest["cost"][name] == {
+            "gradients": result.n_gradients,
+            "forwards": 0,
+        }
+        assert 0 < result.n_gradients <= 24 * 3 * (106 + 2)
+    assert list(credit_run.manifest["cost"]) == MODES
 
 
 def test_progress_is_reported_up_to_the_end(credit_model, credit_data):

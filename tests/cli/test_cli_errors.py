@@ -15,6 +15,8 @@ AUDIT_ERRORS = [
     (["--nope"], "No such option: --nope"),
     (["extra"], "unexpected extra argument"),
     (["--attack", "deepfool"], "unknown attack 'deepfool'; use one of rafair, rafair-tb"),
+    (["--attack", "adf", "--loss", "mse"], "attack 'adf' has no parameter 'loss'"),
+    (["--attack", "pgd", "--attack", "dice", "--loss", "mse"], "'dice' has no parameter 'loss'"),
     (["--attack", ""], "unknown attack ''"),
     (["--loss", "hinge"], "unknown loss 'hinge'; use one of mse, cross_entropy, margin"),
     (["--device", "abacus"], "device 'abacus' is not available here"),

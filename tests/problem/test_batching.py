@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rafair.problem import forward_rows
-from rafair.problem.batching import MIN_ROWS, padded, rows_per_call
+from rafair.problem.batching import MIN_ROWS, ROW_BLOCK, padded, rows_per_call
 
 
 def test_small_batches_are_padded_with_their_last_row():
@@ -13,9 +13,20 @@ def test_small_batches_are_padded_with_their_last_row():
     assert (full[3:] == rows[-1]).all()
 
 
-def test_a_large_batch_is_left_alone():
-    rows = torch.rand(MIN_ROWS, 2)
-    assert padded(rows) is rows
+def test_a_large_batch_of_whole_blocks_is_left_alone():
+    for n in (MIN_ROWS, MIN_ROWS + ROW_BLOCK):
+        rows = torch.rand(n, 2)
+        assert padded(rows) is rows
+
+
+@pytest.mark.parametrize("n", [MIN_ROWS + 1, 5 * MIN_ROWS - 1])
+def test_the_last_block_of_a_large_batch_is_filled(n):
+    rows = torch.rand(n, 2)
+    full = padded(rows)
+    assert len(full) % ROW_BLOCK == 0
+    assert len(full) - n < ROW_BLOCK
+    assert torch.equal(full[:n], rows)
+    assert (full[n:] == rows[-1]).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -80,12 +82,14 @@ def test_counterpart_norms_do_not_depend_on_the_batch_size(make_problem, dtype):
     assert all(torch.equal(result, results[0]) for result in results[1:])
 
 
-def test_a_larger_network_in_float32_does_not_depend_on_the_batch_size(credit, credit_model):
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_larger_network_does_not_depend_on_the_batch_size(credit, credit_model, dtype):
+    model = rafair.wrap(copy.deepcopy(credit_model.module).to(dtype), output="logits")
     x, y = credit.test.x[:5], credit.test.y[:5]
     everyone = rafair.Counterparts.of(credit.schema, sample=23)
     results = [
-        counterpart_gradient_norms(credit_model, x, y, everyone, make_loss("mse"), size)
-        for size in SIZES
+        counterpart_gradient_norms(model, x, y, everyone, make_loss("mse"), size)
+        for size in (*SIZES, 65, 90, 111)
     ]
     assert all(torch.equal(result, results[0]) for result in results[1:])
 

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 import rafair
 from rafair.problem import loss_names, make_loss
-from rafair.problem.losses import CrossEntropy, Margin, MeanSquaredError
+from rafair.problem.losses import CrossEntropy, ErrorProbability, Margin, MeanSquaredError
 from reference import exact_derivative, loss_of
 
 NAMES = ("mse", "cross_entropy", "margin")
-SMOOTH = ("mse", "cross_entropy")
+LOSSES = {**{name: make_loss(name) for name in NAMES}, "error_probability": ErrorProbability()}
+SMOOTH = ("mse", "cross_entropy", "error_probability")
 
 
 @st.composite
@@ -29,20 +30,20 @@ def row_by_row(z, y, loss):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LOSSES)
 @given(case=logits_and_labels())
 def test_the_value_equals_the_textbook_formula(name, case):
     z, y = case
-    value = make_loss(name).value(z, y)
+    value = LOSSES[name].value(z, y)
     assert value.dtype == torch.float64
     torch.testing.assert_close(value, row_by_row(z, y, name), rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LOSSES)
 @given(case=logits_and_labels())
 def test_the_derivative_equals_autograd(name, case):
     z, y = case
-    direction, log_scale = make_loss(name).derivative(z, y)
+    direction, log_scale = LOSSES[name].derivative(z, y)
     assert log_scale.dtype == torch.float64
     z = z.clone().requires_grad_()
     (expected,) = torch.autograd.grad(row_by_row(z, y, name).sum(), z)
@@ -62,9 +63,10 @@ def test_two_saturated_logits_have_the_analytic_derivative(gap, label, dtype):
     expected = {
         "mse": math.log(2) + 2 * log_wrong + log_right,  # l = q², hence ∂l/∂gap = 2 q² p
         "cross_entropy": log_wrong,
+        "error_probability": log_wrong + log_right,
     }
     for name in SMOOTH:
-        direction, log_scale = make_loss(name).derivative(z, y)
+        direction, log_scale = LOSSES[name].derivative(z, y)
         assert direction.dtype == dtype
         assert direction[0, label] < 0 < direction[0, 1 - label]
         log_magnitude = log_scale[0] + direction[0].double().abs().log()
@@ -92,7 +94,7 @@ def test_two_saturated_logits_have_the_analytic_derivative(gap, label, dtype):
 def test_saturated_logits_of_many_classes_match_long_arithmetic(name, logits):
     z = torch.tensor([logits], dtype=torch.float64)
     for label in range(len(logits)):
-        direction, log_scale = make_loss(name).derivative(z, torch.tensor([label]))
+        direction, log_scale = LOSSES[name].derivative(z, torch.tensor([label]))
         exact = exact_derivative(logits, label, name)
         for j, (sign, log_magnitude) in enumerate(exact):
             assert float(direction[0, j].sign()) == sign
@@ -108,7 +110,7 @@ def test_a_surer_correct_prediction_has_a_smaller_derivative(name, k, dtype):
     z = torch.linspace(0, 1, k, dtype=dtype).repeat(len(gaps), 1)
     z[:, 0] += 1 + gaps
     y = torch.zeros(len(gaps), dtype=torch.int64)
-    direction, log_scale = make_loss(name).derivative(z, y)
+    direction, log_scale = LOSSES[name].derivative(z, y)
     norms = log_scale + direction.double().abs().sum(dim=1).log()
     assert torch.isfinite(norms).all()
     assert (norms.diff() < -20).all()
@@ -120,8 +122,7 @@ def test_float32_logits_keep_their_type_and_agree_with_float64_ones():
     generator = torch.Generator().manual_seed(5)
     z = torch.randn(20, 3, generator=generator)
     y = torch.randint(3, (20,), generator=generator)
-    for name in NAMES:
-        loss = make_loss(name)
+    for loss in LOSSES.values():
         short, short_scale = loss.derivative(z, y)
         long, long_scale = loss.derivative(z.double(), y)
         assert short.dtype == torch.float32
@@ -150,3 +151,25 @@ def test_a_loss_is_found_by_name_and_an_object_is_returned_as_it_is():
 def test_an_unknown_loss_is_refused_with_the_known_names():
     with pytest.raises(rafair.InvalidInput, match=r"'hinge'.*mse, cross_entropy, margin"):
         make_loss("hinge")
+
+
+def test_the_error_probability_has_no_name_on_the_command_line():
+    assert "error_probability" not in loss_names()
+    assert make_loss(ErrorProbability()) == ErrorProbability()
+
+
+def test_the_error_probability_of_a_sure_model_does_not_vanish():
+    z = torch.tensor([[300.0, 0.0], [0.0, 300.0], [40.0, 0.0]], dtype=torch.float64)
+    value = ErrorProbability().value(z, torch.tensor([0, 0, 0]))
+    assert value.tolist() == pytest.approx([math.exp(-300), 1.0, math.exp(-40)], rel=1e-12, abs=0)
+    value = ErrorProbability().value(torch.tensor([[90.0, 0.0, 1.0]]), torch.tensor([0]))
+    assert value.tolist() == pytest.approx([math.exp(-90) * (1 + math.e)], rel=1e-6, abs=0)
+
+
+@given(case=logits_and_labels(size=60.0))
+def test_the_error_probabilitys_derivative_has_the_signs_of_the_cross_entropys(case):
+    z, y = case
+    output, output_scale = ErrorProbability().derivative(z, y)
+    entropy, entropy_scale = CrossEntropy().derivative(z, y)
+    assert torch.equal(output, entropy)
+    assert (output_scale <= entropy_scale).all()

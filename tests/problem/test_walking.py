@@ -5,8 +5,12 @@ import pytest
 import torch
 
 import rafair
+import reference
 from rafair.attacks import RAFair
+from rafair.problem import counterpart_gradient_norms, gradient_rows, make_loss
+from rafair.problem.walking import ZERO_GRADIENT
 from rafair.repair import Benign
+from rafair.repair.benign import _down_both
 
 WALKS = [
     RAFair(mode="true_biased", steps=5, step_size=0.03),
@@ -51,12 +55,108 @@ def test_no_steps_return_x_and_cost_nothing(problem, walk):
     assert result.trajectory.losses.shape == (0, len(problem.x), 2)
 
 
+def moving(result):
+    """How many seeds are still under way before each step; whoever once stays put is not."""
+    moved = (result.trajectory.points.diff(dim=0) != 0).any(dim=2)
+    before = torch.cat([torch.ones_like(moved[:1]), moved[:-1]]).cumprod(dim=0)
+    return before.sum(dim=1).tolist()
+
+
 @walks
 def test_the_number_of_gradients_counts_search_and_both_people(problem, walk):
     n, m = len(problem.x), len(problem.counterparts)
-    assert walk.run(*problem.arguments).n_gradients == n * 5 * (m + 2)
-    once = dataclasses.replace(walk, counterpart="first")
-    assert once.run(*problem.arguments).n_gradients == n * (m + 2 * 5)
+    for attack in (walk, dataclasses.replace(walk, step_size=0.001)):
+        result = attack.run(*problem.arguments)
+        assert result.n_gradients == sum(moving(result)) * (m + 2)
+        once = dataclasses.replace(attack, counterpart="first").run(*problem.arguments)
+        assert once.n_gradients == n * m + sum(moving(once)) * 2
+
+
+@pytest.fixture(scope="module", params=[(2, 14), (3, 20)], ids=["k=2", "k=3"])
+def stopping(request, make_problem):
+    """Seeds that stop at once, on the way, and never."""
+    k, seed = request.param
+    return make_problem(k, seed=seed, n=40, sparse=True, epsilon=0.2)
+
+
+def plain_loop(walk, problem):
+    """The same walk, with every seed in every step."""
+    model, x, y, counterparts, space = problem.arguments
+    loss, choose = make_loss(walk.loss), getattr(walk, "_direction", _down_both)
+    points, losses, chosen, still = [x], [], [], []
+    for _ in range(walk.steps):
+        here = points[-1]
+        norms = counterpart_gradient_norms(model, here, y, counterparts, loss)
+        norms = norms.clamp_min(ZERO_GRADIENT).masked_fill(counterparts.is_self(here), -torch.inf)
+        nearest = norms.argmax(dim=1)
+        if walk.counterpart == "first" and chosen:
+            nearest = chosen[0]
+        other = counterparts.take(here, nearest)
+        own, others = (gradient_rows(model, people, y, loss) for people in (here, other))
+        direction = choose(own.direction.sign(), others.direction.sign()).to(x.dtype)
+        direction = direction * space.perturbable
+        points.append(space.project(here + walk.step_size * direction, x))
+        losses.append(torch.stack([own.loss, others.loss], dim=1))
+        chosen.append(nearest)
+        still.append((direction == 0).all(dim=1).double().mean())
+    return [torch.stack(part) for part in (points, losses, chosen, still)]
+
+
+@walks
+@pytest.mark.parametrize("counterpart", ["every_step", "first"])
+def test_a_seed_that_stays_put_leaves_the_batch_and_nothing_else_changes(
+    stopping, walk, counterpart
+):
+    walk = dataclasses.replace(walk, counterpart=counterpart, steps=6)
+    result = walk.run(*stopping.arguments)
+    found = dataclasses.astuple(result.trajectory)
+    for one, other in zip(found, plain_loop(walk, stopping), strict=True):
+        assert torch.equal(one, other)
+    under_way = moving(result)
+    assert under_way[0] == len(stopping.x)
+    assert under_way == sorted(under_way, reverse=True)
+    assert 0 < under_way[-1] < under_way[1]
+
+
+@walks
+@pytest.mark.parametrize("counterpart", ["every_step", "first"])
+def test_with_seeds_that_stop_the_points_are_those_of_the_naive_loop(stopping, walk, counterpart):
+    walk = dataclasses.replace(walk, counterpart=counterpart, steps=6)
+    points = walk.run(*stopping.arguments).trajectory.points
+    for i, (seed, label) in enumerate(zip(stopping.x, stopping.y.tolist(), strict=True)):
+        expected = reference.walk(
+            getattr(walk, "mode", "benign"),
+            stopping.module,
+            seed,
+            label,
+            stopping.counterparts.columns,
+            stopping.grid,
+            steps=6,
+            step_size=0.03,
+            counterpart=counterpart,
+            epsilon=0.2,
+            fixed=stopping.counterparts.columns,
+        )
+        assert torch.equal(points[:, i], torch.stack(expected))
+
+
+@walks
+def test_seeds_that_stop_save_gradients(stopping, walk):
+    n, m = len(stopping.x), len(stopping.counterparts)
+    assert dataclasses.replace(walk, steps=6).run(*stopping.arguments).n_gradients < n * 6 * (m + 2)
+    fixed = stopping.but(space=rafair.PerturbationSpace(perturbable=False))
+    assert walk.run(*fixed.arguments).n_gradients == n * (m + 2)
+    assert dataclasses.replace(walk, step_size=0.0).run(*stopping.arguments).n_gradients == n * (
+        m + 2
+    )
+
+
+@walks
+def test_where_everyone_has_stopped_the_rest_of_the_way_is_recorded_all_the_same(stopping, walk):
+    fixed = stopping.but(space=rafair.PerturbationSpace(perturbable=False))
+    trajectory = walk.run(*fixed.arguments).trajectory
+    for part in (trajectory.losses, trajectory.counterparts, trajectory.points[1:]):
+        assert torch.equal(part, part[:1].expand_as(part))
 
 
 @walks

@@ -1,7 +1,7 @@
 """Attacks: one file each, found by being here.
 
 An attack's class is reached as ``rafair.attacks.RAFair``; adding one means adding a file with a
-frozen dataclass that has a ``family``, its ``variants`` and a ``run`` method.
+frozen dataclass that has the attributes and the ``run`` method of ``Attack``.
 """
 
 from typing import Any

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from rafair.attacks.ascent import Ascent, Landscape, adaptive_ascent, check_adaptive, search
+from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class ACG:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "acg"
+    aim: ClassVar[Aim] = "accuracy"
+    year: ClassVar[int] = 2022
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"acg": {}}
 
     def __post_init__(self) -> None:

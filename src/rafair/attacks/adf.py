@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rafair.attacks.base import Aim
 from rafair.attacks.discrimination import Field, two_phases
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.losses import CrossEntropy
@@ -51,6 +52,8 @@ class ADF:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "adf"
+    aim: ClassVar[Aim] = "fairness"
+    year: ClassVar[int] = 2020
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"adf": {}}
 
     def run(

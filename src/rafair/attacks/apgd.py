@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rafair.attacks.ascent import Ascent, Landscape, adaptive_ascent, check_adaptive, search
+from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class APGD:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "apgd"
+    aim: ClassVar[Aim] = "accuracy"
+    year: ClassVar[int] = 2020
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"apgd": {}}
 
     def __post_init__(self) -> None:

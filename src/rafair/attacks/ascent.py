@@ -5,7 +5,6 @@ FGSM, PGD, APGD and ACG look at the instance itself only; its counterparts play 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,7 @@ from rafair.errors import InvalidInput
 from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, forward_rows, gradient_rows, make_loss
 from rafair.problem.batching import rows_per_call
+from rafair.problem.gradients import gradient_directions
 from rafair.problem.validation import check_step
 from rafair.problem.walking import AttackResult, Trajectory, check_result
 
@@ -79,8 +79,28 @@ class Landscape:
         return torch.maximum(self.high - self.x, self.x - self.low)
 
     def gradient(self, points: Tensor) -> GradientRows:
-        """Differentiate the loss at n points."""
-        return gradient_rows(self.model, points, self.y, self.loss, self.batch_size)
+        """Differentiate the loss at n points.
+
+        Raises
+        ------
+        InvalidInput
+            If a derivative is no number; its sign would be 0.
+        """
+        found = gradient_rows(self.model, points, self.y, self.loss, self.batch_size)
+        check_result(found.direction)
+        return found
+
+    def sign(self, points: Tensor) -> Tensor:
+        """Return the signs of the loss's derivatives at n points, shape (n, d).
+
+        Raises
+        ------
+        InvalidInput
+            If a derivative is no number.
+        """
+        found = gradient_directions(self.model, points, self.y, self.loss, self.batch_size)
+        check_result(found)
+        return found.sign()
 
     def value(self, points: Tensor) -> Tensor:
         """Return the loss at n points, shape (n,), float64."""
@@ -147,15 +167,15 @@ def search(
         for run in range(starts.restarts)
     ]
     ends = torch.stack([space.round(ascent.x_adv, land.x) for ascent in found])
-    check_result(ends)
     n_forwards = sum(ascent.n_forwards for ascent in found)
     x_adv = ends[0]
     if len(found) > 1:
         best = torch.stack([land.value(end) for end in ends]).argmax(dim=0)
         x_adv = ends[best, torch.arange(len(best), device=best.device)]
         n_forwards += len(found) * len(x_adv)
-    points = torch.cat([ascent.points for ascent in found])
-    points = torch.stack([space.round(x, land.x) for x in (land.x, *points)])
+    points = torch.cat([land.x.unsqueeze(0), *(ascent.points for ascent in found)])
+    if torch.as_tensor(space.lattice).any():
+        points = torch.stack([space.round(x, land.x) for x in points])
     n_gradients = sum(ascent.n_gradients for ascent in found)
     return AttackResult(x_adv, Trajectory(points), n_gradients, n_forwards)
 
@@ -179,10 +199,10 @@ def checkpoints(steps: int) -> tuple[int, ...]:
     Source: Croce and Hein, ICML 2020, section 3.1: w_j = ⌈p_j N⌉ with p₀ = 0, p₁ = 0.22 and
     p_{j+1} = p_j + max(p_j − p_{j−1} − 0.03, 0.06).
     """
-    shares = [0.0, 0.22]
-    while shares[-1] <= 1:
-        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-    return tuple(sorted({math.ceil(share * steps) for share in shares if 0 < share <= 1}))
+    percents = [0, 22]  # whole numbers: 0.57 · 100 is more than 57 in floating point
+    while percents[-1] <= 100:
+        percents.append(percents[-1] + max(percents[-1] - percents[-2] - 3, 6))
+    return tuple(sorted({-(-percent * steps // 100) for percent in percents if 0 < percent <= 100}))
 
 
 @dataclass(frozen=True, eq=False)

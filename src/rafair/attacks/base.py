@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from rafair.problem.walking import AttackResult
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
-__all__ = ["Attack", "AttackResult"]
+__all__ = ["AIMS", "Aim", "Attack", "AttackResult"]
+
+Aim: TypeAlias = Literal["both", "accuracy", "fairness"]
+AIMS: tuple[Aim, ...] = ("both", "accuracy", "fairness")
 
 
 class Attack(Protocol):
@@ -24,12 +27,19 @@ class Attack(Protocol):
     ----------
     family : str
         Name on the command line.
+    aim : {"both", "accuracy", "fairness"}
+        What it tries to break. One that aims at accuracy looks at v alone; one that aims at
+        fairness needs no label.
+    year : int
+        Of publication; tables list attacks by aim and year.
     variants : mapping of str to keyword arguments
         The rows that the family gives in a table; where there are several, the family's own row is
         the worst of them per seed.
     """
 
     family: ClassVar[str]
+    aim: ClassVar[Aim]
+    year: ClassVar[int]
     variants: ClassVar[Mapping[str, Mapping[str, object]]]
 
     def run(

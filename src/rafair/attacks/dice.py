@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from rafair.attacks.base import Aim
 from rafair.attacks.discrimination import Field, choose_member, rarely_felt
 from rafair.errors import InvalidInput
 from rafair.fairness.decisions import counterpart_scores, own_scores, predict
@@ -65,6 +66,8 @@ class DICE:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "dice"
+    aim: ClassVar[Aim] = "fairness"
+    year: ClassVar[int] = 2023
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"dice": {}}
 
     def __post_init__(self) -> None:
@@ -199,11 +202,11 @@ def _clusters(field: Field, points: Tensor, width: float, stream: int) -> _Clust
 
 def _shared_signs(field: Field, first: Tensor, second: Tensor, stream: int) -> Tensor:
     """Where the signs agree, that sign; a gradient of zeros agrees with any; else a random step."""
-    a, b = first.sign(), second.sign()
+    movable = field.space.movable(field.x)
+    a, b = first.sign() * movable, second.sign() * movable
     a = torch.where((a == 0).all(dim=1, keepdim=True), b, a)
     b = torch.where((b == 0).all(dim=1, keepdim=True), a, b)
-    movable = field.space.movable(field.x)
-    direction = torch.where((a == b) & movable, a, torch.zeros_like(a))
+    direction = torch.where(a == b, a, torch.zeros_like(a))
     weight = movable.to(torch.float64).expand_as(direction)
     anywhere = field.random_step(weight, torch.arange(field.n, device=a.device), stream)
     return torch.where((direction == 0).all(dim=1, keepdim=True), anywhere, direction)

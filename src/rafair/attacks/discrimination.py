@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.fairness.decisions import counterpart_scores, own_scores, predict
+from rafair.fairness.decisions import counterpart_scores, own_scores
 from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, gradient_rows
 from rafair.problem.walking import AttackResult, Trajectory, check_result, step_vector
@@ -139,12 +139,7 @@ class _Look:
     discriminatory: Tensor  # (n,), bool
     furthest: Tensor  # (n,), row of the grid: the output furthest from v's
     dissenter: Tensor  # (n,), row of the grid: someone decided otherwise, if there is one
-
-    def where(self, chosen: Tensor, other: _Look) -> _Look:
-        """Take the other look for the chosen rows."""
-        names = self.__dataclass_fields__
-        pairs = ((getattr(other, name), getattr(self, name)) for name in names)
-        return _Look(*(torch.where(chosen, there, here) for there, here in pairs))
+    dissent: Tensor  # (n,), the class predicted for them
 
 
 def _look(field: Field, points: Tensor, stream: int) -> _Look:
@@ -155,14 +150,16 @@ def _look(field: Field, points: Tensor, stream: int) -> _Look:
         scores = counterpart_scores(field.model, people, field.counterparts, field.batch_size)
         mine = own_scores(field.model, people, field.batch_size)
         own, possible = mine.argmax(dim=1), field.counterparts.valid(people)
-        dissents = (scores.argmax(dim=2) != own.unsqueeze(1)) & possible
+        decided = scores.argmax(dim=2)
+        dissents = (decided != own.unsqueeze(1)) & possible
         output = scores.to(torch.float64).softmax(dim=2)
         at_v = mine.to(torch.float64).softmax(dim=1).unsqueeze(1)
         excluded = field.counterparts.is_self(people) | ~possible
         furthest = (output - at_v).abs().sum(dim=2).masked_fill(excluded, -1.0).argmax(dim=1)
         furthest = furthest.masked_fill(excluded.all(dim=1), -1)
         dissenter = choose_member(dissents, drawn[block])
-        parts.append(_Look(own, dissents.any(dim=1), furthest, dissenter))
+        dissent = decided.gather(1, dissenter.unsqueeze(1)).squeeze(1)
+        parts.append(_Look(own, dissents.any(dim=1), furthest, dissenter, dissent))
     names = _Look.__dataclass_fields__
     return _Look(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
@@ -176,7 +173,6 @@ class _Walkers:
     momentum: tuple[Tensor, Tensor]  # (n, d) each, at v and at its counterpart
     found: Tensor  # (n,), bool: in the local phase
     home: Tensor  # (n, d)
-    home_look: _Look
     weight: Tensor  # (n, d), chances of the features in the local phase
     home_weight: Tensor  # (n, d)
     age: Tensor  # (n,), accepted local steps since the weights were made; −1 before
@@ -186,7 +182,7 @@ class _Walkers:
         nothing = torch.zeros_like(x, dtype=torch.float64)
         age = torch.full_like(look.own, -1)
         found = look.discriminatory
-        return cls(x, look, (nothing, nothing), found, x, look, nothing, nothing, age)
+        return cls(x, look, (nothing, nothing), found, x, nothing, nothing, age)
 
 
 def two_phases(
@@ -215,9 +211,8 @@ def two_phases(
     AttackResult
         ``x_adv`` is the last discriminatory point of each seed, or else its last point.
     """
-    look = _look(field, field.x, 0)
-    walkers = _Walkers.at(field.x, look)
     points = [field.space.round(field.x, field.x)]
+    walkers = _Walkers.at(field.x, _look(field, points[0], 0))
     n_gradients, looks = 0, 1
     for step in range(steps):
         walkers, cost = _refreshed(field, walkers, loss, update_interval)
@@ -231,9 +226,8 @@ def two_phases(
         if len(staying):
             direction = field.random_step(walkers.weight[staying], staying, 2 * step + 1)
             there = there.index_copy(0, staying, field.step(there[staying], direction, staying))
-        look = _look(field, field.space.round(there, field.x), 2 * step + 2)
-        walkers = _arrived(walkers, there, look)
         points.append(field.space.round(there, field.x))
+        walkers = _arrived(walkers, there, _look(field, points[-1], 2 * step + 2))
         n_gradients, looks = n_gradients + cost, looks + 1
     n_forwards = looks * field.n * (len(field.counterparts) + 1)
     x_adv = field.space.round(walkers.x, field.x)
@@ -264,7 +258,7 @@ def _refreshed(
         return walkers, 0
     here = walkers.x[rows]
     others = field.counterparts.take(here, walkers.look.dissenter[rows])
-    labels = walkers.look.own[rows], predict(field.model, others, field.batch_size)
+    labels = walkers.look.own[rows], walkers.look.dissent[rows]
     gradients = field.pair_gradients(here, others, labels, loss)
     made = rarely_felt(*gradients, field.space.movable(field.x))
     weight = walkers.weight.index_copy(0, rows, made)
@@ -286,10 +280,9 @@ def _arrived(walkers: _Walkers, there: Tensor, look: _Look) -> _Walkers:
     return replace(
         walkers,
         x=torch.where(back.unsqueeze(1), walkers.home, there),
-        look=look.where(back, walkers.home_look),
+        look=look,  # of a seed that goes back, nobody asks before it has moved on
         found=walkers.found | arrives,
         home=torch.where(new_home, there, walkers.home),
-        home_look=walkers.home_look.where(arrives, look),
         weight=torch.where(back.unsqueeze(1), walkers.home_weight, walkers.weight),
         age=torch.where(back, 0, walkers.age + (walkers.found & ~back)),
     )

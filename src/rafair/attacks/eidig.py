@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rafair.attacks.base import Aim
 from rafair.attacks.discrimination import Field, two_phases
 from rafair.errors import InvalidInput
 from rafair.problem.batching import AUTO, BatchSize
@@ -55,6 +56,8 @@ class EIDIG:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "eidig"
+    aim: ClassVar[Aim] = "fairness"
+    year: ClassVar[int] = 2021
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"eidig": {}}
 
     def __post_init__(self) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from rafair.attacks.ascent import Landscape
+from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, Trajectory, check_result
+from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,8 @@ class FGSM:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "fgsm"
+    aim: ClassVar[Aim] = "accuracy"
+    year: ClassVar[int] = 2015
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"fgsm": {}}
 
     def run(
@@ -71,7 +74,6 @@ class FGSM:
         """
         land = Landscape.of("FGSM", model, x, y, counterparts, space, self.loss, self.batch_size)
         sign = land.gradient(x).direction.sign()
-        check_result(sign)
         x_adv = torch.where(sign > 0, land.high, torch.where(sign < 0, land.low, x))
         x_adv = space.round(x_adv, x)
         return AttackResult(x_adv, Trajectory(torch.stack([space.round(x, x), x_adv])), len(x))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from rafair.attacks.ascent import Ascent, Landscape, search
+from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.walking import AttackResult, step_vector
 
@@ -55,6 +56,8 @@ class PGD:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "pgd"
+    aim: ClassVar[Aim] = "accuracy"
+    year: ClassVar[int] = 2018
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"pgd": {}}
 
     def run(
@@ -90,8 +93,8 @@ class PGD:
         def climb(start: Tensor) -> Ascent:
             points = [start]
             for _ in range(self.steps):
-                sign = land.gradient(points[-1]).direction.sign()
-                points.append(land.clip(points[-1] + step_size * sign))
+                here = points[-1]
+                points.append(land.clip(here + step_size * land.sign(here)))
             return Ascent(torch.stack(points), points[-1], len(x) * self.steps, 0)
 
         return search(self, land, space, climb)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import torch
 
+from rafair.attacks.base import Aim
 from rafair.errors import InvalidInput
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.walking import AttackResult, CounterpartRule, walk
@@ -65,6 +66,8 @@ class RAFair:
     batch_size: BatchSize = AUTO
 
     family: ClassVar[str] = "rafair"
+    aim: ClassVar[Aim] = "both"
+    year: ClassVar[int] = 2024
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "rafair-tb": {"mode": "true_biased"},
         "rafair-ff": {"mode": "false_fair"},

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import rafair.attacks
+from rafair.attacks.base import AIMS
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["attack_classes", "family_names", "make_attack", "variants_of"]
 
 @cache
 def attack_classes() -> dict[str, type[Attack]]:
-    """Return every attack class by its family's name."""
+    """Return every attack class by its family's name, ordered by aim and year."""
     found: dict[str, type[Attack]] = {}
     for info in pkgutil.iter_modules(rafair.attacks.__path__, f"{rafair.attacks.__name__}."):
         module = importlib.import_module(info.name)
@@ -27,7 +28,11 @@ def attack_classes() -> dict[str, type[Attack]]:
             defined_here = isinstance(value, type) and value.__module__ == info.name
             if defined_here and isinstance(getattr(value, "family", None), str):
                 found[value.family] = value
-    return dict(sorted(found.items()))
+    return {attack.family: attack for attack in sorted(found.values(), key=_place)}
+
+
+def _place(attack: type[Attack]) -> tuple[int, int, str]:
+    return AIMS.index(attack.aim), attack.year, attack.family
 
 
 def family_names() -> tuple[str, ...]:

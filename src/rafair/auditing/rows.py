@@ -64,9 +64,13 @@ def judge_row(
     counterparts: Counterparts,
     batch_size: BatchSize,
 ) -> Row:
-    """Judge every candidate of every seed."""
-    verdicts = [judge(model, x, y, counterparts, batch_size=batch_size) for x in candidates]
-    return Row(name, candidates, verdicts)
+    """Judge every candidate of every seed, equal ones once."""
+    c, n, d = candidates.shape
+    labelled = torch.cat([candidates.view(c * n, d), y.repeat(c)[:, None].to(candidates)], dim=1)
+    distinct, place = torch.unique(labelled, dim=0, return_inverse=True)
+    people, labels = distinct[:, :d].contiguous(), distinct[:, d].long()
+    verdict = judge(model, people, labels, counterparts, batch_size=batch_size)
+    return Row(name, candidates, [verdict.take(index) for index in place.view(c, n)])
 
 
 def join(name: str, rows: Sequence[Row]) -> Row:

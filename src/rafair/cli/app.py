@@ -13,7 +13,7 @@ import typer
 
 from rafair import __version__
 from rafair.cli import commands
-from rafair.errors import RafairError
+from rafair.errors import Interrupted, RafairError
 
 __all__ = ["build_app", "main"]
 
@@ -71,6 +71,8 @@ def _run(arguments: list[str] | None) -> int:
     try:
         command = typer.main.get_command(build_app())
         code = command.main(arguments, "rafair", standalone_mode=False)
+    except Interrupted as error:
+        return _complain(str(error), INTERRUPTED)
     except RafairError as error:
         return _complain(str(error))
     except UsageProblem as error:

@@ -67,6 +67,10 @@ class Verdict:
             torch.cat([verdict.cells for verdict in verdicts]),
         )
 
+    def take(self, index: Tensor) -> Verdict:
+        """Return the verdicts on these instances, shape (n,) of int64."""
+        return Verdict(self.accurate[index], self.fair[index], self.cells[index])
+
     def __len__(self) -> int:
         return len(self.cells)
 

@@ -26,6 +26,8 @@ GPU_ROWS = 1 << 18
 # to this many rows, so that one row's numbers never depend on its company. (For rows of other
 # widths than multiples of 4, MKL_CBWR must be set as well: rafair/__init__.py does.)
 MIN_ROWS = 64
+# In float64 MKL gave rows beyond the last multiple of 4 other last bits than those before them.
+ROW_BLOCK = 16
 
 
 def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
@@ -45,7 +47,7 @@ def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
 
 def padded(rows: Tensor) -> Tensor:
     """Repeat the last row until there are enough for the kernels that large batches use."""
-    lacking = MIN_ROWS - len(rows)
+    lacking = max(MIN_ROWS - len(rows), -len(rows) % ROW_BLOCK)
     return torch.cat([rows, rows[-1:].expand(lacking, -1)]) if lacking > 0 else rows
 
 

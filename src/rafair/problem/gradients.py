@@ -12,11 +12,18 @@ from rafair.problem.batching import AUTO, BatchSize, padded, rows_per_call
 from rafair.problem.losses import SMALLEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rafair.models import Classifier
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.losses import Loss
 
-__all__ = ["GradientRows", "counterpart_gradient_norms", "gradient_rows"]
+__all__ = [
+    "GradientRows",
+    "counterpart_gradient_norms",
+    "gradient_directions",
+    "gradient_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,9 @@ class GradientRows:
 def _gradient_chunk(
     model: Classifier, rows: Tensor, y: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores, direction and log_scale of rows that fit one batch."""
+    """Return scores, direction and log_scale of rows, in the model's type, that fit one batch."""
     n = len(rows)
-    rows = padded(rows.to(model.device, model.dtype).detach()).requires_grad_()
+    rows = padded(rows.detach()).requires_grad_()
     if len(rows) > n:
         y = torch.cat([y, y[-1:].expand(len(rows) - n)])
     with torch.enable_grad():
@@ -72,11 +79,33 @@ def gradient_rows(
     y : Tensor of int64, shape (n,).
     """
     parts = []
-    size = rows_per_call(batch_size, model.device)
-    for rows, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
+    for rows, labels in _batches(model, x, y, batch_size):
         scores, direction, scale = _gradient_chunk(model, rows, labels, loss)
         parts.append((direction, scale, loss.value(scores, labels)))
-    return GradientRows(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return GradientRows(*(_joined(part) for part in zip(*parts, strict=True)))
+
+
+def gradient_directions(
+    model: Classifier, x: Tensor, y: Tensor, loss: Loss, batch_size: BatchSize = AUTO
+) -> Tensor:
+    """Return the directions of ``gradient_rows`` alone, shape (n, d), in the model's type."""
+    batches = _batches(model, x, y, batch_size)
+    return _joined([_gradient_chunk(model, rows, labels, loss)[1] for rows, labels in batches])
+
+
+def _batches(
+    model: Classifier, x: Tensor, y: Tensor, batch_size: BatchSize
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Cut rows and labels into what goes through the model at once; the rows in its type."""
+    device = model.device
+    x, size = x.to(device, model.dtype), rows_per_call(batch_size, device)
+    if len(x) <= size:
+        return [(x, y)]
+    return zip(torch.split(x, size), torch.split(y, size), strict=True)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(parts)) if len(parts) > 1 else parts[0]
 
 
 def counterpart_gradient_norms(

@@ -1,5 +1,6 @@
 """Repair with a known label: perturbations that make an instance accurate and fair."""
 
 from rafair.repair.benign import Benign
+from rafair.repair.minimax import Minimax
 
-__all__ = ["Benign"]
+__all__ = ["Benign", "Minimax"]

@@ -1,11 +1,10 @@
-"""Vector figures in one style; colours from Okabe and Ito, told apart by the colour-blind."""
+"""The figures of a run."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
+from rafair.report.drawing import CELL_COLOURS, CELL_NAMES, axes_of, new_figure, style, svg
 from rafair.report.words import headline_attack
 
 if TYPE_CHECKING:
@@ -16,35 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_figures"]
 
-# True fair, true biased, false fair, false biased.
-COLOURS = {"tfr": "#009E73", "tbr": "#E69F00", "ffr": "#56B4E9", "fbr": "#D55E00"}
-NAMES = {"tfr": "true fair", "tbr": "true biased", "ffr": "false fair", "fbr": "false biased"}
 PLACES = {"tfr": (0, 0), "tbr": (1, 0), "ffr": (0, 1), "fbr": (1, 1)}
-INK, FAINT = "#222222", "#888888"
-
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "rafair",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def draw_figures(run: AuditResult) -> dict[str, bytes]:
     """Return every figure of a run as SVG, by name."""
-    import matplotlib as mpl
-
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # Texts stay text in the SVG; a glyph that matplotlib's own font lacks, the reader's has.
-        warnings.filterwarnings("ignore", "Glyph")
-        return {"confusion": _svg(_confusion(run)), "sensitive": _svg(_sensitive(run))}
+    with style():
+        return {"confusion": svg(_confusion(run)), "sensitive": svg(_sensitive(run))}
 
 
 def _confusion(run: AuditResult) -> Figure:
@@ -56,8 +33,8 @@ def _confusion(run: AuditResult) -> Figure:
     panels = [("clean seeds", run.metrics["clean"]), (name, run.metrics["attacks"][name])]
     if name in run.metrics["repairs"]:
         panels.append((f"{name} + benign", run.metrics["repairs"][name]))
-    figure = _figure(3.1 * len(panels), 3.1)
-    for axes, (title, rates) in zip(_axes(figure, len(panels)), panels, strict=True):
+    figure = new_figure(3.1 * len(panels), 3.1)
+    for axes, (title, rates) in zip(axes_of(figure, len(panels)), panels, strict=True):
         _matrix(axes, title, rates)
     return figure
 
@@ -69,10 +46,10 @@ def _matrix(axes: Axes, title: str, rates: dict[str, Any]) -> None:
         axes.add_patch(Rectangle((column, row), 1, 1, facecolor="#f4f4f4", edgecolor="white", lw=3))
         side = rates[key] ** 0.5 * 0.94
         corner = (column + (1 - side) / 2, row + (1 - side) / 2)
-        axes.add_patch(Rectangle(corner, side, side, facecolor=COLOURS[key], alpha=0.85, lw=0))
+        axes.add_patch(Rectangle(corner, side, side, facecolor=CELL_COLOURS[key], alpha=0.85, lw=0))
         text: dict[str, Any] = {"ha": "center", "va": "center"}
         axes.text(column + 0.5, row + 0.44, f"{rates[key]:.3f}", fontsize=13, weight="bold", **text)
-        axes.text(column + 0.5, row + 0.62, NAMES[key], fontsize=9, **text)
+        axes.text(column + 0.5, row + 0.62, CELL_NAMES[key], fontsize=9, **text)
     axes.set(xlim=(0, 2), ylim=(2, 0), aspect="equal")
     axes.set_xticks([0.5, 1.5], ["fair", "biased"])
     axes.set_yticks([0.5, 1.5], ["true", "false"])
@@ -91,8 +68,8 @@ def _sensitive(run: AuditResult) -> Figure:
     ]
     if len(scopes) > 1:
         scopes.append(("all jointly", run.metrics["clean"], run.metrics["attacks"][name]))
-    figure = _figure(6.2, 0.9 + 0.5 * len(scopes))
-    (axes,) = _axes(figure, 1)
+    figure = new_figure(6.2, 0.9 + 0.5 * len(scopes))
+    (axes,) = axes_of(figure, 1)
     series = (
         ("IF, clean", 0, "#0072B2", -0.12, "if"),
         (f"R-IF, {name}", 1, "#D55E00", 0.12, "r_if"),
@@ -112,19 +89,3 @@ def _sensitive(run: AuditResult) -> Figure:
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _axes(figure: Figure, n: int) -> list[Axes]:
-    return [figure.add_subplot(1, n, place + 1) for place in range(n)]
-
-
-def _svg(figure: Figure) -> bytes:
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return drawn.getvalue()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from rafair.auditing.files import replace_file
 from rafair.report.figures import draw_figures
 from rafair.report.people import worst_stories
 from rafair.report.tables import rates_table, sensitive_table
+from rafair.report.templating import inline_svg, render
 from rafair.report.words import answer, headline_attack, warnings
 
 if TYPE_CHECKING:
@@ -42,14 +40,8 @@ def write_report(run: AuditResult, path: str | Path) -> None:
 def render_pages(run: AuditResult) -> dict[str, bytes]:
     """Return the report and its figures, by name inside a run directory."""
     figures = draw_figures(run)
-    environment = Environment(
-        loader=PackageLoader("rafair.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         run=run,
         metrics=run.metrics,
         manifest=run.manifest,
@@ -58,13 +50,7 @@ def render_pages(run: AuditResult) -> dict[str, bytes]:
         warnings=warnings(run),
         tables={"rates": rates_table(run), "sensitive": sensitive_table(run)},
         stories=worst_stories(run),
-        figures={name: _inline(svg) for name, svg in figures.items()},
+        figures={name: inline_svg(svg) for name, svg in figures.items()},
     )
     pages = {f"figures/{name}.svg": svg for name, svg in figures.items()}
     return {REPORT: page.encode(), **pages}
-
-
-def _inline(svg: bytes) -> Markup:
-    """Drop the XML prologue; matplotlib has escaped every text inside."""
-    text = svg.decode()
-    return Markup(text[text.index("<svg") :])  # noqa: S704 - made by matplotlib, which escapes

@@ -16,12 +16,16 @@ CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column heads and rows of text; ``groups`` names the first row of each block."""
+    """A title, column heads and rows of text.
+
+    ``groups`` names the first row of each block, ``quoted`` rows that somebody else published.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
     groups: tuple[int, ...] = ()
+    quoted: tuple[int, ...] = ()
 
 
 def rates_table(run: AuditResult) -> Table:

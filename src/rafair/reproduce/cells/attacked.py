@@ -1,0 +1,198 @@
+"""One attack on one dataset's seeds, judged by its last and by its worst iterate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from rafair.attacks.registry import attack_classes, make_attack, variants_of
+from rafair.auditing.rows import judge_row
+from rafair.fairness import Verdict, first_in_worst_cell
+from rafair.problem import PairTrajectory
+from rafair.reproduce.setup import SetupCell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from rafair.attacks import Attack
+    from rafair.auditing.rows import Row
+    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.setup import Setup
+
+__all__ = ["AttackCell", "CleanCell", "Outcome", "attack_cells", "clean", "outcomes"]
+
+WORST = "@worst"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an attack made of each seed, shape (n, d), and the judge's word on it."""
+
+    x: Tensor
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, found: dict[str, Tensor], reading: str) -> Outcome:
+        """Read one reading of a cell's result."""
+        names = ("accurate", "fair", "cells")
+        accurate, fair, cells = (found[f"{reading}_{name}"] for name in names)
+        return cls(found[f"{reading}_x"], Verdict(accurate, fair, cells))
+
+    @classmethod
+    def worst(cls, outcomes: Sequence[Outcome]) -> Outcome:
+        """Take, for each seed, the first of several outcomes that lies in the seed's cell."""
+        index, _ = first_in_worst_cell(torch.stack([o.verdict.cells for o in outcomes]))
+        x = torch.stack([o.x for o in outcomes])[index, torch.arange(len(index))]
+        return cls(x, Verdict.worst([o.verdict for o in outcomes]))
+
+
+@dataclass(frozen=True)
+class CleanCell(SetupCell):
+    """The seeds themselves, judged."""
+
+    @property
+    def label(self) -> str:
+        """What a person who waits for it is told."""
+        return "clean"
+
+    @property
+    def steps(self) -> float:
+        """How often it goes through all seeds × counterparts, roughly."""
+        return 0.3
+
+    def compute(self, lab: Lab) -> dict[str, Tensor]:
+        """Judge the seeds."""
+        seeds = lab.seeds(self.setup)
+        return _reading("last", seeds.judged("clean", seeds.x.unsqueeze(0)))
+
+
+@dataclass(frozen=True)
+class AttackCell(SetupCell):
+    """One attack on the seeds of a setup.
+
+    Parameters
+    ----------
+    variant : str
+        Row of a table.
+    options : tuple of (name, value)
+        Parameters that are not the setup's.
+    every_iterate : bool
+        Judge every iterate too.
+    judged_on_all : bool
+        Judge over all of I(v), whomever the attack looked at.
+    """
+
+    variant: str
+    options: tuple[tuple[str, str], ...] = ()
+    every_iterate: bool = True
+    judged_on_all: bool = False
+
+    @property
+    def label(self) -> str:
+        """What a person who waits for it is told."""
+        return self.variant
+
+    @property
+    def steps(self) -> float:
+        """How often it goes through all seeds × counterparts, roughly."""
+        judged = 0.3 * self.setup.steps if self.every_iterate else 0.3
+        attack, _ = variants_of(self.variant)
+        searches = {"both": 1.0, "accuracy": 0.0, "fairness": 0.4}[attack.aim]
+        sampled = 0.1 if self.setup.counterparts else 1.0
+        return sampled * (searches * self.setup.steps + judged)
+
+    def compute(self, lab: Lab) -> dict[str, Tensor]:
+        """Attack all seeds and judge what came of them."""
+        seeds = lab.seeds(self.setup)
+        space = self.setup.plan.space(seeds.data.schema)
+        attack = self._attack()
+        results = [
+            attack.run(seeds.model, seeds.x[shard], seeds.y[shard], seeds.counterparts, space)
+            for shard in seeds.shards()
+        ]
+        people = seeds.counterparts
+        if self.judged_on_all:
+            people = lab.seeds(replace(self.setup, counterparts=None)).counterparts
+
+        def judged(candidates: Tensor) -> Row:
+            return judge_row(self.variant, candidates, seeds.model, seeds.y, people, "auto")
+
+        last = torch.cat([result.x_adv for result in results]).unsqueeze(0)
+        found = _reading("last", judged(last))
+        trajectories = [result.trajectory for result in results]
+        if self.every_iterate:
+            points = [t.points for t in trajectories if t is not None]
+            every = torch.cat(points, dim=1) if len(points) == len(results) else last
+            found |= _reading("worst", judged(every))
+        found["cost"] = torch.tensor(
+            [sum(r.n_gradients for r in results), sum(r.n_forwards for r in results)]
+        )
+        walks = [t for t in trajectories if isinstance(t, PairTrajectory)]
+        if len(walks) == len(results):
+            still = [walk.still * walk.points.shape[1] for walk in walks]
+            found["still"] = torch.stack(still).sum(dim=0) / len(seeds.y)
+        return found
+
+    def _attack(self) -> Attack:
+        plan = self.setup.plan
+        shared = {
+            "steps": plan.steps,
+            "step_size": plan.step_size,
+            "random_state": plan.random_state,
+        }
+        attack, _ = variants_of(self.variant)
+        known = {field.name for field in fields(attack)}  # type: ignore[arg-type]
+        own = {name: value for name, value in shared.items() if name in known}
+        return make_attack(self.variant, **own, **dict(self.options))
+
+
+def _reading(name: str, row: Row) -> dict[str, Tensor]:
+    verdict = row.verdict
+    return {
+        f"{name}_x": row.x,
+        f"{name}_accurate": verdict.accurate,
+        f"{name}_fair": verdict.fair,
+        f"{name}_cells": verdict.cells,
+    }
+
+
+def clean(lab: Lab, setup: Setup) -> Outcome:
+    """Return the seeds and the judge's word on them."""
+    return Outcome.of(lab.result(CleanCell(setup)), "last")
+
+
+def attack_cells(
+    setup: Setup,
+    variants: Sequence[str] = (),
+    *,
+    options: tuple[tuple[str, str], ...] = (),
+    every_iterate: bool = True,
+    judged_on_all: bool = False,
+) -> list[AttackCell]:
+    """Return the cells of these rows of a table; of every attack there is by default."""
+    rows = variants or [v for attack in attack_classes().values() for v in attack.variants]
+    return [AttackCell(setup, row, options, every_iterate, judged_on_all) for row in rows]
+
+
+def outcomes(lab: Lab, cells: Sequence[AttackCell]) -> dict[str, Outcome]:
+    """Return the rows of a table, both readings; a family follows its variants.
+
+    Rows of the reading by any iterate are named ``NAME@worst``.
+    """
+    found: dict[str, Outcome] = {}
+    families = list(dict.fromkeys(variants_of(cell.variant)[0].family for cell in cells))
+    for reading, suffix in (("last", ""), ("worst", WORST)):
+        for family in families:
+            members = [c for c in cells if variants_of(c.variant)[0].family == family]
+            results = {cell.variant: lab.result(cell) for cell in members}
+            if not all(f"{reading}_x" in result for result in results.values()):
+                continue
+            rows = {name: Outcome.of(result, reading) for name, result in results.items()}
+            found |= {name + suffix: outcome for name, outcome in rows.items()}
+            if len(rows) > 1:
+                found[family + suffix] = Outcome.worst(list(rows.values()))
+    return found

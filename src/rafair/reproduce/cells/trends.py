@@ -1,0 +1,56 @@
+"""The loss of an instance and of its counterpart while RAFair runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rafair.attacks.registry import make_attack
+from rafair.problem import PairTrajectory
+from rafair.reproduce.setup import SetupCell
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.setup import Study
+
+__all__ = ["TrendCell", "trend_cells"]
+
+
+@dataclass(frozen=True)
+class TrendCell(SetupCell):
+    """One mode on the seeds of a setup; the counterpart stays the same person."""
+
+    variant: str
+
+    @property
+    def label(self) -> str:
+        """What a person who waits for it is told."""
+        return f"trend {self.variant}"
+
+    @property
+    def steps(self) -> float:
+        """How often it goes through all seeds × counterparts, roughly."""
+        return 1.0
+
+    def compute(self, lab: Lab) -> dict[str, Tensor]:
+        """Return ``losses`` (steps, n, 2), at v and at v', before each step; ``still`` (steps,)."""
+        seeds = lab.seeds(self.setup)
+        attack = make_attack(
+            self.variant,
+            steps=self.setup.steps,
+            step_size=self.setup.step_size,
+            counterpart="first",
+        )
+        space = self.setup.plan.space(seeds.data.schema)
+        result = attack.run(seeds.model, seeds.x, seeds.y, seeds.counterparts, space)
+        walk = result.trajectory
+        assert isinstance(walk, PairTrajectory)  # noqa: S101 - RAFair's always is
+        return {"losses": walk.losses, "still": walk.still, "rows": seeds.index, "y": seeds.y}
+
+
+def trend_cells(study: Study, dataset: str, variants: tuple[str, ...]) -> list[TrendCell]:
+    """Return the cells behind the figures of losses of one dataset."""
+    setup = replace(study.setup(dataset), n_seeds=study.trend_seeds, steps=study.trend_steps)
+    return [TrendCell(setup, variant) for variant in variants]

@@ -1,0 +1,177 @@
+"""``rafair.reproduce``'s work: choose parts, compute their cells, write the page."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import platform
+from dataclasses import asdict, fields
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rafair.reproduce.parts
+from rafair.auditing.conductor import silent
+from rafair.auditing.files import replace_file, reporting_os_errors
+from rafair.errors import InvalidInput
+from rafair.reproduce.document import Picture, Section, html, markdown
+from rafair.reproduce.lab import Lab
+from rafair.reproduce.setup import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rafair.reproduce.part import Part
+
+__all__ = ["all_parts", "choose_parts", "reproduce"]
+
+PAGE, NOTES, DATA = "reproduction.html", "reproduction.md", "reproduction.json"
+TITLE = "The double-edged sword of input perturbations, reproduced"
+EVERYTHING = "all"
+
+
+@cache
+def all_parts() -> dict[str, Part]:
+    """Return every table and figure by its name, in the order of the page."""
+    package = rafair.reproduce.parts
+    found: list[Part] = []
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        found += importlib.import_module(info.name).PARTS
+    return {part.name: part for part in sorted(found, key=lambda part: part.place)}
+
+
+def choose_parts(names: Sequence[str], study: Study) -> list[Part]:
+    """Return the parts of these names, each once, in the order of the page.
+
+    ``"all"`` stands for every part that the study's datasets allow.
+
+    Raises
+    ------
+    InvalidInput
+        If a name is unknown, or a part is about a dataset that the study leaves out.
+    """
+    known = all_parts()
+    for name in names:
+        if name != EVERYTHING and name not in known:
+            raise InvalidInput(f"unknown part {name!r}; use all or some of {', '.join(known)}")
+    chosen = []
+    for name, part in known.items():
+        possible = part.dataset is None or part.dataset in study.datasets
+        if name in names and not possible:
+            raise InvalidInput(f"{name} is about {part.dataset}; add it to the datasets")
+        if name in names or (EVERYTHING in names and possible):
+            chosen.append(part)
+    if not chosen:
+        raise InvalidInput(f"no part given; use all or some of {', '.join(known)}")
+    return chosen
+
+
+def reproduce(
+    names: Sequence[str],
+    out: str | Path,
+    study: Study | None = None,
+    *,
+    on_progress: Callable[[str, int, int], None] = silent,
+) -> dict[str, Section]:
+    """Run some of the paper's tables and figures and write one page about them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        ``"all"``, ``"table3"``, ``"figure2"``, …
+    out : str or Path
+        Directory of ``reproduction.html``, ``.md`` and ``.json``, ``figures/``, and ``cells/``,
+        where finished work is kept: the same call goes on where an interrupted one stopped.
+    study : Study, optional
+        The paper's parameters by default.
+    on_progress : callable
+        Called with what is done, and how much of how much.
+
+    Returns
+    -------
+    dict of str to Section
+
+    Raises
+    ------
+    InvalidInput
+        If a part or dataset is unknown, or a file cannot be written.
+    """
+    study, out = study or Study(), Path(out)
+    parts = choose_parts(names, study)
+    if out.exists() and not out.is_dir():
+        raise InvalidInput(f"output path {out} is a file; name a directory")
+    with reporting_os_errors(out):
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+    lab = Lab(study, out / "cells", on_progress)
+    lab.run([(part.name, cell) for part in parts for cell in part.cells(study)])
+    sections = {part.name: part.write(lab) for part in parts}
+    _write(out, sections, study)
+    return sections
+
+
+def _write(out: Path, sections: dict[str, Section], study: Study) -> None:
+    for section in sections.values():
+        for block in section.blocks:
+            if isinstance(block, Picture):
+                replace_file(out / "figures" / f"{block.name}.svg", block.svg)
+    named = [(_command(name, study), section) for name, section in sections.items()]
+    lead = _lead(study)
+    replace_file(out / NOTES, markdown(TITLE, lead, named))
+    replace_file(out / PAGE, html(TITLE, lead, named))
+    content: dict[str, Any] = {name: section.data for name, section in sections.items()}
+    content["about"] = {"study": asdict(study), "versions": _versions()}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    replace_file(out / DATA, text.encode())
+
+
+def _lead(study: Study) -> list[str]:
+    versions = ", ".join(f"{name} {number}" for name, number in _versions().items())
+    return [
+        (
+            "The evaluation of Li et al., “The Double-Edged Sword of Input Perturbations to Robust "
+            "Accurate Fairness” (arXiv:2404.01356v1), run anew on "
+            f"{', '.join(study.datasets)}: {study.n_seeds} k-means seeds each, {study.steps} "
+            f"iterations of {study.step_size:g}, random state {study.random_state}. Each section "
+            "names the command that makes it."
+        ),
+        (
+            "The paper's numbers, in lines marked “paper”, are averages over its own four models "
+            "and splits, with 12 sampled counterparts per person as its authors' published code "
+            "has it; ours are for other models, with every combination of observed sensitive "
+            "values. They stand side by side, not against each other."
+        ),
+        f"Made with {versions}.",
+    ]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "rafair": version("rafair"),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+
+
+def _command(name: str, study: Study) -> str:
+    words = ["rafair", "reproduce", name]
+    usual = Study()
+    if set(study.datasets) != set(usual.datasets):
+        words += [word for dataset in study.datasets for word in ("--dataset", dataset)]
+    for field in fields(Study):
+        value = getattr(study, field.name)
+        if field.name in OPTIONS and value != getattr(usual, field.name):
+            words += [OPTIONS[field.name], str(value)]
+    return " ".join(words)
+
+
+# Parameters of a study that the command line has too.
+OPTIONS = {
+    "n_seeds": "--seeds",
+    "random_state": "--random-state",
+    "steps": "--steps",
+    "step_size": "--step-size",
+    "trend_seeds": "--trend-seeds",
+    "trend_steps": "--trend-steps",
+}
