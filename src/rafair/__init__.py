@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rafair import attacks, repair
     from rafair.auditing import AuditResult, Plan, audit, load_run, repair_run, write_run
+    from rafair.certificates import Certificate, certify
     from rafair.datasets import Dataset, load_dataset, read_table
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds, judge
@@ -27,6 +28,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 _HOME = {
     "rafair": ("attacks", "repair"),
     "rafair.auditing": ("AuditResult", "Plan", "audit", "load_run", "repair_run", "write_run"),
+    "rafair.certificates": ("Certificate", "certify"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
@@ -39,6 +41,7 @@ _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
 __all__ = [
     "AuditResult",
+    "Certificate",
     "Classifier",
     "Counterparts",
     "Dataset",
@@ -52,6 +55,7 @@ __all__ = [
     "attacks",
     "audit",
     "baseline",
+    "certify",
     "choose_seeds",
     "judge",
     "load_dataset",

@@ -1,4 +1,4 @@
-"""What every attack owes; a new one is tested here unasked, and so is the repair."""
+"""What every attack owes; a new one is tested here unasked, and so are the repairs."""
 
 import dataclasses
 import pickle
@@ -15,14 +15,15 @@ from rafair.attacks.registry import (
     make_attack,
     variants_of,
 )
-from rafair.repair import Benign
+from rafair.repair import Benign, Minimax
 
 VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]
-everyone = pytest.mark.parametrize("name", [*VARIANTS, "benign"])
+REPAIRS = {repair.name: repair for repair in (Benign, Minimax)}
+everyone = pytest.mark.parametrize("name", [*VARIANTS, *REPAIRS])
 
 
 def proposer(name):
-    return Benign() if name == "benign" else make_attack(name)
+    return REPAIRS[name]() if name in REPAIRS else make_attack(name)
 
 
 @pytest.fixture(scope="module", params=[(2, torch.float64), (3, torch.float32)], ids=str)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rafair.problem import AttackResult, BatchSize, Counterparts
     from rafair.problem.space import Setting
 
-__all__ = ["Seeds", "audit", "by_attribute", "silent"]
+__all__ = ["Seeds", "audit", "by_attribute", "checked_model", "facts_about", "silent"]
 
 # Counterpart rows per shard: large enough for full batches, small enough to show progress.
 SHARD_ROWS = 32_768
@@ -162,8 +162,7 @@ def audit(
     families = plan.families()
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
-    model = _on_device(model, device)
-    _check_fit(model, data)
+    model = checked_model(_on_device(model, device), data)
     index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
     seeds = Seeds.of(model, data, plan, index)
     clean = seeds.judged("clean", seeds.x.unsqueeze(0))
@@ -187,7 +186,7 @@ def audit(
     }
     tables = [seeds.tabulated(clean, "clean"), *(seeds.tabulated(row, "attacked") for row in rows)]
     instances = pd.concat(tables, ignore_index=True)
-    return AuditResult(metrics, instances, {**_manifest(seeds), "cost": cost})
+    return AuditResult(metrics, instances, {**facts_about(seeds), "cost": cost})
 
 
 def _on_device(model: Classifier, device: str | None) -> Classifier:
@@ -203,10 +202,17 @@ def _on_device(model: Classifier, device: str | None) -> Classifier:
     return moved
 
 
-def _check_fit(model: Classifier, data: Dataset) -> None:
+def checked_model(model: Classifier, data: Dataset) -> Classifier:
+    """Return a model that has the data's classes.
+
+    Raises
+    ------
+    InvalidInput
+    """
     found, expected = n_classes(model, data.test.x), len(data.schema.classes)
     if found != expected:
         raise InvalidInput(f"the model has {found} classes, the data {expected}")
+    return model
 
 
 def _attacked(
@@ -258,7 +264,8 @@ def by_attribute(seeds: Seeds, row: Row, name: str) -> Any:
     return seeds.judged(row.name, row.candidates, only=name).verdict
 
 
-def _manifest(seeds: Seeds) -> dict[str, Any]:
+def facts_about(seeds: Seeds) -> dict[str, Any]:
+    """Return versions, plan, hashes of data and model, and the schema: a run's manifest."""
     data, counterparts = seeds.data, seeds.counterparts
     columns = column_names(data.schema)
     return {

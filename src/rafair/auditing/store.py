@@ -20,9 +20,19 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["check_new_run", "free_run", "load_run", "update_run", "write_run"]
+    from rafair.auditing.certifying import CertifiedResult
+
+__all__ = [
+    "check_new_run",
+    "free_run",
+    "load_run",
+    "update_run",
+    "write_certificates",
+    "write_run",
+]
 
 MANIFEST, METRICS, INSTANCES = "manifest.json", "metrics.json", "instances.parquet"
+CERTIFICATES, CERTIFIED = "certificates.json", "certificates.parquet"
 MANIFEST_KEYS = ("versions", "plan", "dataset", "model", "counterparts", "schema")
 METRICS_KEYS = (
     "dataset",
@@ -87,14 +97,36 @@ def write_run(
     InvalidInput
         See ``check_new_run``; also on a full disk.
     """
-    path = Path(path)
+    _write_whole(Path(path), lambda: {**_files(result), **pages(result)})
+
+
+def write_certificates(result: CertifiedResult, path: str | Path) -> None:
+    """Make a directory of ``certificates.json``, ``certificates.parquet`` and ``manifest.json``.
+
+    Raises
+    ------
+    InvalidInput
+        See ``check_new_run``; also on a full disk.
+    """
+    _write_whole(
+        Path(path),
+        lambda: {
+            MANIFEST: _json(result.manifest),
+            CERTIFICATES: _json(result.metrics),
+            CERTIFIED: _parquet(result.instances),
+        },
+    )
+
+
+def _write_whole(path: Path, make_files: Callable[[], Mapping[str, bytes]]) -> None:
+    """Make a directory of files, by name: written aside, then renamed."""
     check_new_run(path)
     made = [parent for parent in path.parents if not parent.exists()]
     with reporting_os_errors(path), _removing_on_failure(made):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            for name, content in {**_files(result), **pages(result)}.items():
+            for name, content in make_files().items():
                 target = aside / name
                 target.parent.mkdir(exist_ok=True)
                 target.write_bytes(content)
@@ -179,13 +211,17 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _files(result: AuditResult) -> dict[str, bytes]:
-    table = io.BytesIO()
-    result.instances.to_parquet(table, index=False, compression="zstd")
     return {
-        INSTANCES: table.getvalue(),
+        INSTANCES: _parquet(result.instances),
         METRICS: _json(result.metrics),
         MANIFEST: _json(result.manifest),
     }
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    written = io.BytesIO()
+    table.to_parquet(written, index=False, compression="zstd")
+    return written.getvalue()
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -65,7 +65,10 @@ def _gradient_chunk(
         outer, log_scale = loss.derivative(scores.detach(), y)
         # A sum, not grad_outputs: for the latter torch imports sympy, most of a second.
         (direction,) = torch.autograd.grad((scores * outer).sum(), rows)
-    return scores.detach()[:n], direction[:n], log_scale[:n]
+    scores = scores.detach()
+    if len(rows) == n:
+        return scores, direction, log_scale
+    return scores[:n], direction[:n], log_scale[:n]
 
 
 def gradient_rows(

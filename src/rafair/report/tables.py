@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.auditing import AuditResult, CertifiedResult
 
-__all__ = ["Table", "rates_table", "sensitive_table"]
+__all__ = ["Table", "certificates_table", "rates_table", "sensitive_table"]
 
 RATE_HEADS = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
+CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
 CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
 
 
@@ -49,6 +50,22 @@ def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]
     low, high = rates["ci"][f"{prefix}af"]
     main = (f"{rates[prefix + key]:.3f}" for key in ("acc", "if", "af"))
     return (name, *main, f"{low:.2f}-{high:.2f}", *(f"{rates[key]:.3f}" for key in CELL_RATES))
+
+
+def certificates_table(found: CertifiedResult) -> Table:
+    """Return, for each claim, between which two shares the truth lies."""
+    metrics = found.metrics
+    rows = []
+    for claim, rates in metrics["claims"].items():
+        shares = (rates["proved"], rates["undecided"], rates["broken"])
+        proved, _, broken = shares
+        between = f"{proved:.3f}" if rates["undecided"] == 0 else f"{proved:.3f}-{1 - broken:.3f}"
+        rows.append((CLAIMS[claim], *(f"{share:.3f}" for share in shares), between))
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} people, {metrics['n_counterparts']} "
+        f"counterparts each, every change up to {metrics['epsilon']:g} of the range"
+    )
+    return Table(title, ("", "proved", "undecided", "broken", "truth"), rows)
 
 
 def sensitive_table(run: AuditResult) -> Table:

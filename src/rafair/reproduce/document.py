@@ -133,6 +133,6 @@ def _row(cells: Sequence[str]) -> str:
 
 def _plain(text: str) -> str:
     """Escape what Markdown would read as a sign."""
-    for sign in ("\\", "|", "*", "_", "<", "`", "["):
+    for sign in ("\\", "|", "*", "_", "<", "`", "[", "]"):
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -19,6 +19,7 @@ from rafair.auditing.files import replace_file, reporting_os_errors
 from rafair.datasets import load_dataset
 from rafair.fairness import choose_seeds
 from rafair.models import baseline
+from rafair.reproduce.setup import SetupCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ T = TypeVar("T")
 # Layers whose code a result can depend on; pages may change without computing anything anew.
 COMPUTING = (
     "schema", "datasets", "models", "problem", "fairness", "attacks", "repair", "analysis",
-    "auditing", "reproduce/cells",
+    "auditing", "reproduce/cells", "reproduce/setup.py", "reproduce/lab.py",
 )  # fmt: skip
 
 
@@ -81,6 +82,18 @@ class Lab:
     directory: Path | None = None
     on_progress: Callable[[str, int, int], None] = silent
     _kept: dict[str, object] = field(default_factory=dict)
+
+    def check(self, work: Sequence[tuple[str, Cell]]) -> None:
+        """Refuse work that asks for more seeds than there are, before any of it is done.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        setups = [self.study.setup(name) for name in self.study.datasets]
+        setups += [cell.setup for _, cell in work if isinstance(cell, SetupCell)]
+        for setup in setups:
+            self.chosen(setup.dataset, setup.n_seeds, setup.random_state)
 
     def run(self, work: Sequence[tuple[str, Cell]]) -> None:
         """Compute cells in this order; each comes with the name of the part that asked for it."""
@@ -128,7 +141,10 @@ class Lab:
     @cached_property
     def _code(self) -> str:
         package = Path(str(resources.files("rafair")))
-        paths = sorted(path for layer in COMPUTING for path in (package / layer).rglob("*.py"))
+        roots = [package / layer for layer in COMPUTING]
+        paths = sorted(
+            p for root in roots for p in ([root] if root.is_file() else root.rglob("*.py"))
+        )
         digest = hashlib.sha256(torch.__version__.encode())
         for path in paths:
             digest.update(path.read_bytes())

@@ -69,7 +69,7 @@ def choose_parts(names: Sequence[str], study: Study) -> list[Part]:
 
 
 def reproduce(
-    names: Sequence[str],
+    names: str | Sequence[str],
     out: str | Path,
     study: Study | None = None,
     *,
@@ -79,7 +79,7 @@ def reproduce(
 
     Parameters
     ----------
-    names : sequence of str
+    names : str or sequence of str
         ``"all"``, ``"table3"``, ``"figure2"``, …
     out : str or Path
         Directory of ``reproduction.html``, ``.md`` and ``.json``, ``figures/``, and ``cells/``,
@@ -96,16 +96,19 @@ def reproduce(
     Raises
     ------
     InvalidInput
-        If a part or dataset is unknown, or a file cannot be written.
+        If a part or dataset is unknown, a test split has fewer rows than seeds are asked for, or a
+        file cannot be written.
     """
     study, out = study or Study(), Path(out)
-    parts = choose_parts(names, study)
+    parts = choose_parts([names] if isinstance(names, str) else names, study)
     if out.exists() and not out.is_dir():
         raise InvalidInput(f"output path {out} is a file; name a directory")
+    lab = Lab(study, out / "cells", on_progress)
+    work = [(part.name, cell) for part in parts for cell in part.cells(study)]
+    lab.check(work)
     with reporting_os_errors(out):
         (out / "figures").mkdir(parents=True, exist_ok=True)
-    lab = Lab(study, out / "cells", on_progress)
-    lab.run([(part.name, cell) for part in parts for cell in part.cells(study)])
+    lab.run(work)
     sections = {part.name: part.write(lab) for part in parts}
     _write(out, sections, study)
     return sections
@@ -157,7 +160,7 @@ def _versions() -> dict[str, str]:
 def _command(name: str, study: Study) -> str:
     words = ["rafair", "reproduce", name]
     usual = Study()
-    if set(study.datasets) != set(usual.datasets):
+    if study.datasets != usual.datasets:
         words += [word for dataset in study.datasets for word in ("--dataset", dataset)]
     for field in fields(Study):
         value = getattr(study, field.name)

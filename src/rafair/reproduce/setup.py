@@ -100,9 +100,10 @@ class Study:
                     f"unknown dataset {name!r}; use one of {', '.join(benchmark_names())}"
                 )
             _ = self.setup(name).plan
-        check_whole("steps", self.steps, 1)
-        check_whole("trend_seeds", self.trend_seeds, 1)
-        check_whole("trend_steps", self.trend_steps, 2)
+        for name, least in (("n_seeds", 1), ("steps", 1), ("trend_seeds", 1), ("trend_steps", 2)):
+            if getattr(self, name) is None:
+                raise InvalidInput(f"{name} must be a whole number, {least} or more")
+            check_whole(name, getattr(self, name), least)
 
     @property
     def radius(self) -> float:

@@ -39,12 +39,12 @@ class DrawnCell:
     sensitive : str
     """
 
-    dataset: str = "adult"
-    horizontal: str = "education_num"
-    vertical: str = "hours_per_week"
+    dataset: str = "credit"
+    horizontal: str = "duration"
+    vertical: str = "credit_amount"
     sensitive: str = "sex"
     random_state: int = 0
-    epochs: int = 8
+    epochs: int = 30
     walk_steps: int = 40
     step_size: float = 0.01
 
@@ -56,7 +56,7 @@ class DrawnCell:
     @property
     def steps(self) -> float:
         """How often it goes through all seeds × counterparts, roughly."""
-        return 20.0
+        return 10.0
 
     def compute(self, lab: Lab) -> dict[str, Tensor]:
         """Return the paths of the modes, and the scores on a grid for both values."""

@@ -61,13 +61,21 @@ class RepairCell(SetupCell):
         space = self.setup.plan.space(seeds.data.schema)
         x, y, _ = _distinct(lab, self.setup, self.attacks)
         x, y = x[self.part :: PARTS], y[self.part :: PARTS]
+        if not len(x):
+            nobody = torch.zeros(0, dtype=torch.bool)
+            return {
+                "accurate": nobody,
+                "fair": nobody,
+                "cells": nobody.long(),
+                "found": nobody,
+            }
         plan, people = self.setup.plan, seeds.counterparts
         benign = Benign(plan.step_size, plan.steps)
         mended = [
             benign.run(seeds.model, x[rows], y[rows], people, space).x_adv
             for rows in people.blocks(len(x))
         ]
-        x_ben = torch.cat(mended) if mended else x
+        x_ben = torch.cat(mended)
         verdict = judge(seeds.model, x_ben, y, people)
         left = (verdict.cells != TF).nonzero()[:, 0]
         found = torch.ones(len(x), dtype=torch.bool)
