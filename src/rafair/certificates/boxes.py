@@ -1,0 +1,187 @@
+"""Boxes of people: ranges of what may be perturbed, times ranges of sensitive values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.certificates.bounds import no_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.certificates.network import ReluNetwork
+    from rafair.problem import Counterparts, PerturbationSpace
+
+__all__ = ["Boxes", "Values", "own_boxes", "root_boxes"]
+
+# A box narrower than this in every feature is a point, up to rounding.
+POINT = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The values of each sensitive column, in increasing order.
+
+    Attributes
+    ----------
+    columns : tuple of int
+    axes : tuple of Tensor, float64
+    """
+
+    columns: tuple[int, ...]
+    axes: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, counterparts: Counterparts, like: Tensor) -> Values:
+        """Collect the values in the grid of I(v), as rows of ``like``'s type hold them."""
+        grid = counterparts.grid.to(like.device, like.dtype).to(torch.float64)
+        return cls(counterparts.columns, tuple(torch.unique(column) for column in grid.T))
+
+    @property
+    def size(self) -> int:
+        """Number of combinations of all values."""
+        return int(torch.tensor([len(axis) for axis in self.axes]).prod())
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """n boxes, each a piece of one instance's I(v) × Δ.
+
+    Attributes
+    ----------
+    owner : Tensor of int64, shape (n,)
+        The instance.
+    low, high : Tensor, shape (n, d), float64
+        Hull of the box; sensitive columns hold the least and greatest of their values.
+    first, last : Tensor of int64, shape (n, s)
+        Places of these values on their axes; first = last where a single value is meant.
+    pattern : tuple of Tensor of int8
+        What is settled about the network's neurons, see ``Bound``.
+    """
+
+    owner: Tensor
+    low: Tensor
+    high: Tensor
+    first: Tensor
+    last: Tensor
+    pattern: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def take(self, index: Tensor) -> Boxes:
+        """Return some of the boxes."""
+        return Boxes(
+            self.owner[index],
+            self.low[index],
+            self.high[index],
+            self.first[index],
+            self.last[index],
+            tuple(signs[index] for signs in self.pattern),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Boxes]) -> Boxes:
+        """Put boxes behind one another."""
+        names = ("owner", "low", "high", "first", "last")
+        joined = (torch.cat([getattr(part, name) for part in parts]) for name in names)
+        patterns = zip(*(part.pattern for part in parts), strict=True)
+        owner, low, high, first, last = joined
+        return cls(owner, low, high, first, last, tuple(torch.cat(layer) for layer in patterns))
+
+    @property
+    def is_point(self) -> Tensor:
+        """Tell which boxes hold nothing more to split, shape (n,), bool."""
+        return ((self.high - self.low) <= POINT).all(dim=1)
+
+    def halves(self, score: Tensor, values: Values) -> Boxes:
+        """Split each box in two along the feature with the largest score.
+
+        A range of sensitive values is divided by value, so that the gap between the halves, where
+        nobody is, is left out; anything else in the middle.
+        """
+        n = len(self)
+        row = torch.arange(n, device=score.device)
+        column = score.argmax(dim=1)
+        middle = (self.low[row, column] + self.high[row, column]) / 2
+        end, start = middle.clone(), middle.clone()
+        last, first = self.last.clone(), self.first.clone()
+        for place, (sensitive, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
+            here = (column == sensitive).nonzero()[:, 0]
+            cut = (self.first[here, place] + self.last[here, place]) // 2
+            last[here, place], first[here, place] = cut, cut + 1
+            end[here], start[here] = axis[cut], axis[cut + 1]
+        high, low = self.high.clone(), self.low.clone()
+        high[row, column], low[row, column] = end, start
+        left = Boxes(self.owner, self.low, high, self.first, last, self.pattern)
+        right = Boxes(self.owner, low, self.high, first, self.last, self.pattern)
+        return Boxes.join([left, right])
+
+
+def root_boxes(
+    network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
+) -> tuple[Boxes, Values]:
+    """Return the boxes that together are I(v) × Δ of each instance.
+
+    One box where I(v) is a full product of values; else one for each combination. A v whose own
+    values are not in the grid has one more for itself.
+    """
+    low, high = (bound.to(torch.float64) for bound in space.bounds(x))
+    values = Values.of(counterparts, x)
+    everyone = torch.arange(len(x), device=x.device)
+    full = values.size == len(counterparts) and bool(counterparts.valid(x).all())
+    parts = []
+    if full:
+        first = torch.zeros(len(x), len(values.axes), dtype=torch.int64, device=x.device)
+        last = first + torch.tensor([len(axis) - 1 for axis in values.axes], device=x.device)
+        parts.append(_boxes(network, everyone, low, high, first, last, values))
+    else:
+        grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
+        places = torch.stack(
+            [
+                torch.searchsorted(axis, grid[:, at].contiguous())
+                for at, axis in enumerate(values.axes)
+            ],
+            dim=1,
+        )
+        owner, combination = counterparts.valid(x).nonzero(as_tuple=True)
+        at = places[combination]
+        parts.append(_boxes(network, owner, low[owner], high[owner], at, at, values))
+    alone = (~counterparts.is_self(x).any(dim=1)).nonzero()[:, 0]
+    if len(alone):
+        parts.append(_alone(network, alone, low[alone], high[alone], values))
+    return Boxes.join(parts), values
+
+
+def own_boxes(
+    network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
+) -> tuple[Boxes, Values]:
+    """Return one box for each instance: Δ around v itself, without its counterparts."""
+    low, high = (bound.to(torch.float64) for bound in space.bounds(x))
+    values = Values.of(counterparts, x)
+    return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
+
+
+def _alone(network: ReluNetwork, owner: Tensor, low: Tensor, high: Tensor, values: Values) -> Boxes:
+    """Return boxes whose sensitive columns are a point, so that they are never split."""
+    nowhere = torch.zeros(len(owner), len(values.axes), dtype=torch.int64, device=owner.device)
+    return Boxes(owner, low, high, nowhere, nowhere, no_pattern(network, len(owner)))
+
+
+def _boxes(
+    network: ReluNetwork,
+    owner: Tensor,
+    low: Tensor,
+    high: Tensor,
+    first: Tensor,
+    last: Tensor,
+    values: Values,
+) -> Boxes:
+    low, high = low.clone(), high.clone()
+    for place, (column, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
+        low[:, column], high[:, column] = axis[first[:, place]], axis[last[:, place]]
+    return Boxes(owner, low, high, first, last, no_pattern(network, len(owner)))

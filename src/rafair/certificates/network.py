@@ -1,0 +1,88 @@
+"""A feed-forward ReLU network as matrices, in float64: what bounds can be computed for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+
+__all__ = ["ReluNetwork", "relu_network"]
+
+# Layers that change nothing once a module is evaluated.
+IDLE = (nn.Identity, nn.Dropout)
+
+
+@dataclass(frozen=True, eq=False)
+class ReluNetwork:
+    """Dense layers with ReLU between them.
+
+    Attributes
+    ----------
+    weights : tuple of Tensor, shapes (n₁, d), (n₂, n₁), …, (k, n_last), float64
+    biases : tuple of Tensor, shapes (n₁,), …, (k,), float64
+    """
+
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of layers with a ReLU."""
+        return len(self.weights) - 1
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return logits, shape (n, k), float64."""
+        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.addmm(bias, x, weight.T)
+            if place < self.n_hidden:
+                x = x.relu()
+        return x
+
+
+def relu_network(model: Classifier) -> ReluNetwork:
+    """Read the matrices of a torch ``Sequential`` of linear layers and ReLU.
+
+    One logit z becomes the logits [0, z].
+
+    Raises
+    ------
+    InvalidInput
+        If the model is anything else, or a layer follows another in an order that is not read.
+    """
+    body = getattr(model, "body", None)
+    if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
+        raise InvalidInput("certificates need a torch network that returns logits")
+    layers = [layer for layer in _flattened(body) if not isinstance(layer, IDLE)]
+    linear = [layer for layer in layers[::2] if isinstance(layer, nn.Linear)]
+    relus = [layer for layer in layers[1::2] if isinstance(layer, nn.ReLU)]
+    if len(linear) != len(relus) + 1 or len(linear) + len(relus) != len(layers):
+        names = ", ".join(dict.fromkeys(type(layer).__name__ for layer in layers))
+        raise InvalidInput(
+            "certificates need linear layers with ReLU between them, a linear one last; "
+            f"this network has {names}"
+        )
+    weights = [layer.weight.detach().to(torch.float64) for layer in linear]
+    biases = [_bias(layer) for layer in linear]
+    if len(weights[-1]) == 1:
+        weights[-1] = torch.cat([torch.zeros_like(weights[-1]), weights[-1]])
+        biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
+    return ReluNetwork(tuple(weights), tuple(biases))
+
+
+def _flattened(module: nn.Module) -> list[nn.Module]:
+    if isinstance(module, nn.Sequential):
+        return [layer for child in module for layer in _flattened(child)]
+    return [module]
+
+
+def _bias(layer: nn.Linear) -> Tensor:
+    bias: Tensor | None = layer.bias
+    found = torch.zeros(layer.out_features, device=layer.weight.device) if bias is None else bias
+    return found.detach().to(torch.float64)

@@ -1,0 +1,220 @@
+"""Verdicts against brute force, attacks and the judge."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import rafair
+from rafair.attacks.registry import attack_classes, make_attack
+from rafair.certificates import certify
+from rafair.certificates.network import relu_network
+
+PROVED, BROKEN, UNDECIDED = 1, -1, 0
+VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]
+
+
+def answered(problem):
+    """The problem with labels that are right for most seeds, so that something can be proved."""
+    y = problem.model.scores(problem.x).argmax(dim=1)
+    y[::4] = problem.y[::4]
+    return problem.but(y=y)
+
+
+def points_of(problem, rows, n=60, seed=0):
+    """Corners and random points of Δ around some seeds, (n, rows, d)."""
+    generator = torch.Generator().manual_seed(seed)
+    low, high = problem.space.bounds(problem.x[rows])
+    share = torch.rand(n, *low.shape, generator=generator, dtype=low.dtype)
+    share[::2] = share[::2].round()
+    return low + share * (high - low)
+
+
+def cells(problem, points, rows):
+    return rafair.judge(problem.model, points, problem.y[rows], problem.counterparts).cells
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    k=st.sampled_from([2, 3]),
+    epsilon=st.sampled_from([0.01, 0.1, 0.4]),
+    sparse=st.booleans(),
+)
+def test_random_networks_are_decided_and_no_verdict_is_contradicted(
+    make_problem, seed, k, epsilon, sparse
+):
+    problem = answered(make_problem(k, seed=seed, n=8, epsilon=epsilon, sparse=sparse))
+    found = certify(*problem.arguments)
+    assert (found.status != UNDECIDED).all()
+    proved = (found.status == PROVED).nonzero()[:, 0]
+    broken = (found.status == BROKEN).nonzero()[:, 0]
+    if len(proved):
+        for points in points_of(problem, proved):
+            assert (cells(problem, points, proved) == 0).all()
+    if len(broken):
+        assert (cells(problem, found.witness[broken], broken) != 0).all()
+
+
+def test_two_features_equal_brute_force():
+    generator = torch.Generator().manual_seed(3)
+    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    for weight in module.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator)
+    model = rafair.wrap(module.double(), output="logits")
+    people = rafair.Counterparts.product([2], [[0.0, 0.3, 1.0]])
+    x = torch.rand(60, 3, generator=generator, dtype=torch.float64)
+    x[:, 2] = 0.3
+    y = model.scores(x).argmax(dim=1)
+    space = rafair.PerturbationSpace(0.08, [True, True, False])
+    found = certify(model, x, y, people, space)
+    axis = torch.linspace(0, 1, 41, dtype=torch.float64)
+    low, high = space.bounds(x)
+    right = torch.ones(60, dtype=torch.bool)
+    for a, b in itertools.product(axis, axis):
+        share = torch.tensor([float(a), float(b), 0.0], dtype=torch.float64)
+        right &= rafair.judge(model, low + share * (high - low), y, people).cells == 0
+    assert 5 < int(right.sum()) < 55
+    assert torch.equal(found.status == PROVED, right)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_attack_breaks_what_is_proved(credit, credit_model, name):
+    x, y = credit.test.x[:40], credit.test.y[:40]
+    people = rafair.Counterparts.of(credit.schema)
+    space = rafair.PerturbationSpace.of(credit.schema, 0.02)
+    found = certify(credit_model, x, y, people, space)
+    proved = found.status == PROVED
+    assert proved.any()
+    attack = make_attack(name)
+    result = attack.run(credit_model, x, y, people, space)
+    for points in result.trajectory.points:
+        verdict = rafair.judge(credit_model, points[proved], y[proved], people)
+        assert (verdict.cells == 0).all()
+
+
+def test_a_witness_is_a_person_in_reach_and_its_counterpart_is_decided_wrongly(problem):
+    problem = answered(problem)
+    found = certify(*problem.arguments)
+    broken = found.status == BROKEN
+    assert broken.any()
+    columns = list(problem.counterparts.columns)
+    witness, other = found.witness[broken], found.witness_counterpart[broken]
+    assert problem.space.contains(witness, problem.x[broken]).all()
+    assert torch.equal(witness[:, columns], problem.x[broken][:, columns])
+    free = [column for column in range(problem.x.shape[1]) if column not in columns]
+    assert torch.equal(other[:, free], witness[:, free])
+    known = problem.counterparts.grid
+    own = problem.x[broken][:, columns]
+    for row, person in enumerate(other[:, columns]):
+        assert any(torch.equal(person, value) for value in (*known, own[row]))
+    assert (problem.model.scores(other).argmax(dim=1) != problem.y[broken]).all()
+    assert torch.isnan(found.witness[~broken]).all()
+    assert torch.isnan(found.witness_counterpart[~broken]).all()
+
+
+def test_the_company_of_a_row_does_not_matter(problem):
+    problem = answered(problem)
+    found = certify(*problem.arguments)
+    for rows in (slice(3, 4), slice(4, 9)):
+        alone = certify(*problem.rows(rows).arguments)
+        assert torch.equal(alone.status, found.status[rows])
+        assert torch.equal(alone.nodes, found.nodes[rows])
+
+
+def test_a_sample_of_counterparts_is_no_more_than_itself(make_problem):
+    problem = answered(make_problem(2, seed=5, n=10, epsilon=0.05))
+    some = rafair.Counterparts(problem.counterparts.columns, problem.counterparts.grid[[0, 3]])
+    few = certify(*problem.but(counterparts=some).arguments)
+    all_ = certify(*problem.arguments)
+    assert (few.status >= all_.status).all()
+    assert (few.status > all_.status).any()
+    for place, witness in enumerate(few.witness):
+        if few.status[place] == BROKEN:
+            row = slice(place, place + 1)
+            verdict = rafair.judge(problem.model, witness[None], problem.y[row], some)
+            assert verdict.cells != 0
+
+
+def test_accuracy_alone_leaves_the_counterparts_out(make_problem):
+    problem = answered(make_problem(2, seed=7, n=12, epsilon=0.05))
+    both = certify(*problem.arguments)
+    alone = certify(*problem.arguments, prove="accurate")
+    assert (alone.status >= both.status).all()
+    assert (alone.status > both.status).any()
+    broken = alone.status == BROKEN
+    assert torch.equal(alone.witness[broken], alone.witness_counterpart[broken])
+    wrong = problem.model.scores(alone.witness[broken]).argmax(dim=1) != problem.y[broken]
+    assert wrong.all()
+
+
+def test_fairness_alone_needs_no_label(make_problem):
+    problem = make_problem(2, seed=9, n=16, epsilon=0.1)
+    found = certify(*problem.arguments, prove="fair")
+    other = certify(*problem.but(y=1 - problem.y).arguments, prove="fair")
+    assert torch.equal(found.status, other.status)
+    assert {PROVED, BROKEN} <= set(found.status.tolist())
+    for points in points_of(problem, slice(None)):
+        fair = rafair.judge(problem.model, points, problem.y, problem.counterparts).fair
+        assert fair[found.status == PROVED].all()
+    broken = found.status == BROKEN
+    witness, y = found.witness[broken], problem.y[broken]
+    assert not rafair.judge(problem.model, witness, y, problem.counterparts).fair.any()
+
+
+def test_a_small_budget_leaves_something_undecided_but_contradicts_nothing(make_problem):
+    problem = answered(make_problem(3, seed=2, n=30, epsilon=0.1))
+    whole = certify(*problem.arguments)
+    small = certify(*problem.arguments, max_nodes=1)
+    assert (small.nodes == 1).all()
+    assert (small.status == UNDECIDED).any()
+    decided = small.status != UNDECIDED
+    assert torch.equal(small.status[decided], whole.status[decided])
+
+
+def test_in_the_feasible_setting_witnesses_are_possible_people(credit, credit_model):
+    x, y = credit.test.x[:25], credit.test.y[:25]
+    people = rafair.Counterparts.of(credit.schema)
+    space = rafair.PerturbationSpace.of(credit.schema, 0.1, "feasible")
+    found = certify(credit_model, x, y, people, space, max_nodes=2000)
+    broken = found.status == BROKEN
+    assert broken.any()
+    again = credit.schema.encode(credit.schema.decode(found.witness[broken]))
+    torch.testing.assert_close(again, found.witness[broken], rtol=0, atol=1e-9)
+    assert space.contains(found.witness[broken], x[broken]).all()
+
+
+def test_one_logit_and_a_linear_model(make_problem):
+    problem = make_problem(2, seed=1, n=10, epsilon=0.05)
+    for layers in ([nn.Linear(6, 1)], [nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 1)]):
+        model = rafair.wrap(nn.Sequential(*layers).double(), output="logits")
+        y = model.scores(problem.x).argmax(dim=1)
+        found = certify(model, problem.x, y, problem.counterparts, problem.space)
+        assert (found.status != UNDECIDED).all()
+        network = relu_network(model)
+        torch.testing.assert_close(network.scores(problem.x), model.scores(problem.x))
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ([nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)], "this network has Linear, Tanh"),
+        ([nn.Linear(6, 4), nn.ReLU()], "a linear one last"),
+        ([nn.Linear(6, 4), nn.Linear(4, 2)], "ReLU between them"),
+    ],
+)
+def test_other_networks_are_refused(make_problem, layers, says):
+    problem = make_problem(2, n=3)
+    model = rafair.wrap(nn.Sequential(*layers).double(), output="logits")
+    y = torch.zeros(3, dtype=torch.int64)
+    with pytest.raises(rafair.InvalidInput, match=says):
+        certify(model, problem.x, y, problem.counterparts, problem.space)
+
+
+def test_claims_and_budgets_without_meaning_are_refused(problem):
+    with pytest.raises(rafair.InvalidInput, match="unknown claim 'kind'"):
+        certify(*problem.arguments, prove="kind")
+    with pytest.raises(rafair.InvalidInput, match="max_nodes must be a positive whole number"):
+        certify(*problem.arguments, max_nodes=0)
