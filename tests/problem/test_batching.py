@@ -21,7 +21,7 @@ def test_a_large_batch_of_whole_blocks_is_left_alone():
 
 @pytest.mark.parametrize("n", [MIN_ROWS + 1, 5 * MIN_ROWS - 1])
 def test_the_last_block_of_a_large_batch_is_filled(n):
-    rows = torch.rand(n, 2)
+    rows = torch.rand(n, 2, dtype=torch.float64)
     full = padded(rows)
     assert len(full) % ROW_BLOCK == 0
     assert len(full) - n < ROW_BLOCK

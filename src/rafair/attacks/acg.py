@@ -112,5 +112,4 @@ class ACG:
 def _beta(gradient: Tensor, old: Tensor, direction: Tensor) -> Tensor:
     change = old - gradient
     above, below = (gradient * change).sum(dim=1), (direction * change).sum(dim=1)
-    beta = torch.where(below == 0, torch.zeros_like(above), above / below)
-    return beta.nan_to_num(0.0, 0.0, 0.0).unsqueeze(1)
+    return (above / below).nan_to_num(0.0, 0.0, 0.0).unsqueeze(1)  # not finite where below is 0

@@ -13,7 +13,7 @@ import torch
 from rafair.errors import InvalidInput
 from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, forward_rows, gradient_rows, make_loss
-from rafair.problem.batching import rows_per_call
+from rafair.problem.batching import all_finite, rows_per_call
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.validation import check_step
 from rafair.problem.walking import AttackResult, Trajectory, check_result
@@ -67,9 +67,8 @@ class Landscape:
             See ``check_problem``; also for a model without gradients, or an unbounded Δ.
         """
         require_gradient(model, who)
-        check_problem(model, x, y, counterparts, space)
-        low, high = space.bounds(x)
-        if not torch.isfinite(high - low).all():
+        low, high = check_problem(model, x, y, counterparts, space)
+        if not all_finite(high - low):
             raise InvalidInput(f"{who} needs a bounded Δ; give a finite epsilon")
         return cls(model, x, y, make_loss(loss), low, high, batch_size)
 
@@ -174,7 +173,7 @@ def search(
         x_adv = ends[best, torch.arange(len(best), device=best.device)]
         n_forwards += len(found) * len(x_adv)
     points = torch.cat([land.x.unsqueeze(0), *(ascent.points for ascent in found)])
-    if torch.as_tensor(space.lattice).any():
+    if space.has_lattice:
         points = torch.stack([space.round(x, land.x) for x in points])
     n_gradients = sum(ascent.n_gradients for ascent in found)
     return AttackResult(x_adv, Trajectory(points), n_gradients, n_forwards)

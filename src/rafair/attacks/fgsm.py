@@ -73,7 +73,7 @@ class FGSM:
             If ``x`` leaves the domain, or Δ is unbounded or lets a sensitive feature move.
         """
         land = Landscape.of("FGSM", model, x, y, counterparts, space, self.loss, self.batch_size)
-        sign = land.gradient(x).direction.sign()
+        sign = land.sign(x)
         x_adv = torch.where(sign > 0, land.high, torch.where(sign < 0, land.low, x))
         x_adv = space.round(x_adv, x)
         return AttackResult(x_adv, Trajectory(torch.stack([space.round(x, x), x_adv])), len(x))

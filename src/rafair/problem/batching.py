@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -12,13 +13,13 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.models import Classifier
 
-__all__ = ["AUTO", "BatchSize", "forward_rows", "padded", "rows_per_call"]
+__all__ = ["AUTO", "BatchSize", "all_finite", "forward_rows", "padded", "rows_per_call"]
 
 BatchSize: TypeAlias = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
 
 # Rows whose activations stay in a core's cache (measured in benchmarks/), and many for a GPU.
-CPU_ROWS = 4096
+CPU_ROWS = 2048
 GPU_ROWS = 1 << 18
 
 # Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
@@ -26,7 +27,8 @@ GPU_ROWS = 1 << 18
 # to this many rows, so that one row's numbers never depend on its company. (For rows of other
 # widths than multiples of 4, MKL_CBWR must be set as well: rafair/__init__.py does.)
 MIN_ROWS = 64
-# In float64 MKL gave rows beyond the last multiple of 4 other last bits than those before them.
+# In float64, not in float32, MKL gave rows beyond the last multiple of 4 other last bits than those
+# before them.
 ROW_BLOCK = 16
 
 
@@ -47,8 +49,14 @@ def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
 
 def padded(rows: Tensor) -> Tensor:
     """Repeat the last row until there are enough for the kernels that large batches use."""
-    lacking = max(MIN_ROWS - len(rows), -len(rows) % ROW_BLOCK)
+    block = ROW_BLOCK if rows.dtype == torch.float64 else 1
+    lacking = max(MIN_ROWS - len(rows), -len(rows) % block)
     return torch.cat([rows, rows[-1:].expand(lacking, -1)]) if lacking > 0 else rows
+
+
+def all_finite(values: Tensor) -> bool:
+    """Tell whether no entry is NaN or infinite, by the extremes: isfinite takes far longer."""
+    return not values.numel() or all(map(math.isfinite, torch.aminmax(values.detach())))
 
 
 def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
@@ -61,6 +69,6 @@ def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
     """
     with torch.no_grad():
         scores = model.scores(padded(rows.to(model.device, model.dtype)))[: len(rows)]
-    if not torch.isfinite(scores).all():
+    if not all_finite(scores):
         raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
     return scores

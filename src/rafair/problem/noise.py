@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    Bits: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
+
 __all__ = ["Noise"]
 
-# The constants of SplitMix64 as signed numbers (0x9E37…, 0xBF58…, 0x94D0…); products wrap around.
-GAMMA = -7046029254386353131
-FIRST, SECOND = -4658895280553007687, -7723592293110705685
+# The constants of SplitMix64; products wrap around.
+GAMMA, FIRST, SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 FRACTION_BITS = 53
 
 
@@ -22,6 +26,7 @@ class Noise:
     Attributes
     ----------
     keys : Tensor of int64, shape (n,)
+        Draws come where these lie; they are made on the CPU, by numpy, whose integers are unsigned.
 
     Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
     """
@@ -37,10 +42,11 @@ class Noise:
         x : Tensor, shape (n, d).
         y : Tensor of int64, shape (n,).
         """
-        bits = (x.to(torch.float64) + 0.0).view(torch.int64)  # + 0.0 turns −0.0 into 0.0
-        places = torch.arange(1, x.shape[1] + 1, device=x.device) * GAMMA
-        rows = _mixed(bits + places).sum(dim=1)
-        return cls(_mixed(_mixed(rows + y) ^ torch.tensor(random_state)))
+        bits = (x.detach().to("cpu", torch.float64).numpy() + 0.0).view(np.uint64)  # −0.0 is 0.0
+        places = np.arange(1, x.shape[1] + 1, dtype=np.uint64) * GAMMA
+        rows = _mixed(bits + places).sum(axis=1, dtype=np.uint64)
+        keys = _mixed(_mixed(rows + _bits(y)) ^ _bits(torch.tensor(random_state)))
+        return cls(torch.from_numpy(keys.view(np.int64)).to(x.device))
 
     def uniform(self, stream: int, width: int) -> Tensor:
         """Draw ``width`` numbers in [0, 1) for each row, shape (n, width), float64.
@@ -50,18 +56,17 @@ class Noise:
         stream : int
             Draws of different streams are independent; the same stream gives the same numbers.
         """
-        counter = torch.arange(1, width + 1, device=self.keys.device) * GAMMA
-        start = _mixed(_mixed(self.keys) ^ torch.tensor(stream))
-        drawn = _mixed(start.unsqueeze(1) + counter)
-        return _shifted(drawn, 64 - FRACTION_BITS).to(torch.float64) * 2.0**-FRACTION_BITS
+        counter = np.arange(1, width + 1, dtype=np.uint64) * GAMMA
+        start = _mixed(_mixed(_bits(self.keys)) ^ np.uint64(stream))
+        drawn = _mixed(start[:, np.newaxis] + counter) >> np.uint64(64 - FRACTION_BITS)
+        return torch.from_numpy(drawn * 2.0**-FRACTION_BITS).to(self.keys.device)
 
 
-def _mixed(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shifted(bits, 30)) * FIRST
-    bits = (bits ^ _shifted(bits, 27)) * SECOND
-    return bits ^ _shifted(bits, 31)
+def _bits(whole: Tensor) -> Bits:
+    return whole.cpu().numpy().view(np.uint64)
 
 
-def _shifted(bits: Tensor, by: int) -> Tensor:
-    """Shift right and fill with zeros; torch's own shift repeats the sign."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
+def _mixed(bits: Bits) -> Bits:
+    bits = (bits ^ (bits >> np.uint64(30))) * FIRST
+    bits = (bits ^ (bits >> np.uint64(27))) * SECOND
+    return bits ^ (bits >> np.uint64(31))

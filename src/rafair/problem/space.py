@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -100,6 +101,11 @@ class PerturbationSpace:
         value = self._field(name)
         return value.to(x.device, x.dtype if value.is_floating_point() else value.dtype)
 
+    @cached_property
+    def has_lattice(self) -> bool:
+        """Whether some column may take the values of a lattice only."""
+        return bool((self._field("lattice") > 0).any())
+
     def movable(self, x: Tensor) -> Tensor:
         """Return which columns may move, shape (d,), bool."""
         return self._like("perturbable", x).expand(x.shape[1])
@@ -127,10 +133,10 @@ class PerturbationSpace:
 
         Where Δ holds no lattice point (the origin is none itself), the origin's value is returned.
         """
+        if not self.has_lattice:
+            return x
         spacing = self._like("lattice", x)
         on_lattice = self.movable(x) & (spacing > 0)
-        if not on_lattice.any():
-            return x
         unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
         low, high = self.bounds(origin)
         # In multiples of the spacing; the slack keeps a bound that is itself a lattice point.

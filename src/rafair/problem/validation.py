@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
-from rafair.problem.batching import forward_rows
+from rafair.problem.batching import all_finite
 from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifi
             f"sensitive column {max(counterparts.columns)} does not exist; "
             f"x has {x.shape[1]} columns"
         )
-    if not torch.isfinite(x).all():
+    if not all_finite(x):
         row, column = (~torch.isfinite(x)).nonzero()[0].tolist()
         raise InvalidInput(f"x, row {row}, column {column}: {x[row, column].item()} is not finite")
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),):
@@ -57,18 +57,22 @@ def n_classes(model: Classifier, x: Tensor) -> int:
         If it does not accept rows as wide as x.
     """
     try:
-        return forward_rows(model, x[:1]).shape[1]
+        with torch.no_grad():
+            scores = model.scores(x[:1].expand(2, -1).to(model.device, model.dtype))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(
             f"the model does not accept rows of {x.shape[1]} features: {reason}"
         ) from error
+    if not all_finite(scores):
+        raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
+    return scores.shape[1]
 
 
 def check_problem(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
-) -> None:
-    """Refuse a problem that has no meaning.
+) -> tuple[Tensor, Tensor]:
+    """Refuse a problem that has no meaning; return the corners of its Δ around each row.
 
     Raises
     ------
@@ -90,6 +94,7 @@ def check_problem(
         raise InvalidInput(
             f"x, row {row}, column {column}: {x[row, column].item():g} lies outside the domain"
         )
+    return low, high
 
 
 def _fits(space: PerturbationSpace, x: Tensor) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 from rafair.models import require_gradient
-from rafair.problem.batching import BatchSize
+from rafair.problem.batching import BatchSize, all_finite
 from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, gradient_rows
 from rafair.problem.losses import make_loss
 from rafair.problem.validation import check_problem, check_step
@@ -287,5 +287,5 @@ def check_result(values: Tensor) -> None:
     ------
     InvalidInput
     """
-    if not torch.isfinite(values).all():
+    if not all_finite(values):
         raise InvalidInput("the model's gradient is NaN or infinite; it cannot be attacked by it")

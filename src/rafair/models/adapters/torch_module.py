@@ -6,6 +6,7 @@ import copy
 import hashlib
 import itertools
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -53,13 +54,20 @@ class TorchClassifier:
     @property
     def dtype(self) -> torch.dtype:
         """Type of the module's first floating-point parameter or buffer; float32 without one."""
-        found = (t.dtype for t in _tensors(self.module) if t.is_floating_point())
-        return next(found, torch.float32)
+        found = (t for t in self._ends if t is not None and t.is_floating_point())
+        return next((t.dtype for t in found), torch.float32)
 
     @property
     def device(self) -> torch.device:
         """Where the module's first parameter or buffer lies; the CPU without one."""
-        return next((t.device for t in _tensors(self.module)), torch.device("cpu"))
+        first = self._ends[0]
+        return torch.device("cpu") if first is None else first.device
+
+    @cached_property
+    def _ends(self) -> tuple[Tensor | None, Tensor | None]:
+        """The first tensor and the first floating-point one; to move a module keeps its tensors."""
+        floats = (t for t in _tensors(self.module) if t.is_floating_point())
+        return next(_tensors(self.module), None), next(floats, None)
 
     def scores(self, x: Tensor) -> Tensor:
         """Return logits, shape (n, k), differentiable with respect to x, shape (n, d)."""
