@@ -47,8 +47,8 @@ def test_equal_candidates_go_through_the_model_once(candidates, monkeypatch):
     monkeypatch.setattr(batching, "ROW_BLOCK", 1)
     judge_row("row", points, problem.model, problem.y, problem.counterparts, "auto")
     distinct = 3 * len(problem.x)
-    # Everyone in I(v) and v itself, and one row that tells how many classes there are.
-    assert sum(rows) == distinct * (len(problem.counterparts) + 1) + 1
+    # Everyone in I(v) and v itself, and two rows that tell how many classes there are.
+    assert sum(rows) == distinct * (len(problem.counterparts) + 1) + 2
 
 
 def test_taking_verdicts_takes_all_three_of_their_parts():
