@@ -203,8 +203,8 @@ def test_attacks_are_listed_by_aim_and_year():
     assert family_names()[0] == "rafair"
 
 
-def test_the_families_are_the_papers_attack_and_its_baselines():
-    assert set(family_names()) == {"rafair", *BASELINES}
+def test_the_families_are_the_papers_attack_its_baselines_and_ours():
+    assert set(family_names()) == {"rafair", "multi-apgd", "ensemble", *BASELINES}
 
 
 def test_rafair_is_registered_with_its_three_modes():

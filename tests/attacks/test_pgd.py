@@ -74,7 +74,7 @@ def test_restarts_never_lower_the_final_loss(make_problem):
 @given(random_state=st.integers(0, 2**32 - 1), epsilon=st.floats(0.0, 1.0))
 def test_a_random_start_lies_inside_the_space(make_problem, random_state, epsilon):
     problem = make_problem(2, n=5, epsilon=epsilon)
-    result = PGD(steps=0, random_state=random_state).run(*problem.arguments)
+    result = PGD(steps=0, random_start=True, random_state=random_state).run(*problem.arguments)
     assert torch.equal(result.trajectory.points[-1], result.x_adv)
     assert problem.space.contains(result.x_adv, problem.x).all()
     fixed = ~problem.space.perturbable
@@ -83,7 +83,7 @@ def test_a_random_start_lies_inside_the_space(make_problem, random_state, epsilo
 
 def test_random_starts_fill_the_space(make_problem):
     problem = make_problem(2, n=400, epsilon=0.2)
-    starts = PGD(steps=0).run(*problem.arguments).x_adv
+    starts = PGD(steps=0, random_start=True).run(*problem.arguments).x_adv
     low, high = problem.space.bounds(problem.x)
     share = ((starts - low) / (high - low))[:, problem.space.perturbable]
     assert share.mean() == pytest.approx(0.5, abs=0.03)
@@ -92,18 +92,20 @@ def test_random_starts_fill_the_space(make_problem):
 
 
 def test_the_random_state_chooses_the_starts_and_nothing_else(problem):
-    one, two = (PGD(random_state=s).run(*problem.arguments).x_adv for s in (1, 2))
+    one, two = (
+        PGD(random_start=True, random_state=s).run(*problem.arguments).x_adv for s in (1, 2)
+    )
     assert not torch.equal(one, two)
-    certain = [PGD(random_start=False, random_state=s) for s in (1, 2)]
+    certain = [PGD(random_state=s) for s in (1, 2)]
     one, two = (attack.run(*problem.arguments).x_adv for attack in certain)
     assert torch.equal(one, two)
 
 
 def test_no_steps_leave_the_seed_or_its_start(problem):
-    result = PGD(steps=0, random_start=False).run(*problem.arguments)
+    result = PGD(steps=0).run(*problem.arguments)
     assert torch.equal(result.x_adv, problem.x)
     assert (result.n_gradients, result.n_forwards) == (0, 0)
-    assert not torch.equal(PGD(steps=0).run(*problem.arguments).x_adv, problem.x)
+    assert not torch.equal(PGD(steps=0, random_start=True).run(*problem.arguments).x_adv, problem.x)
 
 
 def test_the_cost_is_a_gradient_per_step_and_a_look_at_each_of_several_ends(problem):

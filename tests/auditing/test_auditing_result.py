@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from rafair import InvalidInput, Plan, audit
-from rafair.auditing.conductor import Seeds
+from rafair.auditing.seeds import Seeds
 from rafair.fairness import choose_seeds
 
 CELLS = ["tfr", "tbr", "ffr", "fbr"]

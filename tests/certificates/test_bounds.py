@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from rafair.certificates.bounds import linear_bound, no_pattern
-from rafair.certificates.network import relu_network
+from rafair.problem.bounds import linear_bound, no_pattern
+from rafair.problem.network import relu_network
 
 
 def boxes_of(problem, width, seed=0):

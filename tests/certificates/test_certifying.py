@@ -11,7 +11,7 @@ from torch import nn
 import rafair
 from rafair.attacks.registry import attack_classes, make_attack
 from rafair.certificates import certify
-from rafair.certificates.network import relu_network
+from rafair.problem.network import relu_network
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]

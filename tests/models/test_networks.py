@@ -6,7 +6,7 @@ from torch import nn
 import rafair
 from rafair.fairness.quality import accuracy_figures
 from rafair.models import (
-    EPOCHS,
+    epochs_for,
     fcnn,
     fit,
     load_fcnn,
@@ -99,8 +99,13 @@ def test_no_epochs_are_refused(credit, epochs):
         train_fcnn(credit, epochs=epochs)
 
 
+@pytest.mark.parametrize(("n", "epochs"), [(700, 167), (100, 1000), (4320, 30), (30_000, 30)])
+def test_small_data_is_seen_more_often(n, epochs):
+    assert epochs_for(n) == epochs
+
+
 def test_training_reproduces_the_shipped_baseline(credit, credit_model):
-    again = train_fcnn(credit, epochs=EPOCHS)
+    again = train_fcnn(credit)
     test = credit.test.x, credit.test.y
     mine, shipped = (accuracy_figures(model, *test) for model in (again, credit_model))
     assert mine["accuracy"] == pytest.approx(shipped["accuracy"], abs=0.01)

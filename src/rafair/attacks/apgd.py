@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rafair.attacks.ascent import Ascent, Landscape, adaptive_ascent, check_adaptive, search
+from rafair.attacks.ascent import (
+    Ascent,
+    Landscape,
+    adaptive_ascent,
+    check_adaptive,
+    momentum_step,
+    search,
+)
 from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
 
@@ -93,15 +100,9 @@ class APGD:
         """
         land = Landscape.of("APGD", model, x, y, counterparts, space, self.loss, self.batch_size)
 
-        def take_step(
-            x: Tensor, gradient: Tensor, memory: Tensor, size: Tensor, iteration: int
-        ) -> tuple[Tensor, Tensor]:
-            there = land.clip(x + size * gradient.sign().to(x.dtype))
-            if iteration:
-                there = x + self.alpha * (there - x) + (1 - self.alpha) * (x - memory)
-            return there, x
+        step = momentum_step(land, self.alpha)
 
         def climb(start: Tensor) -> Ascent:
-            return adaptive_ascent(land, start, self.steps, self.rho, take_step, start)
+            return adaptive_ascent(land, start, self.steps, self.rho, step, start)
 
         return search(self, land, space, climb)

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import BatchSize, Counterparts, GradientRows, Loss, PerturbationSpace
 
-__all__ = ["Ascent", "Landscape", "adaptive_ascent", "check_adaptive", "checkpoints", "search"]
+__all__ = [
+    "Ascent",
+    "Landscape",
+    "adaptive_ascent",
+    "check_adaptive",
+    "checkpoints",
+    "momentum_step",
+    "search",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +85,8 @@ class Landscape:
         """How far each feature may move, shape (n, d): ε where the domain does not cut it."""
         return torch.maximum(self.high - self.x, self.x - self.low)
 
-    def gradient(self, points: Tensor) -> GradientRows:
-        """Differentiate the loss at n points.
+    def gradient(self, points: Tensor, iteration: int) -> GradientRows:  # noqa: ARG002
+        """Differentiate the loss at the n points that an iteration starts from.
 
         Raises
         ------
@@ -234,6 +242,23 @@ class Step(Protocol):
         ...
 
 
+def momentum_step(land: Landscape, alpha: float) -> Step:
+    """Return APGD's step; the memory is the point before.
+
+    Source: Croce and Hein, ICML 2020, Algorithm 1, line 7.
+    """
+
+    def take_step(
+        x: Tensor, gradient: Tensor, memory: Tensor, size: Tensor, iteration: int
+    ) -> tuple[Tensor, Tensor]:
+        there = land.clip(x + size * gradient.sign().to(x.dtype))
+        if iteration:
+            there = x + alpha * (there - x) + (1 - alpha) * (x - memory)
+        return there, x
+
+    return take_step
+
+
 def adaptive_ascent(
     land: Landscape, start: Tensor, steps: int, rho: float, take_step: Step, memory: Tensor
 ) -> Ascent:
@@ -253,14 +278,14 @@ def adaptive_ascent(
     Source: Croce and Hein, ICML 2020, Algorithm 1 and its two conditions.
     """
     size, n = 2 * land.radius, len(start)
-    place = _at(land, start, memory)
+    place = _at(land, start, memory, 0)
     best, best_before, points = place, place.loss, [start]
     rises = torch.zeros(n, device=start.device)
     halved = torch.zeros(n, dtype=torch.bool, device=start.device)
     marks, mark_before = checkpoints(steps), 0
     for iteration in range(steps):
         there, memory = take_step(place.x, place.gradient, place.memory, size, iteration)
-        reached = _at(land, land.clip(there), memory, final=iteration == steps - 1)
+        reached = _at(land, land.clip(there), memory, iteration + 1, final=iteration == steps - 1)
         points.append(reached.x)
         rises += reached.loss > place.loss
         best = best.where(reached.loss > best.loss, reached)
@@ -274,8 +299,10 @@ def adaptive_ascent(
     return Ascent(torch.stack(points), best.x, n * max(steps, 1), n if steps else 0)
 
 
-def _at(land: Landscape, x: Tensor, memory: Tensor, *, final: bool = False) -> _Place:
+def _at(
+    land: Landscape, x: Tensor, memory: Tensor, iteration: int, *, final: bool = False
+) -> _Place:
     if final:  # nothing goes on from here: the loss is enough
         return _Place(x, torch.zeros_like(x, dtype=torch.float64), land.value(x), memory)
-    found = land.gradient(x)
+    found = land.gradient(x, iteration)
     return _Place(x, found.full, found.loss, memory)

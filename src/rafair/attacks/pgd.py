@@ -1,4 +1,4 @@
-"""PGD: signed steps up the loss, from random points of Δ."""
+"""PGD: signed steps up the loss, from the seed or from random points of Δ."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class PGD:
     steps : int
     loss : {"cross_entropy", "mse", "margin"} or Loss
     random_start : bool
-        Begin at a uniform point of Δ instead of the seed.
+        Begin at a uniform point of Δ instead of the seed, as the source does. Where the steps just
+        reach ε, the seed is the stronger start (``benchmarks/peers.py``).
     restarts : int
         Number of starts; all but the first are random in any case.
     random_state : int
@@ -50,7 +51,7 @@ class PGD:
     step_size: float | Sequence[float] = 0.01
     steps: int = 20
     loss: str | Loss = "cross_entropy"
-    random_start: bool = True
+    random_start: bool = False
     restarts: int = 1
     random_state: int = 0
     batch_size: BatchSize = AUTO

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 import torch
 
-from rafair.auditing.conductor import Seeds, checked_model, facts_about, silent
 from rafair.auditing.plan import check_whole
-from rafair.certificates import Certificate, Property, certify
-from rafair.fairness import choose_seeds
+from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent
+from rafair.certificates import MAX_NODES, Certificate, Property, certify_curve
+from rafair.errors import InvalidInput
+from rafair.problem.network import relu_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rafair.auditing.plan import Plan
     from rafair.datasets import Dataset
     from rafair.models import Classifier
 
-__all__ = ["CertifiedResult", "certify_seeds"]
+__all__ = ["CertifiedResult", "Curves", "certify_seeds", "curves_of"]
 
 # Instances that are certified together; their open boxes must fit memory.
 SHARD = 256
 WORDS = {1: "proved", -1: "broken", 0: "undecided"}
+CLAIMS: tuple[Property, ...] = get_args(Property)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +38,15 @@ class CertifiedResult:
     Attributes
     ----------
     metrics : dict
-        ``dataset``, ``n_seeds``, ``n_counterparts``, ``epsilon``, and under ``claims`` for each of
-        ``accurate_fair`` (R-AF), ``accurate`` (R-ACC) and ``fair`` (R-IF) the shares ``proved``,
-        ``broken`` and ``undecided`` with 95 % intervals; the truth lies between ``proved`` and
-        1 − ``broken``.
+        ``dataset``, ``n_seeds``, ``n_counterparts``, and under ``curve`` for each ε its
+        ``epsilon`` and ``claims``: for each of ``accurate_fair`` (R-AF), ``accurate`` (R-ACC) and
+        ``fair`` (R-IF) the shares ``proved``, ``broken`` and ``undecided`` with 95 % intervals; the
+        truth lies between ``proved`` and 1 − ``broken``.
     instances : DataFrame
-        One row per seed and claim: status, boxes bounded, and the witness with its counterpart in
-        unit space, empty where there is none.
+        One row per ε, claim and seed: status, boxes bounded, and the witness with its counterpart
+        in unit space, empty where there is none.
     manifest : dict
-        Versions, the plan, hashes of data and model.
+        Versions, the plan, hashes of data and model, the budget, and whether time ran out.
     """
 
     metrics: dict[str, Any]
@@ -50,13 +54,46 @@ class CertifiedResult:
     manifest: dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Certificates of the same seeds at growing ε, one list for each claim.
+
+    ``stopped`` tells whether time ran out: the seeds that were left then are undecided.
+    """
+
+    epsilons: tuple[float, ...]
+    found: Mapping[Property, list[Certificate]]
+    stopped: bool = False
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rates, ε by ε."""
+        return [
+            {
+                "epsilon": epsilon,
+                "claims": {claim: found[place].rates() for claim, found in self.found.items()},
+            }
+            for place, epsilon in enumerate(self.epsilons)
+        ]
+
+    def instances(self, seeds: Seeds) -> pd.DataFrame:
+        """Return one row per ε, claim and seed."""
+        tables = [
+            _table(seeds, epsilon, claim, found[place])
+            for place, epsilon in enumerate(self.epsilons)
+            for claim, found in self.found.items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+
 def certify_seeds(
     model: Classifier,
     data: Dataset,
     plan: Plan,
-    max_nodes: int,
-    claims: Sequence[Property] = get_args(Property),
+    max_nodes: int = MAX_NODES,
+    claims: Sequence[Property] = CLAIMS,
     *,
+    epsilons: Sequence[float] | None = None,
+    max_seconds: float | None = None,
     on_progress: Callable[[str, int, int], None] = silent,
 ) -> CertifiedResult:
     """Certify the seeds of a plan, claim by claim.
@@ -66,8 +103,12 @@ def certify_seeds(
     plan : Plan
         Its seeds, ε, setting and counterparts; attacks play no part.
     max_nodes : int
-        Boxes to bound per instance and claim.
+        Boxes to bound per instance, claim and ε.
     claims : sequence of {"accurate_fair", "accurate", "fair"}
+    epsilons : sequence of float, optional
+        Several ε, in any order, in place of the plan's.
+    max_seconds : float, optional
+        Stop after this time; what is left is undecided, and the manifest says so.
     on_progress : callable
         Called with the claim, and how many instances of how many are done.
 
@@ -76,40 +117,68 @@ def certify_seeds(
     InvalidInput
         If the model is no ReLU network, or model and data do not fit together.
     """
-    check_whole("max_nodes", max_nodes, 1)
     model = checked_model(model, data)
-    seeds = Seeds.of(model, data, plan, choose_seeds(data.test.x, plan.n_seeds, plan.random_state))
-    rates: dict[str, Any] = {}
-    tables = []
-    total, done = len(claims) * len(seeds.y), 0
-    for claim in claims:
-        parts = []
-        for rows in torch.split(torch.arange(len(seeds.y)), SHARD):
-            on_progress(claim, done, total)
-            parts.append(_certified(seeds, rows, max_nodes, claim))
-            done += len(rows)
-        joined = Certificate.join(parts)
-        rates[claim] = joined.rates()
-        tables.append(_table(seeds, claim, joined))
-        on_progress(claim, done, total)
+    seeds = Seeds.chosen(model, data, plan)
+    chosen = [plan.radius] if epsilons is None else list(epsilons)
+    curves = curves_of(
+        seeds, chosen, max_nodes, claims, max_seconds=max_seconds, on_progress=on_progress
+    )
     metrics = {
         "dataset": data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
-        "epsilon": plan.radius,
-        "claims": rates,
+        "curve": curves.metrics(),
     }
-    manifest = {**facts_about(seeds), "max_nodes": max_nodes}
-    return CertifiedResult(metrics, pd.concat(tables, ignore_index=True), manifest)
+    manifest = {**facts_about(seeds), "max_nodes": max_nodes, "stopped": curves.stopped}
+    return CertifiedResult(metrics, curves.instances(seeds), manifest)
 
 
-def _certified(seeds: Seeds, rows: torch.Tensor, max_nodes: int, claim: Property) -> Certificate:
-    space = seeds.plan.space(seeds.data.schema)
-    x, y = seeds.x[rows], seeds.y[rows]
-    return certify(seeds.model, x, y, seeds.counterparts, space, max_nodes, prove=claim)
+def curves_of(
+    seeds: Seeds,
+    epsilons: Sequence[float],
+    max_nodes: int,
+    claims: Sequence[Property] = CLAIMS,
+    *,
+    max_seconds: float | None = None,
+    on_progress: Callable[[str, int, int], None] = silent,
+) -> Curves:
+    """Certify seeds at several ε; see ``certify_seeds``.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    check_whole("max_nodes", max_nodes, 1)
+    if not epsilons:
+        raise InvalidInput("no ε given; name at least one")
+    if max_seconds is not None and not max_seconds > 0:
+        raise InvalidInput(f"max_seconds must be above 0, not {max_seconds}")
+    relu_network(seeds.model)
+    end = math.inf if max_seconds is None else time.monotonic() + max_seconds
+    radii = tuple(sorted(set(epsilons)))
+    plans = [replace(seeds.plan, epsilon=radius) for radius in radii]
+    spaces = [plan.space(seeds.data.schema) for plan in plans]
+    found: dict[Property, list[Certificate]] = {}
+    total, done, stopped = len(claims) * len(seeds.y), 0, False
+    for claim in claims:
+        parts = []
+        for rows in torch.split(torch.arange(len(seeds.y)), SHARD):
+            on_progress(claim, done, total)
+            x, y = seeds.x[rows], seeds.y[rows]
+            if time.monotonic() < end:
+                part = certify_curve(
+                    seeds.model, x, y, seeds.counterparts, spaces, max_nodes, prove=claim
+                )
+            else:
+                stopped, part = True, [Certificate.unknown(x) for _ in spaces]
+            parts.append(part)
+            done += len(rows)
+        found[claim] = [Certificate.join(shards) for shards in zip(*parts, strict=True)]
+        on_progress(claim, done, total)
+    return Curves(radii, found, stopped)
 
 
-def _table(seeds: Seeds, claim: str, found: Certificate) -> pd.DataFrame:
+def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.DataFrame:
     broken = (found.status == -1).tolist()
 
     def points(people: torch.Tensor) -> list[Any]:
@@ -119,6 +188,7 @@ def _table(seeds: Seeds, claim: str, found: Certificate) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "seed": seeds.index.cpu().numpy(),
+            "epsilon": epsilon,
             "claim": claim,
             "status": [WORDS[status] for status in found.status.tolist()],
             "nodes": found.nodes.cpu().numpy(),

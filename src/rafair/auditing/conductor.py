@@ -2,83 +2,37 @@
 
 from __future__ import annotations
 
-import platform
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from rafair.attacks.ensemble import EnsembleResult
+from rafair.auditing.certifying import Curves, curves_of
 from rafair.auditing.plan import Plan, Select
 from rafair.auditing.result import AuditResult
-from rafair.auditing.rows import Row, column_names, join, judge_row, tabulate
+from rafair.auditing.rows import Row, join
+from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent, zero_gradients
+from rafair.certificates import MAX_NODES
 from rafair.errors import InvalidInput
-from rafair.fairness import choose_seeds
-from rafair.fairness.quality import accuracy_figures
+from rafair.fairness import TF
 from rafair.models import Classifier, parse_device
-from rafair.problem.validation import n_classes
+from rafair.problem.network import relu_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rafair.attacks import Attack
     from rafair.datasets import Dataset
-    from rafair.problem import AttackResult, BatchSize, Counterparts
+    from rafair.problem import AttackResult, BatchSize
     from rafair.problem.space import Setting
 
-__all__ = ["Seeds", "audit", "by_attribute", "checked_model", "facts_about", "silent"]
+__all__ = ["audit"]
 
-# Counterpart rows per shard: large enough for full batches, small enough to show progress.
-SHARD_ROWS = 32_768
-LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scipy")
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Report no progress."""
-
-
-@dataclass(frozen=True, eq=False)
-class Seeds:
-    """The instances an audit starts from, and what is needed to judge what becomes of them."""
-
-    model: Classifier
-    data: Dataset
-    plan: Plan
-    index: Tensor
-    x: Tensor
-    y: Tensor
-    counterparts: Counterparts
-
-    @classmethod
-    def of(cls, model: Classifier, data: Dataset, plan: Plan, index: Tensor) -> Seeds:
-        """Take these rows of the test split to the model's device."""
-        x, y = (part[index].to(model.device) for part in (data.test.x, data.test.y))
-        return cls(model, data, plan, index, x, y, plan.people(data.schema))
-
-    def shards(self) -> Iterator[slice]:
-        """Cut the seeds into pieces of about ``SHARD_ROWS`` counterpart rows."""
-        return self.counterparts.blocks(len(self.y), SHARD_ROWS)
-
-    def judged(self, name: str, candidates: Tensor, only: str | None = None) -> Row:
-        """Judge candidates over I(v), or along one sensitive attribute."""
-        people = self.counterparts if only is None else self.plan.people(self.data.schema, only)
-        return judge_row(name, candidates, self.model, self.y, people, self.plan.batch_size)
-
-    def tabulated(self, row: Row, stage: str) -> pd.DataFrame:
-        """Return the instances of a row in original units, explained."""
-        return tabulate(
-            row,
-            stage,
-            self.index,
-            self.y,
-            self.model,
-            self.data.schema,
-            self.counterparts,
-            self.plan.measure,
-            self.plan.batch_size,
-        )
+# Where a certified audit also looks, as shares of its ε: the curve of its report.
+CURVE = (0.05, 0.25, 0.5, 1.0)
 
 
 def audit(
@@ -98,6 +52,8 @@ def audit(
     counterparts: int | None = None,
     device: str | None = None,
     batch_size: BatchSize = "auto",
+    certify: bool = False,
+    max_nodes: int = MAX_NODES,
     on_progress: Callable[[str, int, int], None] = silent,
 ) -> AuditResult:
     """Measure how accurate and fair a model is, and stays when its inputs are perturbed.
@@ -134,6 +90,11 @@ def audit(
     device : str, optional
         Audit a copy of the model there; by default the model's own device.
     batch_size : int or "auto"
+    certify : bool
+        Also prove, at ε and at three smaller ones, for whom nothing in I(v) × Δ changes anything
+        (``rafair.certify``); the truth then stands between two figures.
+    max_nodes : int
+        Boxes to bound per instance, claim and ε.
     on_progress : callable
         Called with what is done, and how many shards of how many.
 
@@ -163,22 +124,23 @@ def audit(
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = checked_model(_on_device(model, device), data)
-    index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
-    seeds = Seeds.of(model, data, plan, index)
+    if certify:
+        relu_network(model)
+    seeds = Seeds.chosen(model, data, plan)
     clean = seeds.judged("clean", seeds.x.unsqueeze(0))
-    rows, cost = _attacked(seeds, families, on_progress)
-    metrics = {
+    rows, cost = _attacked(seeds, families, clean, on_progress)
+    metrics: dict[str, Any] = {
         "dataset": data.name,
-        "n_seeds": len(index),
+        "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
         "clean": clean.verdict.rates(),
         "attacks": {row.name: row.verdict.rates(robust=True) for row in rows},
         "repairs": {},
         "by_sensitive": {
             name: {
-                "clean": by_attribute(seeds, clean, name).rates(),
+                "clean": _by_attribute(seeds, clean, name).rates(),
                 "attacks": {
-                    row.name: by_attribute(seeds, row, name).rates(robust=True) for row in rows
+                    row.name: _by_attribute(seeds, row, name).rates(robust=True) for row in rows
                 },
             }
             for name in data.schema.sensitive
@@ -186,7 +148,25 @@ def audit(
     }
     tables = [seeds.tabulated(clean, "clean"), *(seeds.tabulated(row, "attacked") for row in rows)]
     instances = pd.concat(tables, ignore_index=True)
-    return AuditResult(metrics, instances, {**facts_about(seeds), "cost": cost})
+    facts = {**facts_about(seeds), "cost": cost, "zero_gradients": zero_gradients(seeds)}
+    if not certify:
+        return AuditResult(metrics, instances, facts)
+    radii = [share * plan.radius for share in CURVE]
+    curves = curves_of(seeds, radii, max_nodes, on_progress=on_progress)
+    metrics["certificates"] = {
+        "curve": curves.metrics(),
+        "conflicts": _conflicts(curves, rows),
+    }
+    return AuditResult(
+        metrics, instances, {**facts, "max_nodes": max_nodes}, curves.instances(seeds)
+    )
+
+
+def _conflicts(curves: Curves, rows: Sequence[Row]) -> int:
+    """Count the seeds that are proved and yet were broken by an attack: a certificate was wrong."""
+    proved = curves.found["accurate_fair"][-1].status == 1
+    broken = torch.stack([row.verdict.cells != TF for row in rows]).any(dim=0)
+    return int((proved & broken).sum())
 
 
 def _on_device(model: Classifier, device: str | None) -> Classifier:
@@ -202,30 +182,18 @@ def _on_device(model: Classifier, device: str | None) -> Classifier:
     return moved
 
 
-def checked_model(model: Classifier, data: Dataset) -> Classifier:
-    """Return a model that has the data's classes.
-
-    Raises
-    ------
-    InvalidInput
-    """
-    found, expected = n_classes(model, data.test.x), len(data.schema.classes)
-    if found != expected:
-        raise InvalidInput(f"the model has {found} classes, the data {expected}")
-    return model
-
-
 def _attacked(
     seeds: Seeds,
     families: Mapping[str, Mapping[str, Attack]],
+    clean: Row,
     on_progress: Callable[[str, int, int], None],
-) -> tuple[list[Row], dict[str, dict[str, int]]]:
+) -> tuple[list[Row], dict[str, dict[str, Any]]]:
     """Run every attack over every shard; each family with several variants also gets a row."""
     suffix = "" if seeds.plan.select == "last" else "@worst"
     shards = len(list(seeds.shards()))
     total = shards * sum(len(members) for members in families.values())
     rows: list[Row] = []
-    cost: dict[str, dict[str, int]] = {}
+    cost: dict[str, dict[str, Any]] = {}
     done = 0
     for family, members in families.items():
         judged = []
@@ -241,11 +209,37 @@ def _attacked(
             cost[variant] = {
                 "gradients": sum(result.n_gradients for result in results),
                 "forwards": sum(result.n_forwards for result in results),
+                "changed": int((judged[-1].verdict.cells != clean.verdict.cells).sum()),
+                **_members(seeds, results),
             }
         rows += judged
         if len(judged) > 1:
             rows.append(join(family + suffix, judged))
     return rows, cost
+
+
+def _members(seeds: Seeds, results: Sequence[AttackResult]) -> dict[str, Any]:
+    """Say of an ensemble which member broke which seed, and at what cost."""
+    parts = [result for result in results if isinstance(result, EnsembleResult)]
+    if not parts:
+        return {}
+    index = seeds.index.to(seeds.y.device)
+    broken_by = torch.cat([part.broken_by for part in parts])
+    members = []
+    for place, several in enumerate(zip(*(part.members for part in parts), strict=True)):
+        counted = [asdict(member) for member in several]
+        total = {key: sum(one[key] for one in counted) for key in ("n_gradients", "n_forwards")}
+        members.append(
+            {
+                "name": several[0].name,
+                "tried": sum(member.tried for member in several),
+                "broken": index[broken_by == place].tolist(),
+                "gradients": total["n_gradients"],
+                "forwards": total["n_forwards"],
+                "skipped": several[0].skipped,
+            }
+        )
+    return {"members": members}
 
 
 def _run(seeds: Seeds, attack: Attack, shard: slice) -> AttackResult:
@@ -259,44 +253,6 @@ def _candidates(result: AttackResult, select: Select) -> Tensor:
     return result.x_adv.unsqueeze(0)
 
 
-def by_attribute(seeds: Seeds, row: Row, name: str) -> Any:
+def _by_attribute(seeds: Seeds, row: Row, name: str) -> Any:
     """Judge the same instances where only one sensitive attribute varies."""
     return seeds.judged(row.name, row.candidates, only=name).verdict
-
-
-def facts_about(seeds: Seeds) -> dict[str, Any]:
-    """Return versions, plan, hashes of data and model, and the schema: a run's manifest."""
-    data, counterparts = seeds.data, seeds.counterparts
-    columns = column_names(data.schema)
-    return {
-        "tool": "rafair",
-        "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
-        "plan": seeds.plan.as_dict(),
-        "dataset": {
-            "name": data.name,
-            "sha256": data.digest(),
-            "provenance": data.provenance,
-            "n_train": len(data.train),
-            "n_test": len(data.test),
-        },
-        "model": {
-            "sha256": seeds.model.digest(),
-            "access": seeds.model.access,
-            "dtype": str(seeds.model.dtype).removeprefix("torch."),
-            **accuracy_figures(
-                seeds.model,
-                data.test.x.to(seeds.model.device),
-                data.test.y.to(seeds.model.device),
-            ),
-        },
-        "counterparts": {"checked": len(counterparts), "of": counterparts.total},
-        "schema": {
-            "label": data.schema.label,
-            "classes": list(data.schema.classes),
-            "sensitive": list(data.schema.sensitive),
-            "features": [
-                {"name": f.name, "kind": f.kind, "unit": f.unit, **columns[f.name]}
-                for f in data.schema.features
-            ],
-        },
-    }

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rafair.auditing.conductor import Seeds, silent
 from rafair.auditing.plan import Plan
-from rafair.auditing.result import AuditResult
+from rafair.auditing.seeds import Seeds, silent
 from rafair.errors import InvalidInput
 from rafair.repair import Benign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rafair.auditing.result import AuditResult
     from rafair.datasets import Dataset
     from rafair.models import Classifier
 
@@ -75,10 +75,11 @@ def repair_run(
         rates[name] = row.verdict.rates(robust=True)
         tables.append(seeds.tabulated(row, "repaired"))
         on_progress(name, done + 1, len(names))
-    return AuditResult(
-        {**run.metrics, "repairs": rates},
-        pd.concat(tables, ignore_index=True),
-        {**run.manifest, "repair": {"method": Benign.name, **plan.as_dict()}},
+    return replace(
+        run,
+        metrics={**run.metrics, "repairs": rates},
+        instances=pd.concat(tables, ignore_index=True),
+        manifest={**run.manifest, "repair": {"method": Benign.name, **plan.as_dict()}},
     )
 
 

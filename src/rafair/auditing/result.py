@@ -26,8 +26,12 @@ class AuditResult:
         (``flip_…``), the worst counterpart (``worst_…``), and the exact point (``x``, unit space).
     manifest : dict
         Versions, the plan, hashes of data and model, the schema, accuracy beside majority share.
+    certificates : DataFrame or None
+        One row per ε, claim and seed of a certified audit, see ``CertifiedResult``; ``metrics``
+        then has ``certificates``: the curve, and how many proofs an attack contradicted.
     """
 
     metrics: dict[str, Any]
     instances: pd.DataFrame
     manifest: dict[str, Any]
+    certificates: pd.DataFrame | None = None

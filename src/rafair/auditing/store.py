@@ -100,8 +100,15 @@ def write_run(
     _write_whole(Path(path), lambda: {**_files(result), **pages(result)})
 
 
-def write_certificates(result: CertifiedResult, path: str | Path) -> None:
+def write_certificates(
+    result: CertifiedResult, path: str | Path, pages: Mapping[str, bytes] | None = None
+) -> None:
     """Make a directory of ``certificates.json``, ``certificates.parquet`` and ``manifest.json``.
+
+    Parameters
+    ----------
+    pages : mapping of str to bytes, optional
+        Further files: figures.
 
     Raises
     ------
@@ -114,6 +121,7 @@ def write_certificates(result: CertifiedResult, path: str | Path) -> None:
             MANIFEST: _json(result.manifest),
             CERTIFICATES: _json(result.metrics),
             CERTIFIED: _parquet(result.instances),
+            **(pages or {}),
         },
     )
 
@@ -181,10 +189,7 @@ def load_run(path: str | Path) -> AuditResult:
     manifest, metrics = (_read_json(path / name) for name in (MANIFEST, METRICS))
     if manifest.get("tool") != "rafair":
         raise InvalidInput(f"{path}: not a run of rafair")
-    try:
-        instances = pd.read_parquet(path / INSTANCES)
-    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        raise InvalidInput(f"{path / INSTANCES}: cannot be read as parquet") from error
+    instances = _read_table(path / INSTANCES)
     for name, keys, found in (
         (MANIFEST, MANIFEST_KEYS, manifest),
         (METRICS, METRICS_KEYS, metrics),
@@ -193,7 +198,16 @@ def load_run(path: str | Path) -> AuditResult:
         lost = [key for key in keys if key not in found]
         if lost:
             raise InvalidInput(f"{path / name}: damaged, {lost[0]!r} is missing")
-    return AuditResult(metrics, instances, manifest)
+    certificates = path / CERTIFIED
+    proofs = _read_table(certificates) if certificates.exists() else None
+    return AuditResult(metrics, instances, manifest, proofs)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        raise InvalidInput(f"{path}: cannot be read as parquet") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -211,7 +225,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _files(result: AuditResult) -> dict[str, bytes]:
+    proofs = {} if result.certificates is None else {CERTIFIED: _parquet(result.certificates)}
     return {
+        **proofs,
         INSTANCES: _parquet(result.instances),
         METRICS: _json(result.metrics),
         MANIFEST: _json(result.manifest),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.certificates.bounds import no_pattern
+from rafair.problem.bounds import no_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rafair.certificates.network import ReluNetwork
     from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.problem.network import ReluNetwork
 
 __all__ = ["Boxes", "Values", "own_boxes", "root_boxes"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.certificates.bounds import linear_bound
 from rafair.certificates.boxes import Boxes
+from rafair.problem.bounds import BOXES, linear_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.certificates.boxes import Values
-    from rafair.certificates.network import ReluNetwork
+    from rafair.problem.bounds import Bound
+    from rafair.problem.network import ReluNetwork
 
 __all__ = ["BROKEN", "PROVED", "UNDECIDED", "Outcome", "branch_and_bound"]
 
@@ -27,8 +28,10 @@ ERROR_WEIGHT = 0.01
 # Boxes of one instance in a round, doubled from round to round up to the second number: what an
 # instance goes through depends on nothing but itself.
 FIRST_ROUND, LARGEST_ROUND = 2, 256
-# Boxes bounded at once.
-CHUNK = 512
+# Boxes after which an instance is attacked: most are decided before.
+ATTACK_AFTER = 64
+# A bound is worth raising if it lies within so many times the gain that raising brought before.
+PROMISING = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +62,14 @@ def branch_and_bound(
     slack: float,
     max_nodes: int,
     is_wrong: Callable[[Tensor, Tensor], Tensor],
+    attack: Callable[[Tensor], Tensor],
 ) -> Outcome:
     """Decide for each instance whether f = y all over its boxes.
 
     A box whose bound lies above ``slack`` is done. Else the corner where its linear bound is least
     is tried; a person there who is decided wrongly ends the instance. Else it is split along the
-    feature with the largest (|slope| + 0.01 · sensitivity) · width. The newest boxes come first.
+    feature with the largest (|slope| + 0.01 · sensitivity) · width. The newest boxes come first. An
+    instance that is still open after some boxes is attacked once.
 
     Parameters
     ----------
@@ -76,39 +81,123 @@ def branch_and_bound(
     is_wrong : callable
         From people (b, d) and the instances they belong to (b,) to bool (b,): does the model itself
         decide them wrongly?
+    attack : callable
+        From instances (b,) to a person (b, d) for each who may be decided wrongly.
     """
-    n, device = len(y), y.device
-    status = torch.full((n,), PROVED, dtype=torch.int64, device=device)
-    person = torch.full((n, boxes.low.shape[1]), torch.nan, dtype=torch.float64, device=device)
-    nodes = torch.zeros(n, dtype=torch.int64, device=device)
+    found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
     while len(boxes):
-        now, later = _newest(boxes, width, max_nodes - nodes)
-        spent = torch.bincount(boxes.owner, minlength=n).clamp_max(1).bool() & (nodes >= max_nodes)
-        status[spent] = UNDECIDED
-        nodes += torch.bincount(now.owner, minlength=n)
-        children = [later]
-        for index in torch.split(torch.arange(len(now), device=device), CHUNK):
+        found.attacked(
+            _present(boxes, found) & (found.nodes >= min(ATTACK_AFTER, max_nodes)), attack, is_wrong
+        )
+        found.status[_present(boxes, found) & (found.nodes >= max_nodes)] = UNDECIDED
+        boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
+        now, later = _newest(boxes, width, max_nodes - found.nodes)
+        found.nodes.add_(torch.bincount(now.owner, minlength=len(y)))
+        children, gains = [later], []
+        for index in torch.split(torch.arange(len(now), device=y.device), BOXES):
             some = now.take(index)
-            bound = linear_bound(network, some.low, some.high, y[some.owner], some.pattern)
-            open_ = (bound.lower <= slack).nonzero()[:, 0]
-            slope, felt = bound.slope[open_], bound.sensitivity[open_]
-            some = some.take(open_)
-            corner = torch.where(slope > 0, some.low, some.high)
-            wrong = is_wrong(corner, some.owner)
-            status[some.owner[wrong]] = BROKEN
-            person[some.owner[wrong]] = corner[wrong]
-            stuck = ~wrong & some.is_point  # too close to call
-            status[some.owner[stuck & (status[some.owner] != BROKEN)]] = UNDECIDED
-            settled = tuple(signs[open_] for signs in bound.pattern)
-            some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
-            score = (slope.abs() + ERROR_WEIGHT * felt) * (some.high - some.low)
-            on = (status[some.owner] == PROVED).nonzero()[:, 0]
-            children.append(some.take(on).halves(score[on], values))
+            bound = linear_bound(
+                network,
+                some.low,
+                some.high,
+                y[some.owner],
+                some.pattern,
+                slack - PROMISING * found.gain[some.owner],
+                slack,
+            )
+            gains.append(bound.gain)
+            children.append(_open_halves(some, bound, values, slack, found, is_wrong))
+        if gains:
+            found.learn(now.owner, torch.cat(gains))
         boxes = Boxes.join(children)
-        boxes = boxes.take((status[boxes.owner] == PROVED).nonzero()[:, 0])
+        boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
         width = min(2 * width, LARGEST_ROUND)
-    return Outcome(status, person, nodes)
+    return Outcome(found.status, found.person, found.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is known of n instances so far; its tensors are written to."""
+
+    status: Tensor
+    person: Tensor
+    nodes: Tensor
+    gain: Tensor  # mean of what better lines raised the last bounds by; infinite at first
+    is_attacked: Tensor  # bool
+
+    @classmethod
+    def start(cls, n: int, like: Tensor) -> _Found:
+        status = torch.full((n,), PROVED, dtype=torch.int64, device=like.device)
+        return cls(
+            status,
+            like.new_full((n, like.shape[1]), torch.nan),
+            torch.zeros_like(status),
+            like.new_full((n,), torch.inf),
+            status != PROVED,
+        )
+
+    def note(self, people: Tensor, owner: Tensor, is_wrong: Tensor) -> None:
+        """Take these people as witnesses where they are decided wrongly."""
+        self.status[owner[is_wrong]] = BROKEN
+        self.person[owner[is_wrong]] = people[is_wrong]
+
+    def attacked(
+        self,
+        due: Tensor,
+        attack: Callable[[Tensor], Tensor],
+        is_wrong: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        """Attack those of these instances that were not attacked yet."""
+        owner = (due & ~self.is_attacked).nonzero()[:, 0]
+        if len(owner):
+            self.is_attacked[owner] = True
+            people = attack(owner)
+            self.note(people, owner, is_wrong(people, owner))
+
+    def learn(self, owner: Tensor, gain: Tensor) -> None:
+        """Keep for each instance the mean gain of a round, if there was any."""
+        tried = ~gain.isnan()
+        count = torch.zeros_like(self.gain).index_add_(0, owner, tried.to(gain.dtype))
+        total = torch.zeros_like(self.gain).index_add_(0, owner, gain.nan_to_num())
+        self.gain[count > 0] = (total / count)[count > 0]
+
+
+def _present(boxes: Boxes, found: _Found) -> Tensor:
+    """Tell which instances still have boxes, shape (n,), bool."""
+    present = torch.zeros_like(found.is_attacked)
+    present[boxes.owner] = True
+    return present
+
+
+def _open_halves(
+    boxes: Boxes,
+    bound: Bound,
+    values: Values,
+    slack: float,
+    found: _Found,
+    is_wrong: Callable[[Tensor, Tensor], Tensor],
+) -> Boxes:
+    """Try the corners of the boxes that a bound leaves open, and split these."""
+    left = (bound.lower <= slack).nonzero()[:, 0]
+    slope, felt, some = bound.slope[left], bound.sensitivity[left], boxes.take(left)
+    corner = torch.where(bound.plain_slope[left] > 0, some.low, some.high)
+    wrong = is_wrong(corner, some.owner)
+    found.note(corner, some.owner, wrong)
+    stuck = some.owner[~wrong & some.is_point]  # too close to call
+    found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
+    settled = tuple(signs[left] for signs in bound.pattern)
+    some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
+    score = (slope.abs() + ERROR_WEIGHT * felt) * (some.high - some.low)
+    on = (found.status[some.owner] == PROVED).nonzero()[:, 0]
+    some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
+    halves = some.halves(score[on], values)
+    # The parent's linear function bounds a half too, and closes many without more work.
+    least = torch.where(slope > 0, some.low, some.high).repeat(2, 1)
+    slope, lower = slope.repeat(2, 1), lower.repeat(2)
+    corner = torch.where(slope > 0, halves.low, halves.high)
+    inherited = lower + (slope * (corner - least)).sum(dim=1)
+    return halves.take((inherited <= slack).nonzero()[:, 0])
 
 
 def _newest(boxes: Boxes, width: int, allowed: Tensor) -> tuple[Boxes, Boxes]:

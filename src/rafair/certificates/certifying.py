@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from rafair.attacks.apgd import APGD
+from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
-from rafair.certificates.network import relu_network
 from rafair.errors import InvalidInput
-from rafair.fairness import judge, rates
+from rafair.fairness import decide, rates, worst_of_all
 from rafair.fairness.decisions import predict
 from rafair.problem import check_problem
+from rafair.problem.losses import Margin
+from rafair.problem.network import relu_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Certificate", "Property", "certify"]
 
 Property: TypeAlias = Literal["accurate_fair", "accurate", "fair"]
-MAX_NODES = 20_000
+MAX_NODES = 5_000
+# The attack on what stays open.
+ATTACK_STEPS, RESTARTS = 40, 3
+# Until the ends of a way differ by rounding only.
+HALVINGS = 50
 # What rounding may take from a margin: of the bounds in float64, and of a model in float32.
 SLACK = {torch.float64: 1e-6, torch.float32: 1e-4}
 
@@ -51,6 +58,13 @@ class Certificate:
     witness: Tensor
     witness_counterpart: Tensor
     nodes: Tensor
+
+    @classmethod
+    def unknown(cls, x: Tensor) -> Certificate:
+        """Return the certificate of instances of which nothing is known yet."""
+        status = torch.full((len(x),), UNDECIDED, dtype=torch.int64, device=x.device)
+        nobody = torch.full_like(x, torch.nan)
+        return cls(status, nobody, nobody, torch.zeros_like(status))
 
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
@@ -97,7 +111,7 @@ def certify(
         Boxes to bound per instance; the verdict does not depend on time or load.
     prove : {"accurate_fair", "accurate", "fair"}
         What is claimed: R-AF, R-ACC (of v itself only) or R-IF. R-IF is proved where one class is
-        constant, broken where a perturbed instance is judged biased, else undecided.
+        constant, broken where a perturbed instance is biased, else undecided.
 
     Returns
     -------
@@ -131,13 +145,31 @@ def certify(
             return torch.zeros(0, dtype=torch.bool, device=x.device)
         return predict(model, possible(people, owner)[1]) != claimed[owner]
 
+    def attack(owner: Tensor) -> Tensor:
+        """Return the person that the strongest single attack ends with."""
+        seeds, labels = x[owner], claimed[owner]
+        if prove == "accurate":
+            own = APGD(ATTACK_STEPS, "margin", random_start=False, restarts=RESTARTS)
+            return own.run(model, seeds, labels, counterparts, space).x_adv.to(torch.float64)
+        joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
+        end = joint.run(model, seeds, labels, counterparts, space).x_adv
+        _, row = worst_of_all(model, end, labels, counterparts, Margin())
+        return counterparts.take(end, row).to(torch.float64)
+
     if prove == "accurate":
         boxes, values = own_boxes(network, x, counterparts, space)
     else:
         boxes, values = root_boxes(network, x, counterparts, space)
     slack = SLACK.get(model.dtype, max(SLACK.values()))
     found = branch_and_bound(
-        network, boxes, values, claimed, slack=slack, max_nodes=max_nodes, is_wrong=is_wrong
+        network,
+        boxes,
+        values,
+        claimed,
+        slack=slack,
+        max_nodes=max_nodes,
+        is_wrong=is_wrong,
+        attack=attack,
     )
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)
@@ -145,8 +177,45 @@ def certify(
     if len(broken):
         witness[broken], counterpart[broken] = possible(found.person[broken], broken)
     if prove == "fair" and len(broken):
-        biased = ~judge(model, witness[broken], y[broken], counterparts).fair
-        unclear = broken[~biased]
+        pair, other, is_pair = _dissent(model, x[broken], witness[broken], counterparts, space)
+        witness[broken], counterpart[broken] = pair, other
+        unclear = broken[~is_pair]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     return Certificate(status, witness, counterpart, found.nodes)
+
+
+def _dissent(
+    model: Classifier, x: Tensor, end: Tensor, counterparts: Counterparts, space: PerturbationSpace
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find a biased instance on the way from each seed to a point where someone is decided anew.
+
+    Where all of I(v) has one class at the seed, and not all have it at the end, the way is halved
+    until its two ends are next to each other; the later one is biased unless everyone turns at
+    once.
+
+    Returns
+    -------
+    instance, counterpart : Tensor, shape (n, d), in x's type
+        The biased instance, and a member of its I(v) that is decided otherwise than itself.
+    found : Tensor of bool, shape (n,)
+    """
+    first = predict(model, x)
+
+    def all_as_before(points: Tensor) -> Tensor:
+        own, others = decide(model, points, counterparts)
+        same = (others == first.unsqueeze(1)) | ~counterparts.valid(points)
+        return same.all(dim=1) & (own == first)
+
+    before, after = torch.zeros_like(x[:, :1]), torch.ones_like(x[:, :1])
+    after = torch.where(all_as_before(x).unsqueeze(1), after, before)
+    if not space.has_lattice:
+        for _ in range(HALVINGS):
+            middle = (before + after) / 2
+            same = all_as_before(torch.lerp(x, end, middle.expand_as(x))).unsqueeze(1)
+            before, after = torch.where(same, middle, before), torch.where(same, after, middle)
+    point = space.project(torch.lerp(x, end, after.expand_as(x)), x)
+    own, others = decide(model, point, counterparts)
+    differs = (others != own.unsqueeze(1)) & counterparts.valid(point)
+    row = differs.to(torch.int8).argmax(dim=1)
+    return point, counterparts.take(point, row), differs.any(dim=1)

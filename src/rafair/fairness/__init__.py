@@ -5,10 +5,12 @@ from rafair.fairness.judging import judge
 from rafair.fairness.quality import model_quality
 from rafair.fairness.rates import Rates, rates
 from rafair.fairness.seeds import choose_seeds
-from rafair.fairness.verdict import CELLS, Verdict, first_in_worst_cell
+from rafair.fairness.verdict import CELLS, TF, Verdict, first_in_worst_cell
+from rafair.fairness.worst import worst_of_all
 
 __all__ = [
     "CELLS",
+    "TF",
     "Rates",
     "Verdict",
     "choose_seeds",
@@ -17,4 +19,5 @@ __all__ = [
     "judge",
     "model_quality",
     "rates",
+    "worst_of_all",
 ]

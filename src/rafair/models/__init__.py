@@ -1,8 +1,9 @@
 """Any classifier behind one protocol, and the paper's baseline network."""
 
 from rafair.models.classifier import Access, Classifier, parse_device, require_gradient
+from rafair.models.leaky import LeakyGradient
 from rafair.models.networks import (
-    EPOCHS,
+    epochs_for,
     fcnn,
     fit,
     load_fcnn,
@@ -14,13 +15,14 @@ from rafair.models.pretrained import baseline, baseline_metrics, baseline_path
 from rafair.models.wrapping import adapter_names, wrap
 
 __all__ = [
-    "EPOCHS",
     "Access",
     "Classifier",
+    "LeakyGradient",
     "adapter_names",
     "baseline",
     "baseline_metrics",
     "baseline_path",
+    "epochs_for",
     "fcnn",
     "fit",
     "load_fcnn",

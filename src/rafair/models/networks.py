@@ -23,15 +23,26 @@ if TYPE_CHECKING:
     from rafair.datasets import Dataset
     from rafair.schema import Schema
 
-__all__ = ["EPOCHS", "fcnn", "fit", "load_fcnn", "read_metadata", "serialise_fcnn", "train_fcnn"]
+__all__ = [
+    "epochs_for",
+    "fcnn",
+    "fit",
+    "load_fcnn",
+    "read_metadata",
+    "serialise_fcnn",
+    "train_fcnn",
+]
 
 HIDDEN = (32, 64, 128, 64, 32)
 EPOCHS = 30
+# Small data sets make few steps in 30 epochs; a network that is stopped near its random start is
+# as accurate, but nearly all of its neurons are undecided over any box, and nothing can be proved.
+LEAST_STEPS = 1000
 BATCH = 128
 LEARNING_RATE = 1e-3
 # As an L2 penalty per row of training data (the prior of a fixed strength), at most this much; it
 # also makes the clean IF depend little on rounding.
-PENALTY, LARGEST_PENALTY = 30.0, 0.01
+PENALTY, LARGEST_PENALTY = 30.0, 0.02
 # Share of the epochs whose weights are averaged: one run's end point is noisy, their mean is not.
 AVERAGED = 0.5
 # Idle weights that the penalty has shrunk below this are zero: their products would be denormal.
@@ -49,13 +60,18 @@ def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def epochs_for(n: int) -> int:
+    """Return the epochs of training on n rows: 30, or as many as make 1,000 steps."""
+    return max(EPOCHS, -(-LEAST_STEPS // -(-n // BATCH)))
+
+
 def fit(
     x: Tensor,
     y: Tensor,
     n_classes: int,
     *,
     random_state: int = 0,
-    epochs: int = EPOCHS,
+    epochs: int | None = None,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> nn.Sequential:
     """Train FCNN(6) with Adam and cross-entropy, on one thread, so that a run can be repeated.
@@ -68,6 +84,8 @@ def fit(
     ----------
     x : Tensor, shape (n, d), unit space.
     y : Tensor of int64, shape (n,).
+    epochs : int, optional
+        By default ``epochs_for`` as many rows.
     on_epoch : callable
         Called with the number of finished epochs.
 
@@ -81,7 +99,8 @@ def fit(
     torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng(devices=[]):
-            return _fit(x.float(), y, n_classes, random_state, epochs, on_epoch)
+            total = epochs_for(len(x)) if epochs is None else epochs
+            return _fit(x.float(), y, n_classes, random_state, total, on_epoch)
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
@@ -135,7 +154,7 @@ def train_fcnn(
     data: Dataset,
     *,
     random_state: int = 0,
-    epochs: int = EPOCHS,
+    epochs: int | None = None,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> TorchClassifier:
     """Train the paper's baseline network on the train split of a dataset.
@@ -145,7 +164,8 @@ def train_fcnn(
     data : Dataset
     random_state : int
         Of the initial weights and the order of the batches.
-    epochs : int
+    epochs : int, optional
+        By default ``epochs_for`` the rows of the split.
     on_epoch : callable
         Called with the number of finished epochs.
 
@@ -159,7 +179,7 @@ def train_fcnn(
     InvalidInput
         If ``epochs`` is below 1.
     """
-    if epochs < 1:
+    if epochs is not None and epochs < 1:
         raise InvalidInput(f"epochs must be 1 or more, not {epochs}")
     module = fit(
         data.train.x,

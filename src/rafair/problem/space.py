@@ -117,6 +117,12 @@ class PerturbationSpace:
         high = torch.minimum(origin + epsilon, self._like("upper", origin))
         return torch.where(movable, low, origin), torch.where(movable, high, origin)
 
+    def reach(self, x: Tensor) -> Tensor:
+        """Return how far each feature may move at most, shape (d,): ε, or the domain's width."""
+        width = self._like("upper", x) - self._like("lower", x)
+        reach = torch.minimum(self._like("epsilon", x), width).expand(x.shape[1])
+        return torch.where(self.movable(x), reach, torch.zeros_like(reach))
+
     def project(self, x: Tensor, origin: Tensor) -> Tensor:
         """Return the nearest point of Δ around ``origin`` to each row, shape (n, d)."""
         low, high = self.bounds(origin)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from rafair.fairness.decisions import counterpart_scores, own_scores
+from rafair.fairness.worst import worst_of_all
 from rafair.models import require_gradient
 from rafair.problem import check_problem, gradient_rows
 from rafair.problem.batching import AUTO, BatchSize
@@ -80,24 +80,27 @@ class Minimax:
         require_gradient(model, type(self).__name__)
         check_problem(model, x, y, counterparts, space)
         check_step(self.steps, torch.zeros(()))
+        loss = Margin()
         low, high = space.bounds(x)
         radius = torch.maximum(high - x, x - low)
         here = space.project(x if start is None else start, x)
         best = space.round(here, x)
-        least, worst = self._worst(model, best, y, counterparts)
+        least, worst = worst_of_all(model, best, y, counterparts, loss, self.batch_size)
         points, n_gradients, n_forwards = [best], 0, len(x) * (len(counterparts) + 1)
         for step in range(self.steps):
             rows = (least >= 0).nonzero()[:, 0]
             if not len(rows):
                 break
             people = counterparts.take(here[rows], worst[rows])
-            slope = gradient_rows(model, people, y[rows], Margin(), self.batch_size).direction
+            slope = gradient_rows(model, people, y[rows], loss, self.batch_size).direction
             check_result(slope)
             size = radius[rows] * 0.01 ** (step / max(self.steps - 1, 1))
             there = space.project(here[rows] - size * slope.sign().to(x.dtype), x[rows])
             here = here.index_copy(0, rows, there)
             rounded = space.round(there, x[rows])
-            margin, farthest = self._worst(model, rounded, y[rows], counterparts)
+            margin, farthest = worst_of_all(
+                model, rounded, y[rows], counterparts, loss, self.batch_size
+            )
             worst = worst.index_copy(0, rows, farthest)
             better = margin < least[rows]
             best = best.index_copy(0, rows, torch.where(better[:, None], rounded, best[rows]))
@@ -106,20 +109,3 @@ class Minimax:
             n_gradients += len(rows)
             n_forwards += len(rows) * (len(counterparts) + 1)
         return AttackResult(best, Trajectory(torch.stack(points)), n_gradients, n_forwards)
-
-    def _worst(
-        self, model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts
-    ) -> tuple[Tensor, Tensor]:
-        """Return the largest margin over I(v), and whose it is: a row of the grid, −1 for v."""
-        margins, whose = [], []
-        for block in counterparts.blocks(len(x)):
-            people, labels = x[block], y[block]
-            scores = counterpart_scores(model, people, counterparts, self.batch_size)
-            n, m, k = scores.shape
-            others = Margin().value(scores.view(n * m, k), labels.repeat_interleave(m)).view(n, m)
-            others = others.masked_fill(~counterparts.valid(people), -torch.inf)
-            own = Margin().value(own_scores(model, people, self.batch_size), labels)
-            largest, row = others.max(dim=1)
-            margins.append(torch.maximum(largest, own))
-            whose.append(row.masked_fill(own > largest, -1))
-        return torch.cat(margins), torch.cat(whose)

@@ -5,23 +5,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rafair.report.drawing import CELL_COLOURS, CELL_NAMES, axes_of, new_figure, style, svg
+from rafair.report.tables import CLAIMS
 from rafair.report.words import headline_attack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from rafair.auditing import AuditResult
 
-__all__ = ["draw_figures"]
+__all__ = ["draw_curve", "draw_figures"]
 
+CLEAN = {"accurate_fair": "af", "accurate": "acc", "fair": "if"}
 PLACES = {"tfr": (0, 0), "tbr": (1, 0), "ffr": (0, 1), "fbr": (1, 1)}
 
 
 def draw_figures(run: AuditResult) -> dict[str, bytes]:
     """Return every figure of a run as SVG, by name."""
     with style():
-        return {"confusion": svg(_confusion(run)), "sensitive": svg(_sensitive(run))}
+        drawn = {"confusion": svg(_confusion(run)), "sensitive": svg(_sensitive(run))}
+        if "certificates" in run.metrics:
+            start = [(run.metrics["clean"][CLEAN[claim]],) * 2 for claim in CLAIMS]
+            drawn["robustness"] = svg(_bands(run.metrics["certificates"]["curve"], start))
+        return drawn
+
+
+def draw_curve(curve: list[dict[str, Any]]) -> bytes:
+    """Return the bands of certificates at several ε, as SVG."""
+    with style():
+        return svg(_bands(curve, [None] * len(CLAIMS)))
+
+
+def _bands(curve: list[dict[str, Any]], start: Sequence[tuple[float, float] | None]) -> Figure:
+    """Draw what is proved, and what is not broken, against ε: the truth lies between.
+
+    ``start`` holds, for each claim, both shares at ε = 0, where they are known.
+    """
+    panels = [
+        (claim, at) for claim, at in zip(CLAIMS, start, strict=True) if claim in curve[0]["claims"]
+    ]
+    figure = new_figure(2.9 * len(panels), 2.7)
+    for axes, (claim, at) in zip(axes_of(figure, len(panels)), panels, strict=True):
+        rates = [point["claims"][claim] for point in curve]
+        radii = [point["epsilon"] for point in curve]
+        proved = [rate["proved"] for rate in rates]
+        whole = [1 - rate["broken"] for rate in rates]
+        if at is not None:
+            radii, proved, whole = [0.0, *radii], [at[0], *proved], [at[1], *whole]
+        axes.fill_between(
+            radii, proved, whole, color="#CC79A7", alpha=0.45, lw=0, label="undecided"
+        )
+        axes.plot(radii, whole, "s-", color="#D55E00", ms=4, lw=1.2, label="not broken")
+        axes.plot(radii, proved, "o-", color="#0072B2", ms=4, lw=1.2, label="proved")
+        axes.set(ylim=(-0.03, 1.03), title=CLAIMS[claim], xlabel="ε, share of the range")
+        axes.grid(color="#dddddd", lw=0.8)
+        axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
 
 
 def _confusion(run: AuditResult) -> Figure:

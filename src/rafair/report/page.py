@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from rafair.auditing.files import replace_file
 from rafair.report.figures import draw_figures
 from rafair.report.people import worst_stories
-from rafair.report.tables import rates_table, sensitive_table
+from rafair.report.tables import (
+    Table,
+    certificates_table,
+    members_tables,
+    rates_table,
+    sensitive_table,
+)
 from rafair.report.templating import inline_svg, render
 from rafair.report.words import answer, headline_attack, warnings
 
@@ -37,6 +43,12 @@ def write_report(run: AuditResult, path: str | Path) -> None:
     replace_file(Path(path), render_pages(run)[REPORT])
 
 
+def _certificates(run: AuditResult) -> Table | None:
+    if "certificates" not in run.metrics:
+        return None
+    return certificates_table(run.metrics, run.metrics["certificates"]["curve"])
+
+
 def render_pages(run: AuditResult) -> dict[str, bytes]:
     """Return the report and its figures, by name inside a run directory."""
     figures = draw_figures(run)
@@ -48,7 +60,12 @@ def render_pages(run: AuditResult) -> dict[str, bytes]:
         headline=headline_attack(run.metrics),
         answer=answer(run),
         warnings=warnings(run),
-        tables={"rates": rates_table(run), "sensitive": sensitive_table(run)},
+        tables={
+            "rates": rates_table(run),
+            "sensitive": sensitive_table(run),
+            "members": members_tables(run),
+            "certificates": _certificates(run),
+        },
         stories=worst_stories(run),
         figures={name: inline_svg(svg) for name, svg in figures.items()},
     )

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult, CertifiedResult
+    from rafair.auditing import AuditResult
 
-__all__ = ["Table", "certificates_table", "rates_table", "sensitive_table"]
+__all__ = [
+    "CLAIMS",
+    "Table",
+    "certificates_table",
+    "members_tables",
+    "rates_table",
+    "sensitive_table",
+]
 
 RATE_HEADS = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
 CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
@@ -52,20 +59,46 @@ def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]
     return (name, *main, f"{low:.2f}-{high:.2f}", *(f"{rates[key]:.3f}" for key in CELL_RATES))
 
 
-def certificates_table(found: CertifiedResult) -> Table:
-    """Return, for each claim, between which two shares the truth lies."""
-    metrics = found.metrics
-    rows = []
-    for claim, rates in metrics["claims"].items():
-        shares = (rates["proved"], rates["undecided"], rates["broken"])
-        proved, _, broken = shares
-        between = f"{proved:.3f}" if rates["undecided"] == 0 else f"{proved:.3f}-{1 - broken:.3f}"
-        rows.append((CLAIMS[claim], *(f"{share:.3f}" for share in shares), between))
+def certificates_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
+    """Return, for each claim and ε, between which two shares the truth lies."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[int] = []
+    for claim, name in CLAIMS.items():
+        groups.append(len(rows))
+        rows += [
+            (name, f"{point['epsilon']:g}", *_shares(point["claims"][claim]))
+            for point in curve
+            if claim in point["claims"]
+        ]
     title = (
         f"{metrics['dataset']}: {metrics['n_seeds']} people, {metrics['n_counterparts']} "
-        f"counterparts each, every change up to {metrics['epsilon']:g} of the range"
+        "counterparts each, every change up to ε of the range"
     )
-    return Table(title, ("", "proved", "undecided", "broken", "truth"), rows)
+    return Table(title, ("", "ε", "proved", "undecided", "broken", "truth"), rows, tuple(groups))
+
+
+def _shares(rates: dict[str, Any]) -> tuple[str, ...]:
+    shares = (rates["proved"], rates["undecided"], rates["broken"])
+    low, high = f"{rates['proved']:.3f}", f"{1 - rates['broken']:.3f}"
+    return (*(f"{share:.3f}" for share in shares), low if low == high else f"{low}-{high}")
+
+
+def members_tables(run: AuditResult) -> list[Table]:
+    """Return, for each attack of several members, who broke how many seeds at what cost."""
+    heads = ("member", "seeds tried", "broken", "gradient rows", "forward rows")
+    tables = []
+    for name, cost in run.manifest["cost"].items():
+        if "members" in cost:
+            rows = [_member_row(member) for member in cost["members"]]
+            tables.append(Table(f"Which member of {name} broke whom?", heads, rows))
+    return tables
+
+
+def _member_row(member: dict[str, Any]) -> tuple[str, ...]:
+    if member["skipped"]:
+        return (f"{member['name']} (skipped: {member['skipped']})", "", "", "", "")
+    counts = (member["tried"], len(member["broken"]), member["gradients"], member["forwards"])
+    return (member["name"], *(f"{count:,}" for count in counts))
 
 
 def sensitive_table(run: AuditResult) -> Table:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
 
+# Share of seeds without any gradient from which on a warning is due.
+MASKED = 0.05
+
 __all__ = ["answer", "headline_attack", "percent", "warnings"]
 
 
@@ -44,6 +47,7 @@ def answer(run: AuditResult) -> list[str]:
             f"(95 % interval {_interval(attacked, 'r_af')})."
         ),
         _shape(attacked, name),
+        *_sandwich(metrics, name),
         _attribute(metrics),
     ]
     if metrics["repairs"]:
@@ -54,6 +58,25 @@ def answer(run: AuditResult) -> list[str]:
                 f"{percent(fixed['r_af'])}."
             )
     return found
+
+
+def _sandwich(metrics: dict[str, Any], name: str) -> list[str]:
+    if "certificates" not in metrics:
+        return []
+    point = metrics["certificates"]["curve"][-1]
+    rates = point["claims"]["accurate_fair"]
+    low, high = rates["proved"], min(1 - rates["broken"], metrics["attacks"][name]["r_af"])
+    if high - low < 5e-4:
+        text = (
+            f"That {percent(low)} are decided rightly under every such change is proved; for each "
+            "of the others an example shows that they are not."
+        )
+    else:
+        text = (
+            f"The true share lies between {100 * low:.1f} %, which are proved, and "
+            f"{100 * high:.1f} %: for each of the others an example shows that they break."
+        )
+    return [text]
 
 
 def _shape(rates: dict[str, Any], name: str) -> str:
@@ -93,6 +116,27 @@ def warnings(run: AuditResult) -> list[str]:
         found.append(
             f"The model's accuracy ({model['accuracy']:.3f}) is that of always predicting the most "
             f"frequent class ({model['majority_share']:.3f}): robustness says little here."
+        )
+    if model.get("predicted_classes") == 1:
+        found.append(
+            "The model predicts one class for everybody in the test split: it is robust and fair "
+            "because it decides nothing."
+        )
+    if run.manifest.get("zero_gradients", 0) >= MASKED:
+        found.append(
+            f"At {percent(run.manifest['zero_gradients'])} of the seeds every gradient is exactly "
+            "zero: attacks that follow gradients are blind there, and what they do not break may "
+            "not be robust. Use --attack ensemble or --certify."
+        )
+    found += [
+        f"{name} changed no seed's cell: it shows nothing about the model."
+        for name, cost in run.manifest["cost"].items()
+        if cost.get("changed") == 0 and run.manifest["plan"]["epsilon"] > 0
+    ]
+    if run.metrics.get("certificates", {}).get("conflicts"):
+        found.append(
+            f"{run.metrics['certificates']['conflicts']} seeds are proved and were broken all the "
+            "same: a certificate is wrong. Please report this."
         )
     if counted["checked"] < counted["of"]:
         found.append(

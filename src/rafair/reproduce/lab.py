@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
-from rafair.auditing.conductor import Seeds, silent
 from rafair.auditing.files import replace_file, reporting_os_errors
+from rafair.auditing.seeds import Seeds, silent
 from rafair.datasets import load_dataset
 from rafair.fairness import choose_seeds
 from rafair.models import baseline

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rafair.reproduce.parts
-from rafair.auditing.conductor import silent
 from rafair.auditing.files import replace_file, reporting_os_errors
+from rafair.auditing.seeds import silent
 from rafair.errors import InvalidInput
 from rafair.reproduce.document import Picture, Section, html, markdown
 from rafair.reproduce.lab import Lab

@@ -55,6 +55,12 @@ def command(
     batch_size: Annotated[
         str, typer.Option(metavar="N|auto", help="Rows per model call.")
     ] = "auto",
+    certify: Annotated[
+        bool, typer.Option("--certify", help="Also prove for whom nothing breaks it.")
+    ] = False,
+    max_nodes: Annotated[
+        int, typer.Option(help="Boxes to bound per person, claim and radius (--certify).")
+    ] = 5_000,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="RATE=X", help="Exit with 1 below this, e.g. r_af=0.5; repeatable."),
@@ -92,6 +98,8 @@ def command(
             select=select,  # type: ignore[arg-type]
             counterparts=n_counterparts,
             batch_size="auto" if batch is None else batch,
+            certify=certify,
+            max_nodes=max_nodes,
             on_progress=on_progress,
         )
     model_facts = {**run.manifest["model"], **origin}
@@ -108,15 +116,28 @@ def command(
 
 def _show(run: AuditResult) -> None:
     from rafair.cli.terminal import console, show_table
-    from rafair.report.tables import rates_table, sensitive_table
-    from rafair.report.words import answer
+    from rafair.report.tables import (
+        certificates_table,
+        members_tables,
+        rates_table,
+        sensitive_table,
+    )
+    from rafair.report.words import answer, warnings
 
     show_table(rates_table(run))
     console().print()
+    for table in members_tables(run):
+        show_table(table)
+        console().print()
+    if "certificates" in run.metrics:
+        show_table(certificates_table(run.metrics, run.metrics["certificates"]["curve"]))
+        console().print()
     show_table(sensitive_table(run), wide=True)
     console().print()
     for sentence in answer(run):
         console().print(sentence)
+    for warning in warnings(run):
+        console().print(f"Note: {warning}")
 
 
 def _failures(metrics: dict[str, Any], bounds: dict[str, float]) -> list[str]:

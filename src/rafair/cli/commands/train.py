@@ -15,7 +15,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Weights [default: DATASET.safetensors here].")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="[default: 30]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="[default: 30, more for few rows]")] = None,
     random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
     sensitive: Annotated[
         str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the dataset's].")
@@ -30,14 +30,14 @@ def command(
     from rafair.cli.sources import open_data
     from rafair.cli.terminal import console, progress
     from rafair.fairness import model_quality
-    from rafair.models import EPOCHS, serialise_fcnn, train_fcnn
+    from rafair.models import epochs_for, serialise_fcnn, train_fcnn
     from rafair.problem import Counterparts
 
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
     data = open_data(dataset, columns)
     target = out or Path(f"{dataset}.safetensors")
     check_file_target(target)
-    total = EPOCHS if epochs is None else epochs
+    total = epochs_for(len(data.train.y)) if epochs is None else epochs
     with progress(quiet=quiet) as on_progress:
         model = train_fcnn(
             data,

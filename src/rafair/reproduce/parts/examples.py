@@ -16,7 +16,7 @@ from rafair.reproduce.part import Part
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.auditing.conductor import Seeds
+    from rafair.auditing.seeds import Seeds
     from rafair.reproduce.cells.attacked import AttackCell
     from rafair.reproduce.lab import Lab
     from rafair.reproduce.setup import Study

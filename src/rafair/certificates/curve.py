@@ -1,0 +1,84 @@
+"""Certificates at several ε, each verdict used wherever it also holds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
+from rafair.certificates.certifying import MAX_NODES, Certificate, Property, certify
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts, PerturbationSpace
+
+__all__ = ["certify_curve"]
+
+
+def certify_curve(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    spaces: Sequence[PerturbationSpace],
+    max_nodes: int = MAX_NODES,
+    *,
+    prove: Property = "accurate_fair",
+) -> list[Certificate]:
+    """Certify the same instances in growing spaces.
+
+    What is proved in a space is proved in every smaller one, what is broken is broken, by the same
+    witness, in every larger one; only the rest is worked on. The largest space comes first, then
+    the others from the smallest.
+
+    Parameters
+    ----------
+    spaces : sequence of PerturbationSpace
+        Each inside the next.
+    model, x, y, counterparts, max_nodes, prove : see ``certify``.
+
+    Returns
+    -------
+    list of Certificate
+        One per space; boxes are counted where they were bounded.
+
+    Raises
+    ------
+    InvalidInput
+        See ``certify``; also if a space does not lie inside the next.
+    """
+    bounds = [space.bounds(x) for space in spaces]
+    for (low, high), (lower, higher) in itertools.pairwise(bounds):
+        if bool((lower > low).any()) or bool((higher < high).any()):
+            raise InvalidInput("a curve needs spaces of which each lies inside the next")
+    found = [Certificate.unknown(x) for _ in spaces]
+    last = len(spaces) - 1
+    for place in [last, *range(last)]:
+        rows = (found[place].status == UNDECIDED).nonzero()[:, 0]
+        if not len(rows):
+            continue
+        space = spaces[place]
+        here = certify(model, x[rows], y[rows], counterparts, space, max_nodes, prove=prove)
+        found[place] = _written(found[place], rows, here)
+        for other in range(len(spaces)):
+            holds = (here.status == PROVED) if other < place else (here.status == BROKEN)
+            new = holds & (found[other].status[rows] == UNDECIDED)
+            if other != place and bool(new.any()):
+                nodes = found[other].nodes[rows[new]]
+                known = Certificate(
+                    here.status[new], here.witness[new], here.witness_counterpart[new], nodes
+                )
+                found[other] = _written(found[other], rows[new], known)
+    return found
+
+
+def _written(whole: Certificate, rows: Tensor, part: Certificate) -> Certificate:
+    """Return a certificate with these rows replaced."""
+    names = Certificate.__dataclass_fields__
+    pairs = ((getattr(whole, name), getattr(part, name)) for name in names)
+    return Certificate(*(old.index_copy(0, rows, new) for old, new in pairs))
