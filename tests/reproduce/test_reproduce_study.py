@@ -60,13 +60,20 @@ def test_parts_are_chosen_once_and_in_the_order_of_the_page():
     assert [part.name for part in chosen] == ["table2", "table4"]
 
 
+def test_all_leaves_out_the_parts_that_the_paper_does_not_have():
+    chosen = {part.name for part in choose_parts(["all"], Study())}
+    assert {name for name in all_parts() if name not in chosen} == {"strength"}
+    assert [part.name for part in choose_parts(["strength"], CREDIT)] == ["strength"]
+
+
 def test_all_leaves_out_the_parts_about_other_datasets():
     chosen = {part.name for part in choose_parts(["all"], CREDIT)}
-    missing = {name: part.dataset for name, part in all_parts().items() if name not in chosen}
+    papers = {name: part for name, part in all_parts().items() if part.of_paper}
+    missing = {name: part.dataset for name, part in papers.items() if name not in chosen}
     assert missing
     assert None not in missing.values()
     assert "credit" not in missing.values()
-    assert [*all_parts()] == [part.name for part in choose_parts(["table3", "all"], Study())]
+    assert [*papers] == [part.name for part in choose_parts(["table3", "all"], Study())]
 
 
 @pytest.mark.parametrize(

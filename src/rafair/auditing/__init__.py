@@ -1,6 +1,6 @@
 """From a plan to a finished run: choose seeds, attack, judge, explain, store."""
 
-from rafair.auditing.certifying import CertifiedResult, certify_seeds
+from rafair.auditing.certifying import CLAIMS, CertifiedResult, certify_seeds
 from rafair.auditing.conductor import audit
 from rafair.auditing.plan import Plan
 from rafair.auditing.repairing import repair_run
@@ -15,6 +15,7 @@ from rafair.auditing.store import (
 )
 
 __all__ = [
+    "CLAIMS",
     "AuditResult",
     "CertifiedResult",
     "Plan",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rafair.datasets import Dataset
     from rafair.models import Classifier
 
-__all__ = ["CertifiedResult", "Curves", "certify_seeds", "curves_of"]
+__all__ = ["CLAIMS", "CertifiedResult", "Curves", "certify_seeds", "curves_of"]
 
 # Instances that are certified together; their open boxes must fit memory.
 SHARD = 256
@@ -149,8 +149,11 @@ def curves_of(
     InvalidInput
     """
     check_whole("max_nodes", max_nodes, 1)
-    if not epsilons:
-        raise InvalidInput("no ε given; name at least one")
+    if not epsilons or not claims:
+        raise InvalidInput("nothing to certify; name at least one ε and one claim")
+    for claim in claims:
+        if claim not in CLAIMS:
+            raise InvalidInput(f"unknown claim {claim!r}; use {', '.join(CLAIMS)}")
     if max_seconds is not None and not max_seconds > 0:
         raise InvalidInput(f"max_seconds must be above 0, not {max_seconds}")
     relu_network(seeds.model)

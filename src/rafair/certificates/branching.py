@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from rafair.certificates.boxes import Boxes
-from rafair.problem.bounds import BOXES, linear_bound
+from rafair.problem.bounds import BOXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from rafair.certificates.boxes import Values
     from rafair.problem.bounds import Bound
-    from rafair.problem.network import ReluNetwork
 
-__all__ = ["BROKEN", "PROVED", "UNDECIDED", "Outcome", "branch_and_bound"]
+__all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Outcome", "branch_and_bound"]
+
+Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, float], Bound]"
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 
@@ -54,7 +55,7 @@ class Outcome:
 
 
 def branch_and_bound(
-    network: ReluNetwork,
+    bound: Bounder,
     boxes: Boxes,
     values: Values,
     y: Tensor,
@@ -73,6 +74,9 @@ def branch_and_bound(
 
     Parameters
     ----------
+    bound : callable
+        From boxes, their labels, from where on a bound is worth raising, and the slack, to their
+        bounds: what is known of the model. Each kind of model has its own.
     y : Tensor of int64, shape (n,)
     slack : float
         What rounding may take from a bound.
@@ -97,17 +101,10 @@ def branch_and_bound(
         children, gains = [later], []
         for index in torch.split(torch.arange(len(now), device=y.device), BOXES):
             some = now.take(index)
-            bound = linear_bound(
-                network,
-                some.low,
-                some.high,
-                y[some.owner],
-                some.pattern,
-                slack - PROMISING * found.gain[some.owner],
-                slack,
-            )
-            gains.append(bound.gain)
-            children.append(_open_halves(some, bound, values, slack, found, is_wrong))
+            promising = slack - PROMISING * found.gain[some.owner]
+            bounds = bound(some, y[some.owner], promising, slack)
+            gains.append(bounds.gain)
+            children.append(_open_halves(some, bounds, values, slack, found, is_wrong))
         if gains:
             found.learn(now.owner, torch.cat(gains))
         boxes = Boxes.join(children)

@@ -16,15 +16,18 @@ from rafair.errors import InvalidInput
 from rafair.fairness import decide, rates, worst_of_all
 from rafair.fairness.decisions import predict
 from rafair.problem import check_problem
+from rafair.problem.bounds import linear_bound
 from rafair.problem.losses import Margin
 from rafair.problem.network import relu_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.certificates.boxes import Boxes
     from rafair.fairness import Rates
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.problem.bounds import Bound
 
 __all__ = ["Certificate", "Property", "certify"]
 
@@ -129,53 +132,27 @@ def certify(
         raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
     network = relu_network(model)
     claimed = predict(model, x) if prove == "fair" else y
-    movable, sensitive = space.movable(x), list(counterparts.columns)
+    claim = _Claim(model, x, claimed, counterparts, space, alone=prove == "accurate")
 
-    def possible(people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
-        """Return v + δ and the counterpart that these people are, exactly inside Δ."""
-        origin = x[owner]
-        moved = torch.where(movable, people.to(x.dtype), origin)
-        perturbed = space.round(space.project(moved, origin), origin)
-        counterpart = perturbed.clone()
-        counterpart[:, sensitive] = people[:, sensitive].to(x.dtype)
-        return perturbed, counterpart
+    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: float) -> Bound:
+        low, high = some.low, some.high
+        return linear_bound(network, low, high, labels, some.pattern, raise_from, enough)
 
-    def is_wrong(people: Tensor, owner: Tensor) -> Tensor:
-        if not len(owner):
-            return torch.zeros(0, dtype=torch.bool, device=x.device)
-        return predict(model, possible(people, owner)[1]) != claimed[owner]
-
-    def attack(owner: Tensor) -> Tensor:
-        """Return the person that the strongest single attack ends with."""
-        seeds, labels = x[owner], claimed[owner]
-        if prove == "accurate":
-            own = APGD(ATTACK_STEPS, "margin", random_start=False, restarts=RESTARTS)
-            return own.run(model, seeds, labels, counterparts, space).x_adv.to(torch.float64)
-        joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
-        end = joint.run(model, seeds, labels, counterparts, space).x_adv
-        _, row = worst_of_all(model, end, labels, counterparts, Margin())
-        return counterparts.take(end, row).to(torch.float64)
-
-    if prove == "accurate":
-        boxes, values = own_boxes(network, x, counterparts, space)
-    else:
-        boxes, values = root_boxes(network, x, counterparts, space)
-    slack = SLACK.get(model.dtype, max(SLACK.values()))
+    boxes = own_boxes if claim.alone else root_boxes
     found = branch_and_bound(
-        network,
-        boxes,
-        values,
+        bound,
+        *boxes(network, x, counterparts, space),
         claimed,
-        slack=slack,
+        slack=SLACK.get(model.dtype, max(SLACK.values())),
         max_nodes=max_nodes,
-        is_wrong=is_wrong,
-        attack=attack,
+        is_wrong=claim.is_wrong,
+        attack=claim.attack,
     )
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)
     broken = (status == BROKEN).nonzero()[:, 0]
     if len(broken):
-        witness[broken], counterpart[broken] = possible(found.person[broken], broken)
+        witness[broken], counterpart[broken] = claim.possible(found.person[broken], broken)
     if prove == "fair" and len(broken):
         pair, other, is_pair = _dissent(model, x[broken], witness[broken], counterparts, space)
         witness[broken], counterpart[broken] = pair, other
@@ -183,6 +160,44 @@ def certify(
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     return Certificate(status, witness, counterpart, found.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Claim:
+    """f = ``y`` for v + δ and, unless ``alone``, everyone in its I(v + δ)."""
+
+    model: Classifier
+    x: Tensor
+    y: Tensor
+    counterparts: Counterparts
+    space: PerturbationSpace
+    alone: bool
+
+    def possible(self, people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """Return v + δ and the counterpart that these people are, exactly inside Δ."""
+        origin, sensitive = self.x[owner], list(self.counterparts.columns)
+        moved = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
+        perturbed = self.space.round(self.space.project(moved, origin), origin)
+        counterpart = perturbed.clone()
+        counterpart[:, sensitive] = people[:, sensitive].to(origin.dtype)
+        return perturbed, counterpart
+
+    def is_wrong(self, people: Tensor, owner: Tensor) -> Tensor:
+        """Tell whom the model itself decides otherwise than claimed, shape (b,), bool."""
+        if not len(owner):
+            return torch.zeros(0, dtype=torch.bool, device=owner.device)
+        return predict(self.model, self.possible(people, owner)[1]) != self.y[owner]
+
+    def attack(self, owner: Tensor) -> Tensor:
+        """Return whom the strongest single attack ends with, shape (b, d), float64."""
+        x, y, people = self.x[owner], self.y[owner], self.counterparts
+        if self.alone:
+            own = APGD(ATTACK_STEPS, "margin", random_start=False, restarts=RESTARTS)
+            return own.run(self.model, x, y, people, self.space).x_adv.to(torch.float64)
+        joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
+        point = joint.run(self.model, x, y, people, self.space).x_adv
+        _, row = worst_of_all(self.model, point, y, people, Margin())
+        return people.take(point, row).to(torch.float64)
 
 
 def _dissent(

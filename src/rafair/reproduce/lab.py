@@ -37,7 +37,7 @@ T = TypeVar("T")
 # Layers whose code a result can depend on; pages may change without computing anything anew.
 COMPUTING = (
     "schema", "datasets", "models", "problem", "fairness", "attacks", "repair", "analysis",
-    "auditing", "reproduce/cells", "reproduce/setup.py", "reproduce/lab.py",
+    "certificates", "auditing", "reproduce/cells", "reproduce/setup.py", "reproduce/lab.py",
 )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ class Part:
         From the lab, where all that is there, to the section.
     dataset : str, optional
         The only dataset it is about.
+    of_paper : bool
+        Whether the paper has it, or asks for it: ``all`` leaves the others out.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Part:
     cells: Callable[[Study], Sequence[Cell]]
     write: Callable[[Lab], Section]
     dataset: str | None = None
+    of_paper: bool = True
 
 
 def average(verdicts: Sequence[Verdict]) -> Verdict:

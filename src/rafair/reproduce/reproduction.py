@@ -45,7 +45,7 @@ def all_parts() -> dict[str, Part]:
 def choose_parts(names: Sequence[str], study: Study) -> list[Part]:
     """Return the parts of these names, each once, in the order of the page.
 
-    ``"all"`` stands for every part that the study's datasets allow.
+    ``"all"`` stands for every part of the paper that the study's datasets allow.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def choose_parts(names: Sequence[str], study: Study) -> list[Part]:
         possible = part.dataset is None or part.dataset in study.datasets
         if name in names and not possible:
             raise InvalidInput(f"{name} is about {part.dataset}; add it to the datasets")
-        if name in names or (EVERYTHING in names and possible):
+        if name in names or (EVERYTHING in names and possible and part.of_paper):
             chosen.append(part)
     if not chosen:
         raise InvalidInput(f"no part given; use all or some of {', '.join(known)}")

@@ -33,6 +33,10 @@ def command(
     counterparts: Annotated[
         str, typer.Option(metavar="N|all", help="Combinations of sensitive values per person.")
     ] = "all",
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(help="accurate_fair, accurate or fair; repeatable [default: all three]."),
+    ] = None,
     max_nodes: Annotated[
         int, typer.Option(help="Boxes to bound per person, claim and radius.")
     ] = 5_000,
@@ -47,7 +51,14 @@ def command(
     n_counterparts = number_or("all", "--counterparts", counterparts)
     columns = names("--sensitive", sensitive)
 
-    from rafair.auditing import Plan, certify_seeds, check_new_run, free_run, write_certificates
+    from rafair.auditing import (
+        CLAIMS,
+        Plan,
+        certify_seeds,
+        check_new_run,
+        free_run,
+        write_certificates,
+    )
     from rafair.cli.sources import load_model, open_data
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report.figures import draw_curve
@@ -70,6 +81,7 @@ def command(
             data,
             plan,
             max_nodes,
+            claim or CLAIMS,  # type: ignore[arg-type]  # checked by certify_seeds
             epsilons=epsilon or None,
             max_seconds=max_seconds,
             on_progress=on_progress,

@@ -11,7 +11,9 @@ from rafair.errors import Interrupted
 
 
 def command(
-    part: Annotated[list[str], typer.Argument(help="all, table3, figure2, ablations, ...")],
+    part: Annotated[
+        list[str], typer.Argument(help="all (of the paper), table3, figure2, strength, ...")
+    ],
     out: Annotated[Path, typer.Option(help="Directory of the page.")] = Path("runs/reproduction"),
     dataset: Annotated[
         list[str] | None, typer.Option(help="A benchmark; repeatable [default: all four].")
@@ -24,7 +26,7 @@ def command(
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Run the paper's tables and figures anew."""
+    """Run the paper's tables and figures anew, and measure how strong attacks are."""
     from rafair.cli.terminal import console, progress, show_table
     from rafair.reproduce import Study, choose_parts, reproduce
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rafair.reproduce.lab import Lab
     from rafair.reproduce.setup import Setup
 
-__all__ = ["AttackCell", "CleanCell", "Outcome", "attack_cells", "clean", "outcomes"]
+__all__ = ["WORST", "AttackCell", "CleanCell", "Outcome", "attack_cells", "clean", "outcomes"]
 
 WORST = "@worst"
 # Year of the paper.
