@@ -91,22 +91,19 @@ def branch_and_bound(
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
     while len(boxes):
-        found.attacked(
-            _present(boxes, found) & (found.nodes >= min(ATTACK_AFTER, max_nodes)), attack, is_wrong
-        )
-        found.status[_present(boxes, found) & (found.nodes >= max_nodes)] = UNDECIDED
+        found.attacked(boxes.owner, min(ATTACK_AFTER, max_nodes), attack, is_wrong)
+        found.give_up(boxes.owner, max_nodes)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
         now, later = _newest(boxes, width, max_nodes - found.nodes)
         found.nodes.add_(torch.bincount(now.owner, minlength=len(y)))
-        children, gains = [later], []
+        children, gains = [later], [found.gain[:0]]
         for index in torch.split(torch.arange(len(now), device=y.device), BOXES):
             some = now.take(index)
             promising = slack - PROMISING * found.gain[some.owner]
             bounds = bound(some, y[some.owner], promising, slack)
             gains.append(bounds.gain)
             children.append(_open_halves(some, bounds, values, slack, found, is_wrong))
-        if gains:
-            found.learn(now.owner, torch.cat(gains))
+        found.learn(now.owner, torch.cat(gains))
         boxes = Boxes.join(children)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
         width = min(2 * width, LARGEST_ROUND)
@@ -141,16 +138,23 @@ class _Found:
 
     def attacked(
         self,
-        due: Tensor,
+        owner: Tensor,
+        after: int,
         attack: Callable[[Tensor], Tensor],
         is_wrong: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
-        """Attack those of these instances that were not attacked yet."""
-        owner = (due & ~self.is_attacked).nonzero()[:, 0]
+        """Attack, once, those of these instances that have cost so many boxes."""
+        owner = torch.unique(owner)
+        owner = owner[(self.nodes[owner] >= after) & ~self.is_attacked[owner]]
         if len(owner):
             self.is_attacked[owner] = True
             people = attack(owner)
             self.note(people, owner, is_wrong(people, owner))
+
+    def give_up(self, owner: Tensor, max_nodes: int) -> None:
+        """Leave those of these instances undecided that are open and have spent their boxes."""
+        spent = (self.nodes[owner] >= max_nodes) & (self.status[owner] == PROVED)
+        self.status[owner[spent]] = UNDECIDED
 
     def learn(self, owner: Tensor, gain: Tensor) -> None:
         """Keep for each instance the mean gain of a round, if there was any."""
@@ -158,13 +162,6 @@ class _Found:
         count = torch.zeros_like(self.gain).index_add_(0, owner, tried.to(gain.dtype))
         total = torch.zeros_like(self.gain).index_add_(0, owner, gain.nan_to_num())
         self.gain[count > 0] = (total / count)[count > 0]
-
-
-def _present(boxes: Boxes, found: _Found) -> Tensor:
-    """Tell which instances still have boxes, shape (n,), bool."""
-    present = torch.zeros_like(found.is_attacked)
-    present[boxes.owner] = True
-    return present
 
 
 def _open_halves(
