@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # Share of seeds without any gradient from which on a warning is due.
 MASKED = 0.05
 
-__all__ = ["answer", "headline_attack", "percent", "warnings"]
+__all__ = ["answer", "headline_attack", "percent", "quality", "warnings"]
 
 
 def percent(share: float) -> str:
@@ -21,6 +21,15 @@ def percent(share: float) -> str:
     if 99.5 < value < 100:
         return "over 99 %"
     return f"{value:.0f} %"
+
+
+def quality(manifest: dict[str, Any]) -> str:
+    """Return the model's accuracy, never without the share that a constant model has."""
+    model = manifest["model"]
+    return (
+        f"On the whole test split: accuracy {model['accuracy']:.3f}, majority share "
+        f"{model['majority_share']:.3f}, balanced accuracy {model['balanced_accuracy']:.3f}."
+    )
 
 
 def headline_attack(metrics: dict[str, Any]) -> str:

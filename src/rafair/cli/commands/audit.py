@@ -122,7 +122,7 @@ def _show(run: AuditResult) -> None:
         rates_table,
         sensitive_table,
     )
-    from rafair.report.words import answer, warnings
+    from rafair.report.words import answer, quality, warnings
 
     show_table(rates_table(run))
     console().print()
@@ -134,6 +134,7 @@ def _show(run: AuditResult) -> None:
         console().print()
     show_table(sensitive_table(run), wide=True)
     console().print()
+    console().print(quality(run.manifest))
     for sentence in answer(run):
         console().print(sentence)
     for warning in warnings(run):

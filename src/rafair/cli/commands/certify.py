@@ -63,6 +63,7 @@ def command(
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report.figures import draw_curve
     from rafair.report.tables import certificates_table
+    from rafair.report.words import quality
 
     data = open_data(dataset, columns)
     out = out or free_run(Path("runs") / f"{dataset}-certified-{datetime.now():%Y%m%d-%H%M%S}")
@@ -91,6 +92,7 @@ def command(
     write_certificates(found, out, pages)
     if not quiet:
         show_table(certificates_table(found.metrics, curve))
+        console().print(f"\n{quality(found.manifest)}")
         if found.manifest["stopped"]:
             console().print(f"\nStopped after {max_seconds:g} s; what was left is undecided.")
         console().print(f"\nCertificates: {out / 'certificates.json'}", soft_wrap=True)

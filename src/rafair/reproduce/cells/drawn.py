@@ -41,7 +41,7 @@ class DrawnCell:
 
     dataset: str = "credit"
     horizontal: str = "duration"
-    vertical: str = "credit_amount"
+    vertical: str = "employment"
     sensitive: str = "sex"
     random_state: int = 0
     epochs: int = 30
