@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import rafair
+from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.registry import attack_classes, make_attack
 from rafair.certificates import certify
 from rafair.problem.network import relu_network
@@ -219,3 +220,14 @@ def test_claims_and_budgets_without_meaning_are_refused(problem):
         certify(*problem.arguments, prove="kind")
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a positive whole number"):
         certify(*problem.arguments, max_nodes=0)
+
+
+@pytest.mark.parametrize(("k", "seed"), [(4, 61), (4, 97), (3, 296), (4, 297)])
+def test_a_part_of_a_box_is_proved_against_every_rival(make_problem, k, seed):
+    """A bound that is inherited from the whole box speaks of one rival only."""
+    problem = make_problem(k, seed=seed, n=12, epsilon=0.1)
+    problem = problem.but(y=problem.model.scores(problem.x).argmax(dim=1))
+    proved = (certify(*problem.arguments).status == PROVED).nonzero()[:, 0]
+    assert len(proved)
+    attacked = MultiAPGD(restarts=3).run(*problem.rows(proved).arguments).x_adv
+    assert (cells(problem, attacked, proved) == 0).all()

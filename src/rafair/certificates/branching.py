@@ -191,6 +191,7 @@ def _open_halves(
     slope, lower = slope.repeat(2, 1), lower.repeat(2)
     corner = torch.where(slope > 0, halves.low, halves.high)
     inherited = lower + (slope * (corner - least)).sum(dim=1)
+    inherited = torch.minimum(inherited, bound.others[left][on].repeat(2))
     return halves.take((inherited <= slack).nonzero()[:, 0])
 
 

@@ -40,6 +40,9 @@ class Bound:
         1 where a neuron is active all over the box, −1 where it is idle, 0 where it is neither.
     gain : Tensor, shape (n,), float64
         How much better lines raised the bound; NaN where they were not looked for.
+    others : Tensor, shape (n,), float64
+        A bound of the margins over all other rivals, of which ``slope`` says nothing; infinite
+        where there is none.
     """
 
     lower: Tensor
@@ -48,6 +51,7 @@ class Bound:
     sensitivity: Tensor
     pattern: tuple[Tensor, ...]
     gain: Tensor
+    others: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +144,17 @@ def linear_bound(
     felt = margins.rows[chosen].abs()
     for layer in reversed(range(network.n_hidden)):
         felt = (felt * relaxed[layer].above) @ network.weights[layer].abs()
-    return Bound(lower[chosen], raised[chosen], slope[chosen], felt, tuple(settled), gain[chosen])
+    others = lower.clone()
+    others[chosen] = torch.inf
+    return Bound(
+        lower[chosen],
+        raised[chosen],
+        slope[chosen],
+        felt,
+        tuple(settled),
+        gain[chosen],
+        others.view(-1, rivals).amin(dim=1),
+    )
 
 
 @dataclass(frozen=True, eq=False)

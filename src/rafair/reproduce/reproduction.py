@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["all_parts", "choose_parts", "reproduce"]
 
 PAGE, NOTES, DATA = "reproduction.html", "reproduction.md", "reproduction.json"
+OTHER_TITLE = "Beyond the paper: measurements of rafair"
 TITLE = "The double-edged sword of input perturbations, reproduced"
 EVERYTHING = "all"
 
@@ -110,27 +111,40 @@ def reproduce(
         (out / "figures").mkdir(parents=True, exist_ok=True)
     lab.run(work)
     sections = {part.name: part.write(lab) for part in parts}
-    _write(out, sections, study)
+    _write(out, sections, study, is_paper=any(part.of_paper for part in parts))
     return sections
 
 
-def _write(out: Path, sections: dict[str, Section], study: Study) -> None:
+def _write(out: Path, sections: dict[str, Section], study: Study, *, is_paper: bool) -> None:
     for section in sections.values():
         for block in section.blocks:
             if isinstance(block, Picture):
                 replace_file(out / "figures" / f"{block.name}.svg", block.svg)
     named = [(_command(name, study), section) for name, section in sections.items()]
-    lead = _lead(study)
-    replace_file(out / NOTES, markdown(TITLE, lead, named))
-    replace_file(out / PAGE, html(TITLE, lead, named))
+    title, lead = (
+        (TITLE, _lead(study)) if is_paper else (OTHER_TITLE, [_seeds(study), _made_with()])
+    )
+    replace_file(out / NOTES, markdown(title, lead, named))
+    replace_file(out / PAGE, html(title, lead, named))
     content: dict[str, Any] = {name: section.data for name, section in sections.items()}
     content["about"] = {"study": asdict(study), "versions": _versions()}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     replace_file(out / DATA, text.encode())
 
 
-def _lead(study: Study) -> list[str]:
+def _seeds(study: Study) -> str:
+    return (
+        f"{', '.join(study.datasets).capitalize()}: {study.n_seeds} k-means seeds each, random "
+        f"state {study.random_state}. Each section names the command that makes it."
+    )
+
+
+def _made_with() -> str:
     versions = ", ".join(f"{name} {number}" for name, number in _versions().items())
+    return f"Made with {versions}."
+
+
+def _lead(study: Study) -> list[str]:
     return [
         (
             "The evaluation of Li et al., “The Double-Edged Sword of Input Perturbations to Robust "
@@ -145,7 +159,7 @@ def _lead(study: Study) -> list[str]:
             "has it; ours are for other models, with every combination of observed sensitive "
             "values. They stand side by side, not against each other."
         ),
-        f"Made with {versions}.",
+        _made_with(),
     ]
 
 
