@@ -1,6 +1,6 @@
 """Put the program's own output into the README: an audit, the datasets, rates, certificates.
 
-python scripts/readme_figures.py            # about ten minutes, nearly all for the certificates
+python scripts/readme_figures.py            # about 15 minutes, nearly all for the certificates
 python scripts/readme_figures.py --check    # fails where the README says something else
 """
 

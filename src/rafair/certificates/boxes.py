@@ -16,30 +16,36 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.network import ReluNetwork
 
-__all__ = ["Boxes", "Values", "own_boxes", "root_boxes"]
+__all__ = ["POINT", "Boxes", "Values", "own_boxes", "root_boxes"]
 
-# A box narrower than this in every feature is a point, up to rounding.
+# A box that is narrower than this in a feature is not split there: it is a point, up to rounding.
 POINT = 1e-9
+# What a multiple of a lattice's spacing may miss by rounding.
+ON_LATTICE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """The values of each sensitive column, in increasing order.
+    """The values of each sensitive column, in increasing order, and the lattice of the others.
 
     Attributes
     ----------
     columns : tuple of int
     axes : tuple of Tensor, float64
+    spacing : Tensor, shape (instances, d), float64
+        Distance of neighbouring possible values of the other columns; 0 where every value is.
     """
 
     columns: tuple[int, ...]
     axes: tuple[Tensor, ...]
+    spacing: Tensor
 
     @classmethod
-    def of(cls, counterparts: Counterparts, like: Tensor) -> Values:
-        """Collect the values in the grid of I(v), as rows of ``like``'s type hold them."""
-        grid = counterparts.grid.to(like.device, like.dtype).to(torch.float64)
-        return cls(counterparts.columns, tuple(torch.unique(column) for column in grid.T))
+    def of(cls, counterparts: Counterparts, x: Tensor, space: PerturbationSpace) -> Values:
+        """Collect the values in the grid of I(v), as rows of x's type hold them."""
+        grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
+        axes = tuple(torch.unique(column) for column in grid.T)
+        return cls(counterparts.columns, axes, space.spacing(x.to(torch.float64)))
 
     @property
     def size(self) -> int:
@@ -93,22 +99,22 @@ class Boxes:
         owner, low, high, first, last = joined
         return cls(owner, low, high, first, last, tuple(torch.cat(layer) for layer in patterns))
 
-    @property
-    def is_point(self) -> Tensor:
-        """Tell which boxes hold nothing more to split, shape (n,), bool."""
-        return ((self.high - self.low) <= POINT).all(dim=1)
-
     def halves(self, score: Tensor, values: Values) -> Boxes:
         """Split each box in two along the feature with the largest score.
 
-        A range of sensitive values is divided by value, so that the gap between the halves, where
-        nobody is, is left out; anything else in the middle.
+        A range of sensitive values, or of a lattice, is divided by value, so that the gap between
+        the halves, where nobody is, is left out; anything else in the middle.
         """
         n = len(self)
         row = torch.arange(n, device=score.device)
         column = score.argmax(dim=1)
         middle = (self.low[row, column] + self.high[row, column]) / 2
-        end, start = middle.clone(), middle.clone()
+        unit = values.spacing[self.owner, column]
+        below = torch.floor(middle / torch.where(unit > 0, unit, 1.0) + ON_LATTICE) * unit
+        end, start = (
+            torch.where(unit > 0, below, middle),
+            torch.where(unit > 0, below + unit, middle),
+        )
         last, first = self.last.clone(), self.first.clone()
         for place, (sensitive, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
             here = (column == sensitive).nonzero()[:, 0]
@@ -130,8 +136,8 @@ def root_boxes(
     One box where I(v) is a full product of values; else one for each combination. A v whose own
     values are not in the grid has one more for itself.
     """
-    low, high = (bound.to(torch.float64) for bound in space.bounds(x))
-    values = Values.of(counterparts, x)
+    low, high = space.hull(x.to(torch.float64))
+    values = Values.of(counterparts, x, space)
     everyone = torch.arange(len(x), device=x.device)
     full = values.size == len(counterparts) and bool(counterparts.valid(x).all())
     parts = []
@@ -161,8 +167,8 @@ def own_boxes(
     network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Boxes, Values]:
     """Return one box for each instance: Δ around v itself, without its counterparts."""
-    low, high = (bound.to(torch.float64) for bound in space.bounds(x))
-    values = Values.of(counterparts, x)
+    low, high = space.hull(x.to(torch.float64))
+    values = Values.of(counterparts, x, space)
     return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from rafair.certificates.boxes import Boxes
+from rafair.certificates.boxes import POINT, Boxes
 from rafair.problem.bounds import BOXES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Outcome", "branch_and_bound"]
 
-Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, float], Bound]"
+Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, Tensor], Bound]"
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 
@@ -60,7 +60,7 @@ def branch_and_bound(
     values: Values,
     y: Tensor,
     *,
-    slack: float,
+    slack: Tensor,
     max_nodes: int,
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     attack: Callable[[Tensor], Tensor],
@@ -78,7 +78,7 @@ def branch_and_bound(
         From boxes, their labels, from where on a bound is worth raising, and the slack, to their
         bounds: what is known of the model. Each kind of model has its own.
     y : Tensor of int64, shape (n,)
-    slack : float
+    slack : Tensor, shape (n,), float64
         What rounding may take from a bound.
     max_nodes : int
         Boxes to bound per instance, at most; it is undecided if some are left then.
@@ -99,10 +99,11 @@ def branch_and_bound(
         children, gains = [later], [found.gain[:0]]
         for index in torch.split(torch.arange(len(now), device=y.device), BOXES):
             some = now.take(index)
-            promising = slack - PROMISING * found.gain[some.owner]
-            bounds = bound(some, y[some.owner], promising, slack)
+            enough = slack[some.owner]
+            promising = enough - PROMISING * found.gain[some.owner]
+            bounds = bound(some, y[some.owner], promising, enough)
             gains.append(bounds.gain)
-            children.append(_open_halves(some, bounds, values, slack, found, is_wrong))
+            children.append(_open_halves(some, bounds, values, enough, found, is_wrong))
         found.learn(now.owner, torch.cat(gains))
         boxes = Boxes.join(children)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
@@ -168,21 +169,22 @@ def _open_halves(
     boxes: Boxes,
     bound: Bound,
     values: Values,
-    slack: float,
+    enough: Tensor,
     found: _Found,
     is_wrong: Callable[[Tensor, Tensor], Tensor],
 ) -> Boxes:
     """Try the corners of the boxes that a bound leaves open, and split these."""
-    left = (bound.lower <= slack).nonzero()[:, 0]
+    left = (bound.lower <= enough).nonzero()[:, 0]
     slope, felt, some = bound.slope[left], bound.sensitivity[left], boxes.take(left)
     corner = torch.where(bound.plain_slope[left] > 0, some.low, some.high)
     wrong = is_wrong(corner, some.owner)
     found.note(corner, some.owner, wrong)
-    stuck = some.owner[~wrong & some.is_point]  # too close to call
+    width = some.high - some.low
+    score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
+    stuck = some.owner[~wrong & (score == 0).all(dim=1)]  # too close to call
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
     some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
-    score = (slope.abs() + ERROR_WEIGHT * felt) * (some.high - some.low)
     on = (found.status[some.owner] == PROVED).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)
@@ -192,7 +194,7 @@ def _open_halves(
     corner = torch.where(slope > 0, halves.low, halves.high)
     inherited = lower + (slope * (corner - least)).sum(dim=1)
     inherited = torch.minimum(inherited, bound.others[left][on].repeat(2))
-    return halves.take((inherited <= slack).nonzero()[:, 0])
+    return halves.take((inherited <= enough[left][on].repeat(2)).nonzero()[:, 0])
 
 
 def _newest(boxes: Boxes, width: int, allowed: Tensor) -> tuple[Boxes, Boxes]:

@@ -12,8 +12,9 @@ from rafair.attacks.apgd import APGD
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
+from rafair.certificates.dissent import find_dissent
 from rafair.errors import InvalidInput
-from rafair.fairness import decide, rates, worst_of_all
+from rafair.fairness import rates, worst_of_all
 from rafair.fairness.decisions import predict
 from rafair.problem import check_problem
 from rafair.problem.bounds import linear_bound
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.bounds import Bound
+    from rafair.problem.network import ReluNetwork
 
 __all__ = ["Certificate", "Property", "certify"]
 
@@ -35,10 +37,9 @@ Property: TypeAlias = Literal["accurate_fair", "accurate", "fair"]
 MAX_NODES = 5_000
 # The attack on what stays open.
 ATTACK_STEPS, RESTARTS = 40, 3
-# Until the ends of a way differ by rounding only.
-HALVINGS = 50
-# What rounding may take from a margin: of the bounds in float64, and of a model in float32.
-SLACK = {torch.float64: 1e-6, torch.float32: 1e-4}
+# What rounding may take from a margin, of the bounds in float64 and of the model in its own type:
+# at least the first number, and the second times the sum of the scores' absolute terms.
+SLACK = {torch.float64: (1e-6, 1e-12), torch.float32: (1e-4, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def certify(
     claimed = predict(model, x) if prove == "fair" else y
     claim = _Claim(model, x, claimed, counterparts, space, alone=prove == "accurate")
 
-    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: float) -> Bound:
+    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
         low, high = some.low, some.high
         return linear_bound(network, low, high, labels, some.pattern, raise_from, enough)
 
@@ -143,7 +144,7 @@ def certify(
         bound,
         *boxes(network, x, counterparts, space),
         claimed,
-        slack=SLACK.get(model.dtype, max(SLACK.values())),
+        slack=_slack(network, x, model.dtype),
         max_nodes=max_nodes,
         is_wrong=claim.is_wrong,
         attack=claim.attack,
@@ -154,12 +155,20 @@ def certify(
     if len(broken):
         witness[broken], counterpart[broken] = claim.possible(found.person[broken], broken)
     if prove == "fair" and len(broken):
-        pair, other, is_pair = _dissent(model, x[broken], witness[broken], counterparts, space)
+        pair, other, is_pair = find_dissent(model, x[broken], witness[broken], counterparts, space)
         witness[broken], counterpart[broken] = pair, other
         unclear = broken[~is_pair]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     return Certificate(status, witness, counterpart, found.nodes)
+
+
+def _slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what a bound must exceed to be a proof, shape (n,), float64."""
+    least, share = SLACK.get(dtype, max(SLACK.values()))
+    hidden = network.hidden(x.to(torch.float64)).abs()
+    terms = hidden @ network.weights[-1].abs().T + network.biases[-1].abs()
+    return (share * terms.amax(dim=1)).clamp_min(least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,39 +207,3 @@ class _Claim:
         point = joint.run(self.model, x, y, people, self.space).x_adv
         _, row = worst_of_all(self.model, point, y, people, Margin())
         return people.take(point, row).to(torch.float64)
-
-
-def _dissent(
-    model: Classifier, x: Tensor, end: Tensor, counterparts: Counterparts, space: PerturbationSpace
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Find a biased instance on the way from each seed to a point where someone is decided anew.
-
-    Where all of I(v) has one class at the seed, and not all have it at the end, the way is halved
-    until its two ends are next to each other; the later one is biased unless everyone turns at
-    once.
-
-    Returns
-    -------
-    instance, counterpart : Tensor, shape (n, d), in x's type
-        The biased instance, and a member of its I(v) that is decided otherwise than itself.
-    found : Tensor of bool, shape (n,)
-    """
-    first = predict(model, x)
-
-    def all_as_before(points: Tensor) -> Tensor:
-        own, others = decide(model, points, counterparts)
-        same = (others == first.unsqueeze(1)) | ~counterparts.valid(points)
-        return same.all(dim=1) & (own == first)
-
-    before, after = torch.zeros_like(x[:, :1]), torch.ones_like(x[:, :1])
-    after = torch.where(all_as_before(x).unsqueeze(1), after, before)
-    if not space.has_lattice:
-        for _ in range(HALVINGS):
-            middle = (before + after) / 2
-            same = all_as_before(torch.lerp(x, end, middle.expand_as(x))).unsqueeze(1)
-            before, after = torch.where(same, middle, before), torch.where(same, after, middle)
-    point = space.project(torch.lerp(x, end, after.expand_as(x)), x)
-    own, others = decide(model, point, counterparts)
-    differs = (others != own.unsqueeze(1)) & counterparts.valid(point)
-    row = differs.to(torch.int8).argmax(dim=1)
-    return point, counterparts.take(point, row), differs.any(dim=1)

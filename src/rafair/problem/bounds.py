@@ -98,7 +98,7 @@ def linear_bound(
     y: Tensor,
     pattern: tuple[Tensor, ...],
     raise_from: Tensor | None = None,
-    enough: float = 0.0,
+    enough: Tensor | float = 0.0,
 ) -> Bound:
     """Bound the margin z_y − max over j ≠ y of z_j from below over n boxes.
 
@@ -114,7 +114,7 @@ def linear_bound(
     raise_from : Tensor, shape (n,), optional
         A bound that lies above this, but not above ``enough``, is raised by better lines below the
         neurons, found by gradient ascent; the bounds of the neurons themselves stay as they are.
-    enough : float
+    enough : Tensor, shape (n,), or float
 
     Source: Zhang et al., Efficient neural network robustness certification with general activation
     functions (CROWN), NeurIPS 2018; Singh et al. (DeepPoly), POPL 2019; Xu et al. (α-CROWN),
@@ -134,7 +134,9 @@ def linear_bound(
     lower, slope = margins.bounded(relaxed)
     gain, raised = torch.full_like(lower, torch.nan), slope.clone()
     if raise_from is not None and relaxed:
-        loose = ((lower <= enough) & (lower > raise_from[margins.box])).nonzero()[:, 0]
+        goal = torch.as_tensor(enough).to(lower).expand(len(low))
+        loose = (lower <= goal[margins.box]) & (lower > raise_from[margins.box])
+        loose = loose.nonzero()[:, 0]
         better = margins.take(loose).raised([relu.take(margins.box[loose]) for relu in relaxed])
         gain[loose] = better[0] - lower[loose]
         lower[loose], raised[loose] = better

@@ -37,13 +37,15 @@ class ReluNetwork:
         """Number of layers with a ReLU."""
         return len(self.weights) - 1
 
+    def hidden(self, x: Tensor) -> Tensor:
+        """Return what the last layer reads, shape (n, width), float64."""
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = torch.addmm(bias, x, weight.T).relu()
+        return x
+
     def scores(self, x: Tensor) -> Tensor:
         """Return logits, shape (n, k), float64."""
-        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.addmm(bias, x, weight.T)
-            if place < self.n_hidden:
-                x = x.relu()
-        return x
+        return torch.addmm(self.biases[-1], self.hidden(x), self.weights[-1].T)
 
 
 def relu_network(model: Classifier) -> ReluNetwork:

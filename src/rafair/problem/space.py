@@ -117,6 +117,28 @@ class PerturbationSpace:
         high = torch.minimum(origin + epsilon, self._like("upper", origin))
         return torch.where(movable, low, origin), torch.where(movable, high, origin)
 
+    def spacing(self, origin: Tensor) -> Tensor:
+        """Return the distance of neighbouring possible values, shape (n, d); 0 where all are.
+
+        It is 0 too where the origin itself is no possible value, and ``bounds`` are then all that
+        is known.
+        """
+        spacing = self._like("lattice", origin)
+        moved = self.round(origin, origin)
+        regular = self.movable(origin) & (spacing > 0) & ((moved - origin).abs() <= SLACK)
+        return torch.where(regular, spacing, torch.zeros_like(origin))
+
+    def hull(self, origin: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest possible value inside Δ, each (n, d)."""
+        low, high = self.bounds(origin)
+        spacing = self.spacing(origin)
+        unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
+        first, last = torch.ceil(low / unit - SLACK), torch.floor(high / unit + SLACK)
+        on_lattice = spacing > 0
+        return torch.where(on_lattice, first * unit, low), torch.where(
+            on_lattice, last * unit, high
+        )
+
     def reach(self, x: Tensor) -> Tensor:
         """Return how far each feature may move at most, shape (d,): ε, or the domain's width."""
         width = self._like("upper", x) - self._like("lower", x)
