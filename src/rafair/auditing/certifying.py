@@ -13,6 +13,7 @@ import torch
 from rafair.auditing.plan import check_whole
 from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent
 from rafair.certificates import MAX_NODES, Certificate, Property, certify_curve
+from rafair.certificates.branching import BROKEN, PROVED
 from rafair.errors import InvalidInput
 from rafair.problem.network import relu_network
 
@@ -29,6 +30,8 @@ __all__ = ["CLAIMS", "CertifiedResult", "Curves", "certify_seeds", "curves_of"]
 SHARD = 256
 WORDS = {1: "proved", -1: "broken", 0: "undecided"}
 CLAIMS: tuple[Property, ...] = get_args(Property)
+# Each can use the verdicts on those before it.
+ORDER: tuple[Property, ...] = ("accurate", "accurate_fair", "fair")
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,24 +164,52 @@ def curves_of(
     radii = tuple(sorted(set(epsilons)))
     plans = [replace(seeds.plan, epsilon=radius) for radius in radii]
     spaces = [plan.space(seeds.data.schema) for plan in plans]
-    found: dict[Property, list[Certificate]] = {}
+    shards: list[dict[Property, list[Certificate]]] = []
     total, done, stopped = len(claims) * len(seeds.y), 0, False
-    for claim in claims:
-        parts = []
-        for rows in torch.split(torch.arange(len(seeds.y)), SHARD):
+    for rows in torch.split(torch.arange(len(seeds.y)), SHARD):
+        x, y = seeds.x[rows], seeds.y[rows]
+        shard: dict[Property, list[Certificate]] = {}
+        for claim in sorted(claims, key=ORDER.index):
             on_progress(claim, done, total)
-            x, y = seeds.x[rows], seeds.y[rows]
+            shard[claim] = _implied(claim, shard, x, len(spaces))
             if time.monotonic() < end:
-                part = certify_curve(
-                    seeds.model, x, y, seeds.counterparts, spaces, max_nodes, prove=claim
+                shard[claim] = certify_curve(
+                    seeds.model,
+                    x,
+                    y,
+                    seeds.counterparts,
+                    spaces,
+                    max_nodes,
+                    prove=claim,
+                    known=shard[claim],
                 )
             else:
-                stopped, part = True, [Certificate.unknown(x) for _ in spaces]
-            parts.append(part)
+                stopped = True
             done += len(rows)
-        found[claim] = [Certificate.join(shards) for shards in zip(*parts, strict=True)]
-        on_progress(claim, done, total)
+        shards.append(shard)
+    on_progress(ORDER[-1], done, total)
+    found = {
+        claim: [
+            Certificate.join([shard[claim][place] for shard in shards])
+            for place in range(len(spaces))
+        ]
+        for claim in claims
+    }
     return Curves(radii, found, stopped)
+
+
+def _implied(
+    claim: Property, shard: Mapping[Property, list[Certificate]], x: torch.Tensor, n: int
+) -> list[Certificate]:
+    """Return what the verdicts on other claims say of one.
+
+    Where R-ACC is broken, so is R-AF, by the same witness; where R-AF is proved, so is R-IF.
+    """
+    if claim == "accurate_fair" and "accurate" in shard:
+        return [found.only(BROKEN) for found in shard["accurate"]]
+    if claim == "fair" and "accurate_fair" in shard:
+        return [found.only(PROVED) for found in shard["accurate_fair"]]
+    return [Certificate.unknown(x) for _ in range(n)]
 
 
 def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.DataFrame:

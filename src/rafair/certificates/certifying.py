@@ -70,6 +70,17 @@ class Certificate:
         nobody = torch.full_like(x, torch.nan)
         return cls(status, nobody, nobody, torch.zeros_like(status))
 
+    def only(self, status: int) -> Certificate:
+        """Return these verdicts alone; of all other instances nothing is known."""
+        nothing, keep = Certificate.unknown(self.witness), self.status == status
+        wide = keep.unsqueeze(1)
+        return Certificate(
+            torch.where(keep, self.status, nothing.status),
+            torch.where(wide, self.witness, nothing.witness),
+            torch.where(wide, self.witness_counterpart, nothing.witness_counterpart),
+            nothing.nodes,
+        )
+
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
         """Put the certificates of consecutive instances behind one another."""

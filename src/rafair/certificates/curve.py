@@ -29,6 +29,7 @@ def certify_curve(
     max_nodes: int = MAX_NODES,
     *,
     prove: Property = "accurate_fair",
+    known: Sequence[Certificate] | None = None,
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
 
@@ -41,6 +42,8 @@ def certify_curve(
     spaces : sequence of PerturbationSpace
         Each inside the next.
     model, x, y, counterparts, max_nodes, prove : see ``certify``.
+    known : sequence of Certificate, optional
+        Verdicts that hold already, one per space; only undecided instances are worked on.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def certify_curve(
     for (low, high), (lower, higher) in itertools.pairwise(bounds):
         if bool((lower > low).any()) or bool((higher < high).any()):
             raise InvalidInput("a curve needs spaces of which each lies inside the next")
-    found = [Certificate.unknown(x) for _ in spaces]
+    found = [Certificate.unknown(x) for _ in spaces] if known is None else list(known)
     last = len(spaces) - 1
     for place in [last, *range(last)]:
         rows = (found[place].status == UNDECIDED).nonzero()[:, 0]
@@ -70,10 +73,10 @@ def certify_curve(
             new = holds & (found[other].status[rows] == UNDECIDED)
             if other != place and bool(new.any()):
                 nodes = found[other].nodes[rows[new]]
-                known = Certificate(
+                same = Certificate(
                     here.status[new], here.witness[new], here.witness_counterpart[new], nodes
                 )
-                found[other] = _written(found[other], rows[new], known)
+                found[other] = _written(found[other], rows[new], same)
     return found
 
 

@@ -20,6 +20,8 @@ __all__ = ["find_dissent"]
 
 # Until the ends of a way differ by rounding only.
 HALVINGS = 50
+# Shares of the rest of the way at which a clearer instance is looked for.
+FURTHER = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1)
 
 
 def find_dissent(
@@ -62,17 +64,16 @@ def find_dissent(
             as_before = (own == first[rows]).unsqueeze(1)
             before[rows] = torch.where(as_before, share, before[rows])
             after[rows] = torch.where(as_before, after[rows], share)
-    everyone = torch.arange(len(x), device=x.device)
-    instance, found = on_the_way(place, everyone), dissenter >= 0
-    clearest = _clearest(model, instance, counterparts)[0].clamp_min(0)
-    for halving in range(1, HALVINGS, 2):
-        further = on_the_way(place + (1 - place) * 0.5**halving, everyone)
-        clear, other = _clearest(model, further, counterparts)
+    instance = on_the_way(place, torch.arange(len(x), device=x.device))
+    rows = ((place > 0) & (place < 1)).nonzero()[:, 0]
+    clearest = torch.zeros(len(rows), dtype=torch.float64, device=x.device)
+    for further in FURTHER if len(rows) else ():
+        points = on_the_way(place[rows] + (1 - place[rows]) * further, rows)
+        clear, other = _clearest(model, points, counterparts)
         better = clear > clearest
-        instance = torch.where(better.unsqueeze(1), further, instance)
-        dissenter = torch.where(better, other, dissenter)
+        instance[rows[better]], dissenter[rows[better]] = points[better], other[better]
         clearest = torch.maximum(clear, clearest)
-    return instance, counterparts.take(instance, dissenter), found
+    return instance, counterparts.take(instance, dissenter), dissenter >= 0
 
 
 def _clearest(model: Classifier, x: Tensor, counterparts: Counterparts) -> tuple[Tensor, Tensor]:
