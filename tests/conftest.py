@@ -87,6 +87,25 @@ def random_problem(k=2, *, seed=0, n=12, dtype=torch.float64, sparse=False, epsi
     return Problem(rafair.wrap(module, output="logits"), x, y, counterparts, space)
 
 
+def masked_problem(*, seed=0, n=20, epsilon=0.1, deep=False):
+    """Everybody's last neurons sleep, so that every gradient is exactly zero; moved, some wake."""
+    problem = random_problem(2, seed=seed, n=n, epsilon=epsilon)
+    first = problem.module[:2] if deep else nn.Sequential()
+    hidden = nn.Linear(10 if deep else WIDTH, 3, dtype=torch.float64)
+    last = nn.Linear(3, 2, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    shape = hidden.weight.shape
+    hidden.weight.data = torch.randn(shape, generator=generator, dtype=torch.float64)
+    everyone = torch.cat([problem.x, problem.counterparts.rows(problem.x)])
+    with torch.no_grad():
+        hidden.bias -= hidden(first(everyone)).amax(dim=0) + 0.02
+    last.weight.data = torch.tensor([[0.0] * 3, [50.0] * 3], dtype=torch.float64)
+    last.bias.data = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    module = nn.Sequential(*first, hidden, nn.ReLU(), last).eval()
+    model = rafair.wrap(module, output="logits")
+    return problem.but(model=model, y=torch.zeros_like(problem.y))
+
+
 @pytest.fixture(scope="session")
 def make_network():
     return random_network
@@ -95,6 +114,11 @@ def make_network():
 @pytest.fixture(scope="session")
 def make_problem():
     return random_problem
+
+
+@pytest.fixture(scope="session")
+def make_masked():
+    return masked_problem
 
 
 @pytest.fixture(scope="session", params=[2, 3], ids=["k=2", "k=3"])

@@ -28,6 +28,21 @@ def worst_run(credit_data, credit_model):
     return audit(credit_model, credit_data, n_seeds=24, steps=3, step_size=0.05, select="worst")
 
 
+@pytest.fixture(scope="session")
+def certified_run(credit_data, credit_model):
+    """All counterparts; of those that are decided rightly some are proved and some break."""
+    return audit(
+        credit_model,
+        credit_data,
+        ["rafair", "ensemble"],
+        n_seeds=16,
+        steps=4,
+        step_size=0.02,
+        certify=True,
+        max_nodes=300,
+    )
+
+
 def make_people(seed=0, n=80):
     """A table whose feature names are those of the instances' own columns."""
     rng = np.random.default_rng(seed)

@@ -31,10 +31,21 @@ def test_every_family_gives_its_row(everything):
 def test_every_attack_has_its_cost(everything):
     cost = everything.manifest["cost"]
     assert list(cost) == [*BASELINES, "rafair-tb", "rafair-ff", "rafair-fb"]
+    assert all({*spent} == {"gradients", "forwards", "changed"} for spent in cost.values())
     assert all(spent["gradients"] > 0 for spent in cost.values())
-    assert cost["fgsm"] == {"gradients": 12, "forwards": 0}
-    assert cost["pgd"] == {"gradients": 12 * 6, "forwards": 0}
-    assert cost["dice"] == {"gradients": 12 * 6 * 2, "forwards": 12 * (7 * 13 + 12)}
+    rows = {name: (spent["gradients"], spent["forwards"]) for name, spent in cost.items()}
+    assert rows["fgsm"] == (12, 0)
+    assert rows["pgd"] == (12 * 6, 0)
+    assert rows["apgd"] == (12 * 6, 12)
+    assert rows["dice"] == (12 * 6 * 2, 12 * (7 * 13 + 12))
+
+
+def test_the_cost_says_of_how_many_seeds_an_attack_changed_the_cell(everything):
+    table = everything.instances.pivot(index="seed", columns="attack", values="cell")
+    cost = everything.manifest["cost"]
+    counted = {name: int((table[name] != table["clean"]).sum()) for name in cost}
+    assert {name: spent["changed"] for name, spent in cost.items()} == counted
+    assert len({*counted.values()}) > 1
 
 
 def test_an_attack_on_accuracy_lowers_it_no_less_than_one_on_fairness(everything):
@@ -97,17 +108,25 @@ def instances_of(run, name):
     return table[table["attack"] == name].drop(columns="attack").reset_index(drop=True)
 
 
-@pytest.mark.parametrize("name", ["pgd", "adf", "eidig", "dice"])
-def test_the_random_state_reaches_what_an_attack_draws(credit_data, credit_model, name):
-    """All test rows, so that the seeds of the audit are the same ones."""
+def drawn_with_states(data, model, name, states):
+    """The instances at each random state; of all test rows, so that the seeds are the same ones."""
     given = {"n_seeds": None, "steps": 2, "step_size": 0.05}
-    runs = [
-        audit(credit_model, credit_data, name, random_state=state, **given) for state in (0, 0, 1)
-    ]
+    runs = [audit(model, data, name, random_state=state, **given) for state in states]
     tables = [instances_of(run, name) for run in runs]
-    pd.testing.assert_frame_equal(tables[0], tables[1])
-    assert tables[0]["seed"].equals(tables[2]["seed"])
-    assert not tables[0].equals(tables[2])
+    assert all(table["seed"].equals(tables[0]["seed"]) for table in tables)
+    return tables
+
+
+@pytest.mark.parametrize("name", ["apgd", "adf", "eidig", "dice"])
+def test_the_random_state_reaches_what_an_attack_draws(credit_data, credit_model, name):
+    one, again, other = drawn_with_states(credit_data, credit_model, name, (0, 0, 1))
+    pd.testing.assert_frame_equal(one, again)
+    assert not one.equals(other)
+
+
+@pytest.mark.parametrize("name", ["pgd", "acg"])
+def test_who_starts_at_the_seed_draws_nothing(credit_data, credit_model, name):
+    pd.testing.assert_frame_equal(*drawn_with_states(credit_data, credit_model, name, (0, 1)))
 
 
 def test_fgsm_takes_its_epsilon_from_the_steps(credit_data, credit_model):

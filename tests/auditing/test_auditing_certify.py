@@ -1,10 +1,29 @@
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 import rafair
-from rafair.auditing import Plan, certify_seeds, write_certificates
+from rafair.auditing import (
+    Plan,
+    certify_seeds,
+    certifying,
+    conductor,
+    load_run,
+    repair_run,
+    update_run,
+    write_certificates,
+)
+from rafair.certificates import certify
+
+CLAIMS = ["accurate_fair", "accurate", "fair"]
+ROBUST = dict(zip(CLAIMS, ("r_af", "r_acc", "r_if"), strict=True))
+CLEAN = dict(zip(CLAIMS, ("af", "acc", "if"), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -13,9 +32,16 @@ def certified(credit_data, credit_model):
     return certify_seeds(credit_model, credit_data, plan, max_nodes=500)
 
 
-def test_shares_of_every_claim_sum_to_one(certified):
-    assert list(certified.metrics["claims"]) == ["accurate_fair", "accurate", "fair"]
-    for rates in certified.metrics["claims"].values():
+@pytest.fixture(scope="module")
+def claims(certified):
+    (point,) = certified.metrics["curve"]
+    assert point["epsilon"] == 0.02
+    return point["claims"]
+
+
+def test_shares_of_every_claim_sum_to_one(claims):
+    assert list(claims) == CLAIMS
+    for rates in claims.values():
         assert rates["proved"] + rates["broken"] + rates["undecided"] == pytest.approx(1)
         for name in ("proved", "broken", "undecided"):
             low, high = rates["ci"][name]
@@ -23,13 +49,13 @@ def test_shares_of_every_claim_sum_to_one(certified):
 
 
 def test_the_attacked_rate_lies_between_proved_and_all_but_broken(
-    certified, credit_data, credit_model
+    claims, credit_data, credit_model
 ):
     out = rafair.audit(credit_model, credit_data, n_seeds=20, epsilon=0.02, steps=4)
     attacked = out.metrics["attacks"]["rafair"]
     for claim, rate in (("accurate_fair", "r_af"), ("accurate", "r_acc"), ("fair", "r_if")):
-        assert certified.metrics["claims"][claim]["proved"] <= attacked[rate]
-    joint, alone = (certified.metrics["claims"][c] for c in ("accurate_fair", "accurate"))
+        assert claims[claim]["proved"] <= attacked[rate]
+    joint, alone = (claims[claim] for claim in ("accurate_fair", "accurate"))
     assert joint["proved"] <= alone["proved"]
     assert joint["broken"] >= alone["broken"]
 
@@ -38,9 +64,37 @@ def test_each_seed_and_claim_has_a_line_and_broken_ones_a_witness(certified):
     table = certified.instances
     assert len(table) == 60
     assert (table["witness"].notna() == (table["status"] == "broken")).all()
-    assert (table["nodes"] >= 1).all()
+    assert (table.loc[table["claim"] == "accurate", "nodes"] >= 1).all()
     assert certified.manifest["max_nodes"] == 500
     assert certified.manifest["plan"]["epsilon"] == 0.02
+
+
+def test_verdicts_on_one_claim_stand_for_others(certified, credit_data, credit_model):
+    by_claim = {name: rows.set_index("seed") for name, rows in certified.instances.groupby("claim")}
+    alone, joint, fair = (by_claim[name] for name in ("accurate", "accurate_fair", "fair"))
+    wrong = alone.index[alone["status"] == "broken"]
+    assert len(wrong)
+    assert (joint.loc[wrong, "status"] == "broken").all()
+    assert (joint.loc[wrong, "nodes"] == 0).all()
+    for seed in wrong:
+        assert np.array_equal(joint.loc[seed, "witness"], alone.loc[seed, "witness"])
+    right = joint.index[joint["status"] == "proved"]
+    assert len(right)
+    assert (fair.loc[right, "status"] == "proved").all()
+    assert (fair.loc[right, "nodes"] == 0).all()
+    index = fair.index.tolist()
+    for claim, rows in by_claim.items():
+        found = certify(
+            credit_model,
+            credit_data.test.x[index],
+            credit_data.test.y[index],
+            rafair.Counterparts.of(credit_data.schema),
+            rafair.PerturbationSpace.of(credit_data.schema, 0.02),
+            500,
+            prove=claim,
+        )
+        words = {1: "proved", -1: "broken", 0: "undecided"}
+        assert rows["status"].tolist() == [words[status] for status in found.status.tolist()]
 
 
 def test_the_directory_holds_what_was_found(certified, tmp_path):
@@ -60,3 +114,254 @@ def test_the_directory_holds_what_was_found(certified, tmp_path):
 def test_a_budget_without_meaning_is_refused(credit_data, credit_model):
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a whole number, 1 or more"):
         certify_seeds(credit_model, credit_data, Plan(n_seeds=2), max_nodes=0)
+
+
+EPSILONS = (0.05, 0.01, 0.02, 0.01)
+
+
+@pytest.fixture(scope="module")
+def curve(credit_data, credit_model):
+    return certify_seeds(
+        credit_model, credit_data, Plan(n_seeds=12), max_nodes=300, epsilons=EPSILONS
+    )
+
+
+def test_epsilons_are_sorted_and_each_counted_once(curve):
+    assert [point["epsilon"] for point in curve.metrics["curve"]] == [0.01, 0.02, 0.05]
+    assert all(list(point["claims"]) == CLAIMS for point in curve.metrics["curve"])
+    rows = curve.instances.groupby(["epsilon", "claim"]).size()
+    assert rows.to_dict() == {(e, claim): 12 for e in (0.01, 0.02, 0.05) for claim in CLAIMS}
+    assert curve.manifest["stopped"] is False
+
+
+def test_the_rates_of_the_curve_are_those_of_its_rows(curve):
+    for point in curve.metrics["curve"]:
+        for claim, rates in point["claims"].items():
+            table = curve.instances
+            rows = table[(table["epsilon"] == point["epsilon"]) & (table["claim"] == claim)]
+            for word in ("proved", "broken", "undecided"):
+                assert rates[word] == (rows["status"] == word).mean()
+
+
+def test_each_point_of_the_curve_is_what_is_certified_there_alone(curve, credit_data, credit_model):
+    alone = certify_seeds(credit_model, credit_data, Plan(n_seeds=12, epsilon=0.02), max_nodes=300)
+    table = curve.instances[curve.instances["epsilon"] == 0.02].reset_index(drop=True)
+    assert table["seed"].tolist() == alone.instances["seed"].tolist()
+    decided = alone.instances["status"] != "undecided"
+    assert decided.mean() > 0.9
+    assert table["status"][decided].tolist() == alone.instances["status"][decided].tolist()
+
+
+def test_a_witness_in_the_table_is_in_reach_of_its_epsilon(curve, credit_data):
+    broken = curve.instances[curve.instances["status"] == "broken"]
+    assert {*broken["epsilon"]} == {0.01, 0.02, 0.05}
+    seeds = credit_data.test.x[broken["seed"].tolist()]
+    away = (torch.from_numpy(np.stack(broken["witness"].tolist())) - seeds).abs().amax(dim=1)
+    assert (away <= torch.tensor(broken["epsilon"].tolist()) + 1e-6).all()
+
+
+def test_only_the_named_claims_are_certified(credit_data, credit_model):
+    found = certify_seeds(
+        credit_model, credit_data, Plan(n_seeds=4, epsilon=0.01), 50, claims=["accurate"]
+    )
+    assert list(found.metrics["curve"][0]["claims"]) == ["accurate"]
+    assert {*found.instances["claim"]} == {"accurate"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"claims": ["kind"]}, "unknown claim 'kind'; use accurate_fair, accurate, fair"),
+        ({"claims": []}, "nothing to certify"),
+        ({"epsilons": []}, "nothing to certify"),
+        ({"epsilons": [0.1, -0.1]}, "epsilon must be finite and not negative, not -0.1"),
+        ({"epsilons": [0.1, float("nan")]}, "epsilon must be finite and not negative, not nan"),
+        ({"max_seconds": 0.0}, "max_seconds must be above 0, not 0.0"),
+        ({"max_seconds": -1}, "max_seconds must be above 0, not -1"),
+        ({"max_seconds": float("nan")}, "max_seconds must be above 0, not nan"),
+    ],
+)
+def test_options_without_meaning_are_refused_in_one_line(credit_data, credit_model, options, says):
+    with pytest.raises(rafair.InvalidInput) as caught:
+        certify_seeds(credit_model, credit_data, Plan(n_seeds=2), **options)
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+
+
+def test_after_the_time_all_that_is_left_is_undecided(credit_data, credit_model, monkeypatch):
+    monkeypatch.setattr(certifying, "SHARD", 3)
+    calls = []
+    run = certifying.certify_curve
+
+    def noting(*arguments, **options):
+        calls.append(options["prove"])
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(certifying, "certify_curve", noting)
+    monkeypatch.setattr(certifying, "time", SimpleNamespace(monotonic=lambda: 100.0 + len(calls)))
+    plan = Plan(n_seeds=9, epsilon=0.01)
+    found = certify_seeds(credit_model, credit_data, plan, 20, max_seconds=1.5)
+    assert calls == ["accurate", "accurate_fair"]
+    assert found.manifest["stopped"] is True
+    for claim, rows in found.instances.groupby("claim"):
+        status = rows["status"].tolist()
+        assert status[3:] == ["undecided"] * 6
+        assert (rows["nodes"][3:] == 0).all()
+        assert {*status[:3]} == {"proved"}  # R-IF by R-AF
+        assert (rows["nodes"][:3] > 0).all() == (claim != "fair")
+
+
+def test_with_time_enough_nothing_is_stopped(credit_data, credit_model):
+    plan = Plan(n_seeds=4, epsilon=0.01)
+    found = certify_seeds(credit_model, credit_data, plan, 20, max_seconds=1e6)
+    usual = certify_seeds(credit_model, credit_data, plan, 20)
+    assert found.manifest["stopped"] is False
+    assert found.metrics == usual.metrics
+
+
+def test_shards_do_not_change_what_is_certified(curve, credit_data, credit_model, monkeypatch):
+    monkeypatch.setattr(certifying, "SHARD", 5)
+    seen = []
+    again = certify_seeds(
+        credit_model,
+        credit_data,
+        Plan(n_seeds=12),
+        max_nodes=300,
+        epsilons=EPSILONS,
+        on_progress=lambda *what: seen.append(what),
+    )
+    assert again.metrics == curve.metrics
+    assert again.instances["nodes"].tolist() == curve.instances["nodes"].tolist()
+    assert seen[0] == ("accurate", 0, 36)
+    assert seen[-1] == ("fair", 36, 36)
+
+
+def test_no_attack_of_a_certified_audit_gets_below_what_is_proved(certified_run):
+    found = certified_run.metrics["certificates"]
+    assert found["conflicts"] == 0
+    claims = found["curve"][-1]["claims"]
+    for claim, rate in ROBUST.items():
+        assert 0 < claims[claim]["proved"] < 1
+        for rates in certified_run.metrics["attacks"].values():
+            assert claims[claim]["proved"] <= rates[rate]
+
+
+def test_a_certified_audit_looks_at_its_epsilon_and_at_smaller_ones(certified_run):
+    curve = certified_run.metrics["certificates"]["curve"]
+    epsilons = [point["epsilon"] for point in curve]
+    assert epsilons == pytest.approx([0.004, 0.02, 0.04, 0.08])
+    for claim in CLAIMS:
+        proved = [point["claims"][claim]["proved"] for point in curve]
+        broken = [point["claims"][claim]["broken"] for point in curve]
+        assert proved == sorted(proved, reverse=True)
+        assert broken == sorted(broken)
+        assert proved[0] <= certified_run.metrics["clean"][CLEAN[claim]] <= 1
+    table = certified_run.certificates
+    assert table.groupby(["epsilon", "claim"]).size().tolist() == [16] * 12
+    assert certified_run.manifest["max_nodes"] == 300
+
+
+def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
+    table = certified_run.certificates
+    at_epsilon = table[(table["epsilon"] == 0.08) & (table["claim"] == "accurate_fair")]
+    proved = set(at_epsilon.loc[at_epsilon["status"] == "proved", "seed"])
+    rows = certified_run.instances[certified_run.instances["seed"].isin(proved)]
+    assert proved
+    assert (rows["cell"] == "TF").all()
+
+
+def test_certificates_change_nothing_else_in_an_audit(certified_run, credit_data, credit_model):
+    plain = rafair.audit(
+        credit_model, credit_data, ["rafair", "ensemble"], n_seeds=16, steps=4, step_size=0.02
+    )
+    assert plain.certificates is None
+    assert "certificates" not in plain.metrics
+    kept = {key: value for key, value in certified_run.metrics.items() if key != "certificates"}
+    assert kept == plain.metrics
+    assert {**plain.manifest, "max_nodes": 300} == certified_run.manifest
+
+
+def test_a_proof_that_an_attack_contradicts_is_counted(credit_data, credit_model, monkeypatch):
+    def credulous(seeds, epsilons, *rest, **options):
+        curves = certifying.curves_of(seeds, epsilons, *rest, **options)
+        guessed = [
+            replace(found, status=torch.ones_like(found.status)) for found in curves.found["fair"]
+        ]
+        return replace(curves, found={**curves.found, "accurate_fair": guessed})
+
+    monkeypatch.setattr(conductor, "curves_of", credulous)
+    run = rafair.audit(
+        credit_model, credit_data, "rafair", 8, steps=2, step_size=0.1, certify=True, max_nodes=1
+    )
+    broken = run.metrics["attacks"]["rafair"]["r_af"]
+    assert run.metrics["certificates"]["conflicts"] == round(8 * (1 - broken)) > 0
+
+
+def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(
+    credit_data, monkeypatch
+):
+    module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    model = rafair.wrap(module, output="logits")
+    monkeypatch.setattr(conductor, "_attacked", lambda *_: pytest.fail("it was attacked"))
+    with pytest.raises(rafair.InvalidInput, match="this network has Linear, Tanh"):
+        rafair.audit(model, credit_data, n_seeds=4, certify=True)
+
+
+def same_table(left, right):
+    def plain(points):
+        return points.map(lambda point: None if point is None else tuple(point))
+
+    names = ["witness", "witness_counterpart"]
+    pd.testing.assert_frame_equal(
+        *(table.assign(**{name: plain(table[name]) for name in names}) for table in (left, right)),
+        check_exact=True,
+    )
+
+
+def test_the_certificates_of_a_run_are_read_as_they_were_written(certified_run, own_run, tmp_path):
+    rafair.write_run(certified_run, tmp_path / "run")
+    assert (tmp_path / "run" / "certificates.parquet").is_file()
+    read = load_run(tmp_path / "run")
+    same_table(read.certificates, certified_run.certificates)
+    assert read.metrics == json.loads(json.dumps(certified_run.metrics))
+    rafair.write_run(own_run, tmp_path / "other")
+    assert load_run(tmp_path / "other").certificates is None
+
+
+def test_damaged_certificates_are_named(certified_run, tmp_path):
+    rafair.write_run(certified_run, tmp_path / "run")
+    (tmp_path / "run" / "certificates.parquet").write_bytes(b"PAR1")
+    with pytest.raises(rafair.InvalidInput, match=r"certificates\.parquet: cannot be read"):
+        load_run(tmp_path / "run")
+
+
+def test_certificates_survive_a_repair(certified_run, credit_data, credit_model, tmp_path):
+    rafair.write_run(certified_run, tmp_path / "run")
+    repaired = repair_run(load_run(tmp_path / "run"), credit_model, credit_data)
+    same_table(repaired.certificates, certified_run.certificates)
+    update_run(repaired, tmp_path / "run")
+    read = load_run(tmp_path / "run")
+    assert list(read.metrics["repairs"]) == list(certified_run.metrics["attacks"])
+    assert read.metrics["certificates"] == json.loads(
+        json.dumps(certified_run.metrics["certificates"])
+    )
+    same_table(read.certificates, certified_run.certificates)
+
+
+def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit_data, credit_model):
+    table = certified_run.certificates
+    at_epsilon = table[(table["epsilon"] == 0.08) & (table["claim"] == "accurate_fair")]
+    index = at_epsilon["seed"].tolist()
+    alone = certify(
+        credit_model,
+        credit_data.test.x[index],
+        credit_data.test.y[index],
+        rafair.Counterparts.of(credit_data.schema),
+        rafair.PerturbationSpace.of(credit_data.schema, 0.08),
+        300,
+    )
+    words = {1: "proved", -1: "broken", 0: "undecided"}
+    assert [words[status] for status in alone.status.tolist()] == at_epsilon["status"].tolist()
+    worked_on = at_epsilon["nodes"].to_numpy() > 0
+    assert worked_on.any()
+    assert (alone.nodes.numpy()[worked_on] == at_epsilon["nodes"].to_numpy()[worked_on]).all()

@@ -192,9 +192,14 @@ def test_the_manifest_counts_the_gradients_of_every_mode(credit_run, credit_data
     problem = seeds.model, seeds.x, seeds.y, seeds.counterparts, plan.space(credit_data.schema)
     for name, attack in plan.families()["rafair"].items():
         result = attack.run(*problem)
+        before, after = (
+            seeds.judged(name, points.unsqueeze(0)).verdict.cells
+            for points in (seeds.x, result.x_adv)
+        )
         assert credit_run.manifest["cost"][name] == {
             "gradients": result.n_gradients,
             "forwards": 0,
+            "changed": int((before != after).sum()),
         }
         assert 0 < result.n_gradients <= 24 * 3 * (106 + 2)
     assert list(credit_run.manifest["cost"]) == MODES

@@ -1,20 +1,161 @@
 import json
 
+import pandas as pd
 import pytest
 
+from rafair import load_run
+from rafair.auditing import certifying
+
 SMALL = ("--seeds", "6", "--counterparts", "12", "--max-nodes", "200")
+NAMES = {"R-AF": "accurate_fair", "R-ACC": "accurate", "R-IF": "fair"}
+CERTIFIED = ["certificates.json", "certificates.parquet", "manifest.json"]
+
+
+def files_of(run):
+    return sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
+
+
+def epsilons(*values):
+    return [part for value in values for part in ("--epsilon", value)]
+
+
+def lines_of(run, name):
+    return [line.split() for line in run.out.splitlines() if line.startswith(name)]
 
 
 def test_it_prints_the_bounds_and_writes_them(rafair, tmp_path):
     run = rafair("certify", "credit", *SMALL, "--epsilon", "0.02", "--out", "run")
     assert (run.code, run.err) == (0, "")
     found = json.loads((tmp_path / "run" / "certificates.json").read_text())
-    assert (found["dataset"], found["n_seeds"], found["epsilon"]) == ("credit", 6, 0.02)
-    for name, claim in (("R-AF", "accurate_fair"), ("R-ACC", "accurate"), ("R-IF", "fair")):
-        (line,) = (line for line in run.out.splitlines() if line.startswith(name))
-        assert f"{found['claims'][claim]['proved']:.3f}" in line
+    (point,) = found["curve"]
+    assert (found["dataset"], found["n_seeds"], point["epsilon"]) == ("credit", 6, 0.02)
+    for name, claim in NAMES.items():
+        (line,) = lines_of(run, name)
+        rates = point["claims"][claim]
+        shown = [f"{rates[word]:.3f}" for word in ("proved", "undecided", "broken")]
+        assert line[:5] == [name, "0.02", *shown]
+    assert files_of(tmp_path / "run") == CERTIFIED
     assert all(len(line) <= 80 for line in run.out.splitlines())
     assert "run/certificates.json" in run.out
+
+
+def test_several_epsilons_make_a_curve_in_order_with_a_figure(rafair, tmp_path):
+    given = epsilons("0.05", "0.01", "0.05", "0.02")
+    run = rafair("certify", "credit", *SMALL, *given, "--out", "run")
+    assert (run.code, run.err) == (0, "")
+    assert files_of(tmp_path / "run") == sorted([*CERTIFIED, "figures/robustness.svg"])
+    found = json.loads((tmp_path / "run" / "certificates.json").read_text())
+    assert [point["epsilon"] for point in found["curve"]] == [0.01, 0.02, 0.05]
+    for name, claim in NAMES.items():
+        shown = [line[1:3] for line in lines_of(run, name)]
+        proved = [f"{point['claims'][claim]['proved']:.3f}" for point in found["curve"]]
+        assert shown == [list(pair) for pair in zip(("0.01", "0.02", "0.05"), proved, strict=True)]
+    assert all(len(line) <= 80 for line in run.out.splitlines())
+    table = pd.read_parquet(tmp_path / "run" / "certificates.parquet")
+    assert table.groupby(["epsilon", "claim"]).size().tolist() == [6] * 9
+    assert "R-ACC</text>" in (tmp_path / "run" / "figures" / "robustness.svg").read_text()
+
+
+def test_one_epsilon_twice_is_one(rafair, tmp_path):
+    given = epsilons("0.02", "0.02")
+    assert rafair("certify", "credit", *SMALL, *given, "--quiet", "--out", "run").code == 0
+    found = json.loads((tmp_path / "run" / "certificates.json").read_text())
+    assert [point["epsilon"] for point in found["curve"]] == [0.02]
+    assert files_of(tmp_path / "run") == CERTIFIED
+
+
+def test_without_an_epsilon_it_is_a_twentieth(rafair, tmp_path):
+    assert rafair("certify", "credit", *SMALL, "--quiet", "--out", "run").code == 0
+    found = json.loads((tmp_path / "run" / "certificates.json").read_text())
+    assert [point["epsilon"] for point in found["curve"]] == [0.05]
+
+
+def test_only_the_named_claims_are_certified_and_shown(rafair, tmp_path):
+    given = ("--claim", "fair", "--claim", "accurate", "--epsilon", "0.01", "--epsilon", "0.02")
+    run = rafair("certify", "credit", *SMALL, *given, "--out", "run")
+    assert run.code == 0
+    assert (len(lines_of(run, "R-AF")), len(lines_of(run, "R-ACC"))) == (0, 2)
+    table = pd.read_parquet(tmp_path / "run" / "certificates.parquet")
+    assert {*table["claim"]} == {"fair", "accurate"}
+
+
+def test_after_no_time_at_all_everything_is_undecided_and_said_to_be(rafair, tmp_path):
+    run = rafair("certify", "credit", *SMALL, "--max-seconds", "1e-9", "--out", "run")
+    assert (run.code, run.err) == (0, "")
+    assert "Stopped after 1e-09 s; what was left is undecided." in run.out
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["stopped"] is True
+    for name in NAMES:
+        assert lines_of(run, name) == [[name, "0.05", "0.000", "1.000", "0.000", "0.000-1.000"]]
+
+
+def test_time_enough_stops_nothing(rafair, tmp_path):
+    run = rafair("certify", "credit", *SMALL, "--max-seconds", "1000", "--out", "run")
+    assert "Stopped" not in run.out
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["stopped"] is False
+
+
+def test_the_models_accuracy_stands_beside_the_majority_share(rafair, audit):
+    for run in (rafair("certify", "credit", *SMALL), audit()):
+        (line,) = (line for line in run.out.splitlines() if "majority share" in line)
+        assert line.startswith("On the whole test split: accuracy 0.")
+
+
+@pytest.fixture
+def certified(audit):
+    return lambda *given: audit("--certify", "--max-nodes", "50", *given)
+
+
+def test_an_audit_with_certificates_shows_and_writes_them(certified, rafair, tmp_path):
+    run = certified("--attack", "ensemble", "--attack", "rafair-ff", "--out", "run")
+    assert (run.code, run.err) == (0, "")
+    files = {"certificates.parquet", "figures/robustness.svg"}
+    assert files <= {*files_of(tmp_path / "run")}
+    stored = load_run(tmp_path / "run")
+    found = stored.metrics["certificates"]
+    assert found["conflicts"] == 0
+    assert len(stored.certificates) == 8 * 4 * 3
+    for name, claim in NAMES.items():
+        shown = [line[2] for line in lines_of(run, name) if len(line) == 6]
+        assert shown == [f"{point['claims'][claim]['proved']:.3f}" for point in found["curve"]]
+    assert "Which member of ensemble broke whom?" in run.out
+    assert "What is proved" in (tmp_path / "run" / "report.html").read_text()
+    assert any(
+        "proved" in line for line in run.out.splitlines() if line.startswith(("The", "That"))
+    )
+    assert all(len(line) <= 80 for line in run.out.splitlines())
+
+
+def test_an_audit_without_certificates_writes_none(audit, tmp_path):
+    assert audit("--quiet", "--out", "run").code == 0
+    assert load_run(tmp_path / "run").certificates is None
+    assert "What is proved" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_certificates_survive_repair_and_report(certified, rafair, tmp_path):
+    assert certified("--attack", "rafair-ff", "--quiet", "--out", "run").code == 0
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in files_of(tmp_path / "run")}
+    assert rafair("repair", "run", "--quiet").code == 0
+    assert files_of(tmp_path / "run") == list(before)
+    for name in ("certificates.parquet", "figures/robustness.svg"):
+        assert (tmp_path / "run" / name).read_bytes() == before[name]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "What is proved" in page
+    assert rafair("report", "run", "--quiet").code == 0
+    assert (tmp_path / "run" / "report.html").read_text() == page
+
+
+def test_the_number_of_boxes_reaches_the_audit(certified, tmp_path, monkeypatch):
+    given = []
+    run = certifying.certify_curve
+
+    def noting(*arguments, **options):
+        given.append(arguments[5])
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(certifying, "certify_curve", noting)
+    assert certified("--attack", "rafair-ff", "--quiet", "--out", "run").code == 0
+    assert set(given) == {50}
+    assert load_run(tmp_path / "run").manifest["max_nodes"] == 50
 
 
 def test_quiet_prints_nothing(rafair, tmp_path):
@@ -28,7 +169,14 @@ def test_quiet_prints_nothing(rafair, tmp_path):
     [
         (("nobody",), "unknown dataset 'nobody'"),
         (("credit", "--epsilon", "-1"), "epsilon must be finite and not negative"),
+        (("credit", "--epsilon", "nan"), "epsilon must be finite and not negative"),
+        (("credit", *epsilons("0.1", "-1")), "epsilon must be finite and not negative, not -1"),
+        (("credit", "--epsilon", "wide"), "Invalid value for '--epsilon'"),
         (("credit", "--max-nodes", "0"), "max_nodes must be a whole number, 1 or more"),
+        (("credit", "--max-seconds", "0"), "max_seconds must be above 0, not 0"),
+        (("credit", "--max-seconds", "-1"), "max_seconds must be above 0, not -1"),
+        (("credit", "--max-seconds", "nan"), "max_seconds must be above 0, not nan"),
+        (("credit", "--claim", "kind"), "unknown claim 'kind'; use accurate_fair, accurate, fair"),
         (("credit", "--seeds", "many"), "--seeds takes a whole number or 'all', not 'many'"),
         (("credit", "--setting", "ideal"), "unknown setting 'ideal'"),
         (("credit", "--model", "none.safetensors"), "no such model file"),

@@ -44,6 +44,8 @@ AUDIT_ERRORS = [
     (["--random-state", "-1"], "random_state must be a whole number, 0 or more"),
     (["--batch-size", "0"], "batch_size must be a whole number, 1 or more"),
     (["--batch-size", "large"], "--batch-size takes a whole number or 'auto'"),
+    (["--certify", "--max-nodes", "0"], "max_nodes must be a whole number, 1 or more"),
+    (["--max-nodes", "few"], "Invalid value for '--max-nodes'"),
     (["--sensitive", "religion"], "no column 'religion'; the features are"),
     (["--sensitive", "risk"], "no column 'risk'; the features are"),
     (["--sensitive", ""], "--sensitive takes names separated by commas"),

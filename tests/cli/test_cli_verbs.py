@@ -12,8 +12,9 @@ from rafair.datasets import benchmark_names
 AUDIT_OPTIONS = [
     *("model", "out", "seeds", "attack", "steps", "step-size", "epsilon", "loss", "setting"),
     *("select", "sensitive", "counterparts", "random-state", "device", "batch-size"),
-    *("fail-under", "quiet"),
+    *("certify", "max-nodes", "fail-under", "quiet"),
 ]
+VERBS = ("audit", "certify", "repair", "report", "reproduce", "train", "datasets")
 
 RUN_FILES = [
     "figures",
@@ -39,7 +40,7 @@ def own_copy(finished_run, tmp_path):
 def test_help_lists_every_command(rafair):
     shown = rafair("--help")
     assert (shown.code, shown.err) == (0, "")
-    for verb in ("audit", "repair", "report", "reproduce", "train", "datasets"):
+    for verb in VERBS:
         assert sum(line.split()[:1] == [verb] for line in shown.out.splitlines()) == 1
 
 
@@ -47,7 +48,7 @@ def test_no_argument_at_all_prints_the_same_help(rafair):
     assert rafair() == rafair("--help")
 
 
-@pytest.mark.parametrize("verb", ["audit", "repair", "report", "reproduce", "train", "datasets"])
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_explains_itself(rafair, verb, flag):
     shown = rafair(verb, flag)

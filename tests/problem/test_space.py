@@ -191,3 +191,28 @@ def test_a_space_without_meaning_is_refused(parameters, message):
 def test_an_unknown_setting_is_refused(credit):
     with pytest.raises(rafair.InvalidInput, match="unknown setting 'loose'; use paper or feasible"):
         PerturbationSpace.of(credit.schema, setting="loose")
+
+
+@given(case=spaces())
+def test_nobody_moves_further_than_the_reach(case):
+    space, origin, _ = case
+    low, high = space.bounds(origin)
+    reach = space.reach(origin)
+    assert reach.shape == (origin.shape[1],)
+    assert reach.dtype == origin.dtype
+    assert (torch.maximum(high - origin, origin - low) <= reach + 1e-6).all()
+
+
+@given(case=spaces())
+def test_somebody_at_an_end_of_the_domain_moves_as_far_as_the_reach(case):
+    space, origin, _ = case
+    free = PerturbationSpace(space.epsilon, space.perturbable)
+    bottom = torch.zeros_like(origin)
+    assert torch.equal(free.reach(origin), free.bounds(bottom)[1][0])
+
+
+def test_the_reach_is_the_radius_or_the_width_of_the_domain_and_none_where_nothing_moves():
+    space = PerturbationSpace(
+        [0.1, INF, 0.5, 0.2], [True, True, True, False], lower=-1.0, upper=[1.0, 3.0, -0.75, 1.0]
+    )
+    assert space.reach(torch.zeros(2, 4).double()).tolist() == [0.1, 4.0, 0.25, 0.0]

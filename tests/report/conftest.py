@@ -18,6 +18,21 @@ def repaired_run(plain_run):
     return repair_run(plain_run, baseline("credit"), load_dataset("credit"))
 
 
+@pytest.fixture(scope="session")
+def certified_run():
+    return audit(
+        baseline("credit"),
+        load_dataset("credit"),
+        ["rafair", "ensemble"],
+        n_seeds=16,
+        steps=2,
+        step_size=0.1,
+        counterparts=12,
+        certify=True,
+        max_nodes=50,
+    )
+
+
 SCRIPT = "<script>alert(1)</script>"
 QUOTES = "it's \"quoted\" & 'more'"
 MATHS = "$x^2$"

@@ -4,10 +4,13 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from rafair.report.words import answer, headline_attack, percent, warnings
+from rafair import audit, baseline, load_dataset, wrap
+from rafair.report.words import answer, headline_attack, percent, quality, warnings
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,43 @@ def test_a_fair_model_is_called_one(run):
     assert answer(run)[3] == "Before any attack no sensitive attribute changes a decision."
 
 
+def shares(proved, broken):
+    return {"proved": proved, "broken": broken, "undecided": 1 - proved - broken}
+
+
+def certified(run, *shares_of_each_epsilon):
+    """The run with certificates of R-AF; under attack a quarter is left."""
+    curve = [
+        {"epsilon": 0.1 * (place + 1), "claims": {"accurate_fair": each}}
+        for place, each in enumerate(shares_of_each_epsilon)
+    ]
+    certificates = {"curve": curve, "conflicts": 0}
+    return replace(run, metrics={**run.metrics, "certificates": certificates})
+
+
+def test_what_is_proved_and_what_is_not_broken_enclose_the_truth(run):
+    assert answer(certified(run, shares(0.6, 0.1), shares(0.125, 0.7)))[3] == (
+        "The true share lies between 12.5 %, which are proved, and 25.0 %: for each of the others "
+        "an example shows that they break."
+    )
+    assert answer(certified(run, shares(0.125, 0.8)))[3] == (
+        "The true share lies between 12.5 %, which are proved, and 20.0 %: for each of the others "
+        "an example shows that they break."
+    )
+
+
+@pytest.mark.parametrize("broken", [0.75, 0.7])
+def test_where_the_two_bounds_meet_the_truth_is_known(run, broken):
+    assert answer(certified(run, shares(0.25, broken)))[3] == (
+        "That 25 % are decided rightly under every such change is proved; for each of the others "
+        "an example shows that they are not."
+    )
+
+
+def test_a_run_without_certificates_says_nothing_about_proofs(run):
+    assert not any("proved" in sentence for sentence in answer(run))
+
+
 def test_a_single_sensitive_attribute_is_named_without_comparison(run):
     del run.metrics["by_sensitive"]["sex"]
     assert answer(run)[3] == (
@@ -150,6 +190,96 @@ def test_a_model_no_better_than_the_majority_is_warned_of(run):
     assert any("always predicting the most frequent class (0.700)" in w for w in warnings(run))
     run.manifest["model"].update(accuracy=0.8, majority_share=0.7)
     assert not any("most frequent class" in warning for warning in warnings(run))
+
+
+ONE_CLASS = "The model predicts one class for everybody"
+BLIND = "every gradient is exactly zero"
+USELESS = "changed no seed's cell: it shows nothing about the model"
+
+
+class Step(nn.Module):
+    """Two classes, and a gradient that is zero everywhere."""
+
+    def forward(self, x):
+        score = (x[:, 2] > 0.3).to(x.dtype) + 0 * x[:, 0]
+        return torch.stack([score, 1 - score], dim=1)
+
+
+class Constant(nn.Module):
+    """One class for everybody, with gradients."""
+
+    def forward(self, x):
+        return torch.stack([x[:, 2], 9 + x[:, 3]], dim=1)
+
+
+def warned(module, **options):
+    model = wrap(module, output="logits")
+    small = {"attacks": "pgd", "n_seeds": 12, "steps": 2, "step_size": 0.1, "counterparts": 4}
+    found = warnings(audit(model, load_dataset("credit"), **{**small, **options}))
+    return [any(kind in warning for warning in found) for kind in (ONE_CLASS, BLIND, USELESS)]
+
+
+def test_a_constant_model_is_warned_of():
+    assert warned(Constant()) == [True, False, True]
+
+
+def test_a_model_without_gradients_is_warned_of():
+    assert warned(Step()) == [False, True, True]
+    assert warned(Step(), attacks="ensemble")[1]
+
+
+def test_an_attack_that_changes_nothing_is_warned_of():
+    module = baseline("credit").module
+    assert warned(module, epsilon=1e-9) == [False, False, True]
+    assert warned(module, epsilon=0.0) == [False, False, False]
+    assert warned(module, steps=0) == [False, False, False]
+
+
+def test_an_ordinary_run_has_none_of_these_warnings():
+    module = baseline("credit").module
+    assert warned(module) == [False, False, False]
+    assert warned(module, attacks=["ensemble", "rafair-ff"]) == [False, False, False]
+
+
+def test_each_attack_that_changed_nothing_is_named(run):
+    run.manifest["cost"] = {"pgd": {"changed": 0}, "acg": {"changed": 2}, "adf": {"changed": 0}}
+    named = [warning for warning in warnings(run) if USELESS in warning]
+    assert named == [f"{name} {USELESS}." for name in ("pgd", "adf")]
+
+
+@pytest.mark.parametrize(("share", "says"), [(0.04, None), (0.05, "At 5 % of"), (1.0, "At 100 %")])
+def test_gradients_that_are_zero_are_warned_of_from_a_twentieth_on(run, share, says):
+    run.manifest["zero_gradients"] = share
+    found = [warning for warning in warnings(run) if BLIND in warning]
+    assert [warning.startswith(says) for warning in found] == ([] if says is None else [True])
+
+
+def test_a_run_of_an_earlier_version_has_no_such_warnings(run):
+    for name in ("zero_gradients", "max_nodes"):
+        run.manifest.pop(name, None)
+    run.manifest["model"].pop("predicted_classes")
+    for spent in run.manifest["cost"].values():
+        del spent["changed"]
+    kinds = (ONE_CLASS, BLIND, USELESS)
+    assert not any(kind in warning for kind in kinds for warning in warnings(run))
+
+
+def test_a_proof_that_an_attack_contradicted_is_warned_of(run):
+    whole = certified(run, shares(0.5, 0.5))
+    assert not any("a certificate is wrong" in warning for warning in warnings(whole))
+    whole.metrics["certificates"]["conflicts"] = 3
+    assert any(
+        warning.startswith("3 seeds are proved and were broken all the same")
+        for warning in warnings(whole)
+    )
+
+
+def test_the_accuracy_stands_beside_that_of_a_constant_model(run):
+    figures = {"accuracy": 0.8125, "majority_share": 0.7, "balanced_accuracy": 0.75}
+    run.manifest["model"].update(figures)
+    assert quality(run.manifest) == (
+        "On the whole test split: accuracy 0.812, majority share 0.700, balanced accuracy 0.750."
+    )
 
 
 def test_a_sample_of_counterparts_is_warned_of(run):
