@@ -233,7 +233,7 @@ def test_shards_do_not_change_what_is_certified(curve, credit_data, credit_model
     assert again.metrics == curve.metrics
     assert again.instances["nodes"].tolist() == curve.instances["nodes"].tolist()
     assert seen[0] == ("accurate", 0, 36)
-    assert seen[-1] == ("fair", 36, 36)
+    assert seen[-1] == ("table", 36, 36)
 
 
 def test_no_attack_of_a_certified_audit_gets_below_what_is_proved(certified_run):
@@ -295,6 +295,14 @@ def test_a_proof_that_an_attack_contradicts_is_counted(credit_data, credit_model
     )
     broken = run.metrics["attacks"]["rafair"]["r_af"]
     assert run.metrics["certificates"]["conflicts"] == round(8 * (1 - broken)) > 0
+
+
+def test_a_budget_without_meaning_is_refused_before_anything_is_attacked(
+    credit_data, credit_model, monkeypatch
+):
+    monkeypatch.setattr(conductor, "_attacked", lambda *_: pytest.fail("it was attacked"))
+    with pytest.raises(rafair.InvalidInput, match="max_nodes must be a whole number"):
+        rafair.audit(credit_model, credit_data, n_seeds=4, certify=True, max_nodes=0)
 
 
 def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import rafair
 from rafair.certificates import Certificate, certify
@@ -54,6 +55,25 @@ def test_who_is_fair_but_does_not_stay_so_is_broken_by_somebody_else(make_proble
         assert (found.witness[becomes] != problem.x[becomes]).any(dim=1).all()
         moved += int(becomes.sum())
     assert moved >= 10
+
+
+@pytest.mark.parametrize("influence", [0.05, 1e-4, 0.0])
+def test_where_everybody_turns_on_the_way_somebody_turns_first(influence):
+    layer = nn.Linear(2, 2, dtype=torch.float64)
+    layer.weight.data = torch.tensor([[0.0, 0.0], [1.0, influence]], dtype=torch.float64)
+    layer.bias.data = torch.tensor([0.0, -0.5], dtype=torch.float64)
+    model = rafair.wrap(nn.Sequential(layer), output="logits")
+    x, y = torch.tensor([[0.3, 0.0], [0.7, 1.0]], dtype=torch.float64), torch.tensor([0, 1])
+    people = rafair.Counterparts.product([1], [[0.0, 1.0]])
+    space = rafair.PerturbationSpace(0.4, [True, False])
+    found = certify(model, x, y, people, space, prove="fair")
+    if influence == 0:
+        assert found.status.tolist() == [UNDECIDED] * 2
+        return
+    assert found.status.tolist() == [BROKEN] * 2
+    assert (found.witness[:, 0] <= 0.5).all()
+    assert (found.witness[:, 0] >= 0.5 - influence).all()
+    assert torch.equal(found.witness_counterpart[:, 1], 1 - x[:, 1])
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -160,6 +160,16 @@ def test_spaces_that_do_not_lie_inside_one_another_are_refused(mixed):
             curve_of(mixed, spaces)
 
 
+def test_no_space_and_spaces_with_other_possible_values_are_refused(mixed):
+    with pytest.raises(rafair.InvalidInput, match="at least one space"):
+        curve_of(mixed, [])
+    free = mixed.space.perturbable
+    on_lattice = rafair.PerturbationSpace(0.25, free, lattice=[0.3] * 6)
+    x = torch.where(free, (mixed.x / 0.3).round().clamp_max(3) * 0.3, mixed.x)
+    with pytest.raises(rafair.InvalidInput, match="the same possible values"):
+        curve_of(mixed.but(x=x), [rafair.PerturbationSpace(0.2, free), on_lattice])
+
+
 def test_what_certify_refuses_is_refused_here_too(mixed):
     spaces = spaces_of(mixed)
     with pytest.raises(rafair.InvalidInput, match="unknown claim 'kind'"):

@@ -114,3 +114,22 @@ def test_it_stands_for_the_model_in_everything_else(rows):
     assert isinstance(leaky, rafair.models.Classifier)
     assert (leaky.access, leaky.dtype, leaky.device) == ("gradient", torch.float32, model.device)
     assert leaky.digest() == model.digest()
+
+
+def dropped(z):
+    """Call ReLU for what it does to its argument."""
+    z.relu_()
+    return z
+
+
+def by_name(z):
+    return torch.relu(input=z)
+
+
+@pytest.mark.parametrize("relu", [dropped, by_name])
+def test_other_ways_to_call_relu_are_the_same(rows, relu):
+    model = rafair.wrap(Called(relu), output="logits")
+    assert torch.equal(LeakyGradient(model).scores(rows), model.scores(rows))
+    x = torch.tensor([[2.0, -3.0, 0.0]], dtype=torch.float64)
+    leaky = LeakyGradient(rafair.wrap(Rectified(relu), output="logits"), 0.05)
+    torch.testing.assert_close(slopes(leaky, x), torch.tensor([[1.0, 0.05, 0.05]]).double())

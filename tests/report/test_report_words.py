@@ -19,10 +19,12 @@ from rafair.report.words import answer, headline_attack, percent, quality, warni
         (0.0, "0 %"),
         (1e-9, "under 1 %"),
         (0.004, "under 1 %"),
+        (0.005, "under 1 %"),
         (0.01, "1 %"),
         (0.5, "50 %"),
         (0.625, "62 %"),
         (0.99, "99 %"),
+        (0.995, "over 99 %"),
         (0.996, "over 99 %"),
         (1 - 1e-9, "over 99 %"),
         (1.0, "100 %"),
@@ -245,6 +247,17 @@ def test_each_attack_that_changed_nothing_is_named(run):
     run.manifest["cost"] = {"pgd": {"changed": 0}, "acg": {"changed": 2}, "adf": {"changed": 0}}
     named = [warning for warning in warnings(run) if USELESS in warning]
     assert named == [f"{name} {USELESS}." for name in ("pgd", "adf")]
+
+
+def test_a_family_of_which_one_mode_changes_something_is_not_warned_of(run):
+    modes = ("rafair-tb", "rafair-ff", "rafair-fb")
+    run.manifest["plan"]["epsilon"] = 0.1
+    for changed, expected in (((0, 5, 0), []), ((0, 0, 0), [f"rafair {USELESS}."])):
+        run.manifest["cost"] = {
+            name: {"gradients": 1, "forwards": 0, "changed": count}
+            for name, count in zip(modes, changed, strict=True)
+        }
+        assert [warning for warning in warnings(run) if USELESS in warning] == expected
 
 
 @pytest.mark.parametrize(("share", "says"), [(0.04, None), (0.05, "At 5 % of"), (1.0, "At 100 %")])

@@ -100,7 +100,7 @@ def _corner(
     network: ReluNetwork, low: Tensor, high: Tensor, y: Tensor, counterparts: Counterparts
 ) -> Tensor:
     """Return the corner of Δ where the bound over the hull of I(v) × Δ is least, in x's type."""
-    hull_low, hull_high = low.to(torch.float64), high.to(torch.float64)
+    hull_low, hull_high = (bound.to(torch.float64, copy=True) for bound in (low, high))
     values = counterparts.grid.to(hull_low)
     for place, column in enumerate(counterparts.columns):
         hull_low[:, column] = torch.minimum(hull_low[:, column], values[:, place].min())

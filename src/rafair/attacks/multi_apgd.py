@@ -117,7 +117,7 @@ class MultiAPGD:
         -------
         AttackResult with ``x_adv`` (n, d), inside Δ around ``x``: the point where the largest loss
         over I(v) is largest. Cost: per start, ``steps`` gradients of n rows and ``steps + 1``
-        forward passes of n·(m + 1) rows.
+        forward passes of n·(m + 1) rows, one more each where there are several.
 
         Raises
         ------

@@ -111,7 +111,8 @@ def certify_seeds(
     epsilons : sequence of float, optional
         Several ε, in any order, in place of the plan's.
     max_seconds : float, optional
-        Stop after this time; what is left is undecided, and the manifest says so.
+        Stop after this time, once the claim that is worked on is done for up to 256 instances; what
+        is left is undecided, and the manifest says so.
     on_progress : callable
         Called with the claim, and how many instances of how many are done.
 
@@ -187,7 +188,7 @@ def curves_of(
                 stopped = True
             done += len(rows)
         shards.append(shard)
-    on_progress(ORDER[-1], done, total)
+    on_progress("table", done, total)
     found = {
         claim: [
             Certificate.join([shard[claim][place] for shard in shards])

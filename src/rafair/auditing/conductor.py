@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.certifying import Curves, curves_of
-from rafair.auditing.plan import Plan, Select
+from rafair.auditing.plan import Plan, Select, check_whole
 from rafair.auditing.result import AuditResult
 from rafair.auditing.rows import Row, join
 from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent, zero_gradients
@@ -124,6 +124,7 @@ def audit(
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = checked_model(_on_device(model, device), data)
+    check_whole("max_nodes", max_nodes, 1)
     if certify:
         relu_network(model)
     seeds = Seeds.chosen(model, data, plan)

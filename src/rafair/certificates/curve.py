@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import torch
+
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
 from rafair.certificates.certifying import MAX_NODES, Certificate, Property, certify
 from rafair.errors import InvalidInput
+from rafair.problem import check_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +56,13 @@ def certify_curve(
     Raises
     ------
     InvalidInput
-        See ``certify``; also if a space does not lie inside the next.
+        See ``certify``; also if a space does not lie inside the next, or has another lattice.
     """
+    if not spaces:
+        raise InvalidInput("a curve needs at least one space")
+    check_problem(model, x, y, counterparts, spaces[0])
+    if any(not torch.equal(space.spacing(x), spaces[0].spacing(x)) for space in spaces):
+        raise InvalidInput("a curve needs spaces with the same possible values")
     bounds = [space.bounds(x) for space in spaces]
     for (low, high), (lower, higher) in itertools.pairwise(bounds):
         if bool((lower > low).any()) or bool((higher < high).any()):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LeakyGradient"]
 
-RELUS = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
+IN_PLACE = (torch.relu_, Tensor.relu_)
+RELUS = (functional.relu, torch.relu, Tensor.relu, *IN_PLACE)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class _LeakyBackward(TorchFunctionMode):
     ) -> Any:
         if func not in RELUS:
             return func(*args, **(kwargs or {}))
-        x = args[0]
-        idle = x.clamp_max(0)
-        return x.clamp_min(0) + self.slope * (idle - idle.detach())
+        options = kwargs or {}
+        x = args[0] if args else options["input"]
+        before = x.clone()
+        idle = before.clamp_max(0)
+        after = before.relu() + self.slope * (idle - idle.detach())
+        in_place = func in IN_PLACE or any(args[1:]) or options.get("inplace", False)
+        return x.copy_(after) if in_place else after

@@ -96,7 +96,7 @@ def members_tables(run: AuditResult) -> list[Table]:
 
 def _member_row(member: dict[str, Any]) -> tuple[str, ...]:
     if member["skipped"]:
-        return (f"{member['name']} (skipped: {member['skipped']})", "", "", "", "")
+        return (f"{member['name']} (skipped)", "", "", "", "")
     counts = (member["tried"], len(member["broken"]), member["gradients"], member["forwards"])
     return (member["name"], *(f"{count:,}" for count in counts))
 

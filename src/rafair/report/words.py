@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rafair.attacks.registry import variants_of
+
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
 
@@ -16,9 +18,9 @@ __all__ = ["answer", "headline_attack", "percent", "quality", "warnings"]
 def percent(share: float) -> str:
     """Return a percentage that never rounds something to nothing, or nearly all to all."""
     value = 100 * share
-    if 0 < value < 0.5:
+    if 0 < value <= 0.5:
         return "under 1 %"
-    if 99.5 < value < 100:
+    if 99.5 <= value < 100:
         return "over 99 %"
     return f"{value:.0f} %"
 
@@ -137,11 +139,12 @@ def warnings(run: AuditResult) -> list[str]:
             "zero: attacks that follow gradients are blind there, and what they do not break may "
             "not be robust. Use --attack ensemble or --certify."
         )
-    found += [
-        f"{name} changed no seed's cell: it shows nothing about the model."
-        for name, cost in run.manifest["cost"].items()
-        if cost.get("changed") == 0 and run.manifest["plan"]["epsilon"] > 0
-    ]
+    if run.manifest["plan"]["epsilon"] > 0:
+        found += [
+            f"{family} changed no seed's cell: it shows nothing about the model."
+            for family, changed in _changed(run.manifest["cost"]).items()
+            if changed == 0
+        ]
     if run.metrics.get("certificates", {}).get("conflicts"):
         found.append(
             f"{run.metrics['certificates']['conflicts']} seeds are proved and were broken all the "
@@ -157,6 +160,16 @@ def warnings(run: AuditResult) -> list[str]:
             "Setting paper: codes of categories move by fractions, so a perturbed instance is not "
             "always a possible person; values are shown rounded to the nearest possible one."
         )
+    return found
+
+
+def _changed(cost: dict[str, Any]) -> dict[str, int]:
+    """Return how many cells each family of attacks changed, all of its modes together."""
+    found: dict[str, int] = {}
+    for name, entry in cost.items():
+        if "changed" in entry:
+            family = variants_of(name)[0].family
+            found[family] = found.get(family, 0) + entry["changed"]
     return found
 
 
