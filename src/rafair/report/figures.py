@@ -57,9 +57,11 @@ def _bands(curve: list[dict[str, Any]], start: Sequence[tuple[float, float] | No
         axes.fill_between(
             radii, proved, whole, color="#CC79A7", alpha=0.45, lw=0, label="undecided"
         )
-        axes.plot(radii, whole, "s-", color="#D55E00", ms=4, lw=1.2, label="not broken")
+        axes.plot(radii, whole, "s-", color="#D55E00", ms=8, mfc="none", lw=1.2, label="not broken")
         axes.plot(radii, proved, "o-", color="#0072B2", ms=4, lw=1.2, label="proved")
         axes.set(ylim=(-0.03, 1.03), title=CLAIMS[claim], xlabel="ε, share of the range")
+        axes.set_xlim(left=-0.03 * radii[-1])
+        axes.locator_params(axis="x", nbins=4)
         axes.grid(color="#dddddd", lw=0.8)
         axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
