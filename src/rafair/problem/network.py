@@ -61,7 +61,7 @@ def relu_network(model: Classifier) -> ReluNetwork:
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    layers = [layer for layer in _flattened(body) if not isinstance(layer, IDLE)]
+    layers = _merged([layer for layer in _flattened(body) if not isinstance(layer, IDLE)])
     linear = [layer for layer in layers[::2] if isinstance(layer, nn.Linear)]
     relus = [layer for layer in layers[1::2] if isinstance(layer, nn.ReLU)]
     if len(linear) != len(relus) + 1 or len(linear) + len(relus) != len(layers):
@@ -82,6 +82,23 @@ def _flattened(module: nn.Module) -> list[nn.Module]:
     if isinstance(module, nn.Sequential):
         return [layer for child in module for layer in _flattened(child)]
     return [module]
+
+
+def _merged(layers: list[nn.Module]) -> list[nn.Module]:
+    """Make one linear layer of two that follow one another, as scaling before a network does."""
+    merged: list[nn.Module] = []
+    for layer in layers:
+        before = merged[-1] if merged else None
+        if isinstance(layer, nn.Linear) and isinstance(before, nn.Linear):
+            weight = layer.weight.detach().to(torch.float64)
+            whole = nn.Linear(before.in_features, layer.out_features, dtype=torch.float64)
+            with torch.no_grad():
+                whole.weight.copy_(weight @ before.weight.detach().to(torch.float64))
+                whole.bias.copy_(torch.mv(weight, _bias(before)) + _bias(layer))
+            merged[-1] = whole.to(weight.device)
+        else:
+            merged.append(layer)
+    return merged
 
 
 def _bias(layer: nn.Linear) -> Tensor:

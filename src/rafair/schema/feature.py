@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
+from torch import Tensor
 
 from rafair.errors import InvalidInput
 
@@ -48,6 +50,15 @@ class Feature:
     decimals : int, optional
         Decimal places of a numeric feature, to which ``decode`` rounds; None keeps every bit that
         survives the two scalings.
+    columns : tuple of str
+        The 0/1 columns that stand for this feature in a frame, one per level in the order of
+        ``domain``; one column less where all of them being 0 means the first level. Empty for a
+        feature with a column of its own name.
+    epsilon, step : float, optional
+        Radius of Δ and length of a step in the *feasible* setting, as shares of the range; by
+        default those of the audit.
+    switch : bool
+        Whether Δ lets a categorical feature take another level in the *feasible* setting.
     """
 
     name: str
@@ -58,6 +69,10 @@ class Feature:
     perturbable: bool = True
     observed: tuple[float, ...] = ()
     decimals: int | None = None
+    columns: tuple[str, ...] = ()
+    epsilon: float | None = None
+    step: float | None = None
+    switch: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -73,8 +88,26 @@ class Feature:
                 f"feature {self.name!r}: the domain must be (low, high), two finite numbers with "
                 f"low <= high, not {self.domain!r}"
             )
+        self._check_columns()
+        for name in ("epsilon", "step"):
+            size = getattr(self, name)
+            if size is not None and not (np.isfinite(size) and size >= 0):
+                raise InvalidInput(
+                    f"feature {self.name!r}: {name} must be finite and not negative, not {size}"
+                )
         if self.sensitive and self.perturbable:
             object.__setattr__(self, "perturbable", False)
+
+    def _check_columns(self) -> None:
+        if not self.columns:
+            return
+        if not self.has_levels or len(self.domain) - len(self.columns) not in (0, 1):
+            raise InvalidInput(
+                f"feature {self.name!r}: {len(self.columns)} one-hot columns need a categorical "
+                f"feature of {len(self.columns)} levels, or of one more"
+            )
+        if len(set(self.columns)) != len(self.columns):
+            raise InvalidInput(f"feature {self.name!r}: a one-hot column occurs twice")
 
     def _is_range(self) -> bool:
         if len(self.domain) != 2 or not all(isinstance(end, int | float) for end in self.domain):
@@ -86,6 +119,16 @@ class Feature:
     def has_levels(self) -> bool:
         """Whether the domain is a list of levels rather than a range."""
         return self.kind in ("ordinal", "categorical")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns of a frame that hold this feature."""
+        return self.columns or (self.name,)
+
+    @property
+    def movable(self) -> bool:
+        """Whether Δ may move it in the *feasible* setting."""
+        return self.perturbable and (self.kind != "categorical" or self.switch)
 
     @property
     def low(self) -> float:
@@ -151,6 +194,54 @@ class Feature:
     def _complaint(self, column: pd.Series, at: npt.NDArray[np.bool_], what: str) -> str:
         row = int(np.flatnonzero(at)[0])
         return f"column {self.name!r}, row {row}: {shown(column.iloc[row])} {what}"
+
+    def read(self, frame: pd.DataFrame) -> pd.Series:
+        """Return this feature's values in a frame: its column, or the level that is hot.
+
+        Raises
+        ------
+        InvalidInput
+            If a column is missing, or a row of a one-hot group has no 1 or several.
+        """
+        lost = [name for name in self.sources if name not in frame.columns]
+        if lost:
+            raise InvalidInput(f"the table lacks the column {lost[0]!r}")
+        if not self.columns:
+            return frame[self.name]
+        hot = frame[list(self.columns)].apply(pd.to_numeric, errors="coerce")
+        numbers = hot.to_numpy(dtype=np.float64)
+        total = numbers.sum(axis=1)
+        spare = len(self.domain) - len(self.columns)
+        broken = ~np.isin(numbers, (0.0, 1.0)).all(axis=1) | (total > 1) | (total + spare < 1)
+        if broken.any():
+            row = int(np.flatnonzero(broken)[0])
+            raise InvalidInput(
+                f"feature {self.name!r}, row {row}: its one-hot columns "
+                f"{', '.join(map(repr, self.columns))} are not 0 and 1 with one 1"
+            )
+        codes = np.where(total == 0, 0, numbers.argmax(axis=1) + spare)
+        return pd.Series(pd.Index(self.domain).take(codes), index=frame.index, name=self.name)
+
+    def write(self, values: pd.Series) -> dict[str, pd.Series]:
+        """Return the frame's columns for this feature's values; the inverse of ``read``."""
+        if not self.columns:
+            return {self.name: values}
+        levels = self.domain[len(self.domain) - len(self.columns) :]
+        return {
+            name: (values == level).astype(np.int64)
+            for name, level in zip(self.columns, levels, strict=True)
+        }
+
+    def numbers(self, unit: Tensor) -> Tensor:
+        """Return the nearest possible values of unit-space numbers; codes for levels.
+
+        The same as ``decode`` for whole tensors: numbers outside [0, 1] become an end of the
+        domain. Shape and device are those of ``unit``; the type is float64.
+        """
+        raw = self.low + unit.to(torch.float64).clamp(0.0, 1.0) * self.span
+        if self.kind == "numeric":
+            return raw if self.decimals is None else torch.round(raw, decimals=self.decimals)
+        return raw.round()
 
     def decode(self, unit: Floats) -> pd.Series:
         """Return the nearest possible value of each number, in original units.

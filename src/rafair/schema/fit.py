@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rafair.errors import InvalidInput
@@ -15,7 +16,9 @@ from rafair.schema.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Column", "fit_schema", "levels_of"]
+__all__ = ["Column", "fit_feature", "fit_schema", "kind_of_column", "levels_of"]
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
 
 # Beyond this a text column is an identifier or free text, and its codes mean nothing.
 MAX_LEVELS = 200
@@ -30,6 +33,9 @@ class Column:
     """What a person says of a column; ``fit_schema`` reads the rest from the data.
 
     ``kind`` None means: inferred. ``levels`` gives an order to an ordinal or categorical column.
+    ``bounds`` is a range in place of the one seen. ``columns`` are the 0/1 columns of a one-hot
+    group. ``bins`` are edges: each bin between two of them stands in I(v) as its middle value.
+    ``perturbable`` None means: numeric and integer columns are.
     """
 
     name: str
@@ -37,6 +43,10 @@ class Column:
     unit: str = ""
     sensitive: bool = False
     levels: tuple[Level, ...] = ()
+    bounds: tuple[float | None, float | None] = (None, None)
+    columns: tuple[str, ...] = ()
+    bins: tuple[float, ...] = ()
+    perturbable: bool | None = None
 
 
 def fit_schema(
@@ -51,24 +61,65 @@ def fit_schema(
     """
     if frame.empty:
         raise InvalidInput("the table has no row")
-    return Schema(tuple(_feature(frame, column) for column in columns), label, classes)
+    return Schema(tuple(fit_feature(frame, column) for column in columns), label, classes)
 
 
-def _feature(frame: pd.DataFrame, column: Column) -> Feature:
+def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
+    """Describe one column of a complete table; see ``fit_schema``."""
+    if column.columns:
+        return _one_hot(frame, column)
     if column.name not in frame.columns:
         raise InvalidInput(f"the table has no column {column.name!r}")
     values = frame[column.name]
     if (missing := values.isna().to_numpy()).any():
         row = int(np.flatnonzero(missing)[0])
         raise InvalidInput(f"column {column.name!r}, row {row}: the cell is empty (NaN)")
-    kind = column.kind or _kind(values)
-    if kind in ("ordinal", "categorical"):
-        domain = column.levels or levels_of(values)
-        return Feature(column.name, kind, domain, column.unit, column.sensitive)
-    return _ranged(column, kind, values)
+    kind = column.kind or kind_of_column(values)
+    if kind not in ("ordinal", "categorical"):
+        return _ranged(column, kind, values)
+    if column.bounds != (None, None) or column.bins:
+        raise InvalidInput(f"column {column.name!r}: {kind} features have levels, no range or bins")
+    return Feature(
+        column.name,
+        kind,
+        column.levels or levels_of(values),
+        column.unit,
+        column.sensitive,
+        perturbable=kind == "categorical" if column.perturbable is None else column.perturbable,
+    )
 
 
-def _kind(values: pd.Series) -> Kind:
+def _one_hot(frame: pd.DataFrame, column: Column) -> Feature:
+    lost = [name for name in column.columns if name not in frame.columns]
+    if lost:
+        raise InvalidInput(f"the table has no column {lost[0]!r}")
+    levels = column.levels or _without_beginning(column)
+    hot = frame[list(column.columns)].apply(pd.to_numeric, errors="coerce")
+    if not column.levels and (hot.sum(axis=1) == 0).any():
+        levels = (f"no {column.name}", *levels)
+    feature = Feature(
+        column.name,
+        column.kind or "categorical",
+        levels,
+        column.unit,
+        column.sensitive,
+        perturbable=column.perturbable is not False,
+        columns=column.columns,
+    )
+    feature.read(frame)
+    return feature
+
+
+def _without_beginning(column: Column) -> tuple[str, ...]:
+    """Name the levels of a one-hot group: race_white becomes white in a feature called race."""
+    length = len(column.name) + 1
+    short = tuple(name[length:] for name in column.columns)
+    begun = all(name.startswith(column.name) for name in column.columns)
+    return short if begun and all(short) and len(set(short)) == len(short) else column.columns
+
+
+def kind_of_column(values: pd.Series) -> Kind:
+    """Return the kind that a column's type suggests."""
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return "categorical"
     return "integer" if pd.api.types.is_integer_dtype(values) else "numeric"
@@ -119,19 +170,41 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         raise InvalidInput(
             f"column {column.name!r} holds whole numbers beyond 2^53; are they identifiers? drop it"
         )
-    ends = np.array([numbers.min(), numbers.max()])
-    return Feature(
+    seen = (float(numbers.min()), float(numbers.max()))
+    ends = [own if own is not None else end for own, end in zip(column.bounds, seen, strict=True)]
+    whole = kind == "integer" and all(end == round(end) for end in ends)
+    feature = Feature(
         column.name,
         kind,
-        tuple(ends.astype(np.int64).tolist() if kind == "integer" else ends.tolist()),
+        tuple(int(end) for end in ends) if whole else tuple(ends),
         column.unit,
         column.sensitive,
-        observed=tuple(np.unique(numbers).tolist()),
+        perturbable=column.perturbable is not False,
+        observed=_axis(column, np.unique(numbers)),
         decimals=_decimals(numbers) if kind == "numeric" else None,
     )
+    feature.encode(values)
+    return feature
 
 
-def _decimals(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int | None:
+def _axis(column: Column, seen: Numbers) -> tuple[float, ...]:
+    """Return the values of I(v): those seen, or of each bin that one next to its middle."""
+    if not column.bins:
+        return tuple(seen.tolist())
+    edges = np.asarray(column.bins, dtype=np.float64)
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise InvalidInput(f"column {column.name!r}: bins must be two or more growing edges")
+    if seen[0] < edges[0] or seen[-1] > edges[-1]:
+        raise InvalidInput(
+            f"column {column.name!r}: values run from {seen[0]:g} to {seen[-1]:g}, "
+            f"the bins from {edges[0]:g} to {edges[-1]:g}"
+        )
+    places = np.clip(np.searchsorted(edges, seen, side="right") - 1, 0, len(edges) - 2)
+    groups = (seen[places == place] for place in range(len(edges) - 1))
+    return tuple(float(group[len(group) // 2]) for group in groups if len(group))
+
+
+def _decimals(numbers: Numbers) -> int | None:
     for decimals in range(MAX_DECIMALS + 1):
         if np.array_equal(numbers, np.round(numbers, decimals)):
             return decimals

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,16 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 from rafair.schema.feature import Feature, Level, shown
+from rafair.schema.frames import as_pandas
+from rafair.schema.relations import Relation, parse_relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["Schema"]
+
+# Unit-space distance below which two values are one.
+SLACK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -32,21 +39,77 @@ class Schema:
     classes : tuple
         The label's values; class i is predicted by score i. With two classes the positive one is
         the second, so that y = 1 means positive.
+    relations : tuple of str
+        What holds between the columns of every possible person; see ``parse_relation``.
+    doubts : tuple of str
+        What ``infer`` was unsure of.
     """
 
     features: tuple[Feature, ...]
     label: str
     classes: tuple[Level, ...]
+    relations: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        names = [*self.names, self.label]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        claims = [name for f in self.features for name in {f.name, *f.sources}]
+        twice = sorted(n for n, times in Counter([*claims, self.label]).items() if times > 1)
         if twice:
             raise InvalidInput(f"schema: column {twice[0]!r} occurs more than once")
         if len(self.classes) < 2:
             raise InvalidInput(
                 f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
             )
+        _ = self.rules
+
+    @cached_property
+    def rules(self) -> tuple[Relation, ...]:
+        """The relations, ready to be tested."""
+        return tuple(parse_relation(text, self.features) for text in self.relations)
+
+    @classmethod
+    def infer(
+        cls,
+        frame: Any,
+        *,
+        label: str,
+        sensitive: Sequence[str],
+        positive: Level | None = None,
+        one_hot: Mapping[str, Sequence[str]] | None = None,
+    ) -> Schema:
+        """Propose a schema for a table: kinds, domains, units, one-hot groups.
+
+        Parameters
+        ----------
+        frame : pandas, polars or pyarrow table
+            Empty cells are passed over here; ``doubts`` tells where they are.
+        label : str
+        sensitive : sequence of str
+            Features that I(v) varies: columns, or one-hot groups.
+        positive : value of the label, optional
+            The class of score 1; by default the last in sorted order.
+        one_hot : mapping of str to sequences of str, optional
+            Feature → its 0/1 columns. By default groups are found by a common beginning of their
+            names, up to ``_``, ``=``, ``.`` or a space, where every row has just one 1.
+
+        Returns
+        -------
+        Schema
+            With ``doubts``: what a person should look at, one sentence each.
+
+        Raises
+        ------
+        InvalidInput
+            If a named column does not exist, or the label has one class.
+        """
+        from rafair.schema.inferring import infer_schema
+
+        return infer_schema(as_pandas(frame), label, tuple(sensitive), positive, one_hot)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a frame that hold the features, in order."""
+        return tuple(name for feature in self.features for name in feature.sources)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,21 +162,23 @@ class Schema:
         )
         return replace(self, features=features)
 
-    def encode(self, frame: pd.DataFrame) -> Tensor:
+    def encode(self, frame: Any) -> Tensor:
         """Return the features of a frame in unit space, shape (n, d), float64.
+
+        Parameters
+        ----------
+        frame : pandas, polars or pyarrow table
 
         Raises
         ------
         InvalidInput
             If a column is missing or a value is not possible.
         """
-        lost = [name for name in self.names if name not in frame.columns]
-        if lost:
-            raise InvalidInput(f"the table lacks the column {lost[0]!r}")
-        columns = [feature.encode(frame[feature.name]) for feature in self.features]
+        table = as_pandas(frame)
+        columns = [feature.encode(feature.read(table)) for feature in self.features]
         return torch.from_numpy(np.stack(columns, axis=1))
 
-    def encode_label(self, frame: pd.DataFrame) -> Tensor:
+    def encode_label(self, frame: Any) -> Tensor:
         """Return the class index of every row, shape (n,), int64.
 
         Raises
@@ -121,9 +186,10 @@ class Schema:
         InvalidInput
             If the label is missing or unknown in some row.
         """
-        if self.label not in frame.columns:
+        table = as_pandas(frame)
+        if self.label not in table.columns:
             raise InvalidInput(f"the table lacks the label column {self.label!r}")
-        column = frame[self.label]
+        column = table[self.label]
         codes = pd.Index(self.classes).get_indexer(pd.Index(column))
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
@@ -136,11 +202,25 @@ class Schema:
     def decode(self, x: Tensor, y: Tensor | None = None) -> pd.DataFrame:
         """Return people in original units, each value rounded to the nearest possible one.
 
+        The columns are those of the tables that ``encode`` reads: a one-hot group is spread.
+
         Parameters
         ----------
         x : Tensor, shape (n, d), unit space.
         y : Tensor of int64, shape (n,), optional. Adds the label column.
         """
+        people = self.decode_features(x)
+        columns = {
+            name: values
+            for feature in self.features
+            for name, values in feature.write(people[feature.name]).items()
+        }
+        if y is not None:
+            columns[self.label] = pd.Series(pd.Index(self.classes).take(y.cpu().numpy()))
+        return pd.DataFrame(columns)
+
+    def decode_features(self, x: Tensor) -> pd.DataFrame:
+        """Return people in original units, one column per feature; shape (n, d)."""
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise InvalidInput(
                 f"x has shape {tuple(x.shape)}; the schema has {len(self.features)} features"
@@ -148,7 +228,32 @@ class Schema:
         if not torch.isfinite(x).all():
             raise InvalidInput("x holds NaN or infinity and cannot be decoded")
         unit = x.detach().to("cpu", torch.float64).numpy()
-        columns = {f.name: f.decode(unit[:, i]) for i, f in enumerate(self.features)}
-        if y is not None:
-            columns[self.label] = pd.Series(pd.Index(self.classes).take(y.cpu().numpy()))
-        return pd.DataFrame(columns)
+        return pd.DataFrame({f.name: f.decode(unit[:, i]) for i, f in enumerate(self.features)})
+
+    def possible(self, x: Tensor) -> Tensor:
+        """Tell which rows are possible people: every value possible, every relation met.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+
+        Returns
+        -------
+        Tensor of bool, shape (n,)
+        """
+        fits = ((x >= -SLACK) & (x <= 1 + SLACK)).all(dim=1)
+        for place, feature in enumerate(self.features):
+            raw = feature.low + x[:, place].to(torch.float64) * feature.span
+            fits &= (raw - feature.numbers(x[:, place])).abs() <= SLACK * max(feature.span, 1e-300)
+        return fits & self.meets(x)
+
+    def meets(self, x: Tensor, rules: Sequence[Relation] | None = None) -> Tensor:
+        """Tell which rows meet every relation, or every one of ``rules``; shape (n,), bool."""
+        met = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        for rule in self.rules if rules is None else rules:
+            met &= rule.holds(self.reader(x))
+        return met
+
+    def reader(self, x: Tensor) -> Callable[[int], Tensor]:
+        """Return what ``Relation.holds`` reads the rows (n, d) of x by, each column (n,)."""
+        return lambda place: self.features[place].numbers(x[:, place])

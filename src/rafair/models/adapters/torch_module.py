@@ -13,14 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
+from rafair.models.inputs import choose_inputs, front_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rafair.models.classifier import Access
+    from rafair.models.inputs import Inputs
     from rafair.schema import Schema
 
-__all__ = ["TorchClassifier", "accepts", "adapt"]
+__all__ = ["PRIORITY", "TorchClassifier", "accepts", "adapt", "sequence", "wrapped_module"]
+
+PRIORITY = 1
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 
@@ -43,6 +47,10 @@ class TorchClassifier:
         What ``module`` returns. Probabilities are mapped to logits; where the module is a
         ``Sequential`` that ends in a softmax or sigmoid, by leaving that last layer out, which is
         exact where the softmax saturates.
+    kind : str
+        What the model is, for the report.
+    reads : {"unit", "original"}
+        Which rows the model was made for; the module reads unit space in any case.
     """
 
     module: nn.Module
@@ -50,6 +58,8 @@ class TorchClassifier:
     body: nn.Module = field(repr=False)
     body_output: Output = field(repr=False)
     access: Access = "gradient"
+    kind: str = "torch module"
+    reads: str = "unit"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -91,7 +101,7 @@ class TorchClassifier:
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> TorchClassifier:
         """Return a copy on another device or of another type; this one stays where it is."""
         module = copy.deepcopy(self.module).to(device=device, dtype=dtype or self.dtype)
-        return _build(module, self.output)
+        return _build(module, self.output, self.kind, self.reads)
 
 
 def accepts(model: Any) -> bool:
@@ -99,19 +109,44 @@ def accepts(model: Any) -> bool:
     return isinstance(model, nn.Module)
 
 
-def adapt(model: nn.Module, schema: Schema | None, output: Output | Literal["auto"]) -> Any:
+def adapt(
+    model: nn.Module, schema: Schema | None, output: Output | Literal["auto"], inputs: Inputs
+) -> TorchClassifier:
     """Wrap a torch module; see ``rafair.wrap``."""
     if any(isinstance(layer, STATEFUL) and layer.training for layer in model.modules()):
         raise InvalidInput(
             "the module is in training mode and holds dropout or batch normalisation, so that its "
             "predictions change from call to call; call model.eval() first"
         )
+    reads = choose_inputs("unit" if inputs == "auto" else inputs, schema)
+    like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
+    front = [layer.to(like.device, like.dtype) for layer in front_layers(reads, schema)]
+    module = sequence([*front, model]) if front else model
+    return wrapped_module(module, schema, output, "torch module", reads)
+
+
+def sequence(parts: Sequence[nn.Module]) -> nn.Sequential:
+    """Put modules behind one another; the layers of a ``Sequential`` become layers of the whole."""
+    layers = [
+        layer for part in parts for layer in (part if isinstance(part, nn.Sequential) else [part])
+    ]
+    return nn.Sequential(*layers).train(parts[-1].training)
+
+
+def wrapped_module(
+    module: nn.Module,
+    schema: Schema | None,
+    output: Output | Literal["auto"],
+    kind: str,
+    reads: str,
+) -> TorchClassifier:
+    """Return a module that reads unit space as a classifier, checked against the schema."""
     if schema is not None:
-        _check_width(model, schema)
-    return _build(model, _detect(model, schema) if output == "auto" else output)
+        _check_width(module, schema)
+    return _build(module, _detect(module, schema) if output == "auto" else output, kind, reads)
 
 
-def _build(module: nn.Module, output: Output) -> TorchClassifier:
+def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchClassifier:
     strip = (
         output == "probabilities"
         and isinstance(module, nn.Sequential)
@@ -119,8 +154,8 @@ def _build(module: nn.Module, output: Output) -> TorchClassifier:
         and isinstance(module[-1], SQUASHING)
     )
     if strip and isinstance(module, nn.Sequential):
-        return TorchClassifier(module, output, module[:-1], "logits")
-    return TorchClassifier(module, output, module, output)
+        return TorchClassifier(module, output, module[:-1], "logits", kind=kind, reads=reads)
+    return TorchClassifier(module, output, module, output, kind=kind, reads=reads)
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:

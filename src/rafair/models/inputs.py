@@ -1,0 +1,135 @@
+"""From unit-space rows to what somebody's model reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+from rafair.models.piecewise import Piecewise
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rafair.schema import Schema
+
+__all__ = ["INPUTS", "Feed", "Inputs", "choose_inputs", "reads_codes"]
+
+Inputs: TypeAlias = Literal["auto", "unit", "original", "frame"]
+INPUTS: tuple[Inputs, ...] = get_args(Inputs)
+# What rounding leaves of a whole number; a tree's threshold may be that very number.
+SNAP = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """What a model without gradients is asked with.
+
+    Attributes
+    ----------
+    inputs : {"unit", "original", "frame"}
+        A matrix of unit-space rows; a matrix in original units, with codes for levels and one
+        column for each of a one-hot group; or a pandas frame in original units.
+    schema : Schema or None
+        Needed for all but unit space.
+    columns : tuple of str
+        Columns of the frame or matrix, in the model's order; empty for all, in the schema's.
+    categories : bool
+        Whether text columns of a frame get the type ``category``, with the schema's levels.
+    """
+
+    inputs: Inputs
+    schema: Schema | None
+    columns: tuple[str, ...] = ()
+    categories: bool = False
+
+    def __post_init__(self) -> None:
+        if self.inputs != "unit" and self.schema is None:
+            raise InvalidInput("this model reads original units; pass the data's schema")
+        lost = [name for name in self.columns if name not in self._names()]
+        if lost:
+            raise InvalidInput(f"the model reads a column {lost[0]!r} that the data do not have")
+
+    def _names(self) -> tuple[str, ...]:
+        return self.schema.columns if self.schema is not None else self.columns
+
+    def __call__(self, x: Tensor) -> Any:
+        """Return unit-space rows, shape (n, d), as the model reads them."""
+        x = x.detach().to("cpu", torch.float64)
+        return self._frame(x) if self.inputs == "frame" else self._matrix(x)
+
+    def _frame(self, x: Tensor) -> Any:
+        assert self.schema is not None  # noqa: S101 - checked above
+        people = self.schema.decode(x)
+        if self.categories:
+            levels = {f.name: f.domain for f in self.schema.features if f.has_levels}
+            types = {n: _category(levels[n]) for n in people.columns if n in levels}
+            people = people.astype(types)
+        return people[list(self.columns)] if self.columns else people
+
+    def _matrix(self, x: Tensor) -> npt.NDArray[np.float64]:
+        if self.inputs == "unit" or self.schema is None:
+            return x.numpy()
+        parts = []
+        for place, feature in enumerate(self.schema.features):
+            raw = feature.low + x[:, place] * feature.span
+            near = feature.numbers(x[:, place])
+            raw = torch.where((raw - near).abs() <= SNAP * max(feature.span, 1.0), near, raw)
+            parts.append(_spread(raw, len(feature.domain), len(feature.columns)))
+        matrix: npt.NDArray[np.float64] = torch.cat(parts, dim=1).numpy()
+        order = [self._names().index(name) for name in self.columns]
+        return matrix[:, order] if order else matrix
+
+
+def _category(levels: tuple[Any, ...]) -> Any:
+    import pandas as pd
+
+    return pd.CategoricalDtype(list(levels))
+
+
+def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:
+    """Return a column as it is, or the nearest code as one-hot columns."""
+    if not columns:
+        return codes[:, None]
+    hot = torch.nn.functional.one_hot(codes.round().long(), levels)
+    return hot[:, levels - columns :].to(torch.float64)
+
+
+def reads_codes(schema: Schema) -> bool:
+    """Tell whether a table is all numbers, so that a matrix of it needs no coding."""
+    return not any(
+        isinstance(level, str) for f in schema.features if not f.columns for level in f.domain
+    )
+
+
+def choose_inputs(inputs: Inputs, schema: Schema | None) -> Literal["unit", "original"]:
+    """Decide what a model that reads matrices is given.
+
+    ``"auto"`` is original units where the table is all numbers, and unit space where it holds text:
+    no matrix in original units exists then.
+
+    Raises
+    ------
+    InvalidInput
+        If a frame is asked for.
+    """
+    if inputs == "frame":
+        raise InvalidInput("this model reads matrices; use inputs='unit' or 'original'")
+    if inputs == "auto":
+        return "original" if schema is not None and reads_codes(schema) else "unit"
+    if inputs == "original" and schema is None:
+        raise InvalidInput("this model reads original units; pass the data's schema")
+    return inputs
+
+
+def front_layers(
+    inputs: Literal["unit", "original"], schema: Schema | None
+) -> list[torch.nn.Module]:
+    """Return differentiable layers from unit-space rows to what a model reads."""
+    if inputs == "unit" or schema is None:
+        return []
+    return Piecewise.originals(schema).layers()

@@ -1,0 +1,173 @@
+"""What a model reads, as linear functions between neighbouring values of each feature.
+
+A one-hot column, an ordinal code or a scaled number is a function of one feature that is known at
+each possible value. Between two of them it is taken to be linear. Such functions, and everything
+linear that is done to them, are one ReLU layer: exact at every possible value, differentiable
+between them, and open to certificates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.schema import Feature, Schema
+
+__all__ = ["Piecewise", "possible_numbers"]
+
+# Integer features with more values than this are not taken apart value by value.
+MAX_VALUES = 1_000
+
+
+def possible_numbers(feature: Feature) -> list[float] | None:
+    """Return all values of a feature: its codes, or its whole numbers; None where they are many."""
+    if feature.has_levels:
+        return [float(code) for code in range(len(feature.domain))]
+    if feature.kind == "integer" and feature.span <= MAX_VALUES:
+        return [feature.low + step for step in range(round(feature.span) + 1)]
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Piecewise:
+    """Columns computed from unit-space rows: weights · basis(x) + offset.
+
+    The basis has x itself, and max(0, c − j) for each inner value j of a countable feature, c being
+    how many values lie below the feature's value.
+
+    Attributes
+    ----------
+    schema : Schema
+    weights : Tensor, shape (columns, basis), float64
+    offset : Tensor, shape (columns,), float64
+    """
+
+    schema: Schema
+    weights: Tensor
+    offset: Tensor
+
+    @classmethod
+    def constant(cls, schema: Schema, values: Sequence[float]) -> Piecewise:
+        """Return columns that are the same for everybody."""
+        offset = torch.tensor(list(values), dtype=torch.float64)
+        return cls(schema, torch.zeros(len(offset), _width(schema), dtype=torch.float64), offset)
+
+    @classmethod
+    def numbers(cls, schema: Schema, place: int) -> Piecewise:
+        """Return one column: a feature's value in original units, or its code."""
+        feature = schema.features[place]
+        weights = torch.zeros(1, _width(schema), dtype=torch.float64)
+        weights[0, place] = feature.span
+        return cls(schema, weights, torch.tensor([feature.low], dtype=torch.float64))
+
+    @classmethod
+    def table(cls, schema: Schema, place: int, values: Tensor) -> Piecewise:
+        """Return columns that take given values at each possible value of a feature.
+
+        Parameters
+        ----------
+        values : Tensor, shape (possible values, columns), float64
+        """
+        values = values.to(torch.float64)
+        weights = torch.zeros(values.shape[1], _width(schema), dtype=torch.float64)
+        if len(values) > 1:
+            slopes = values[1:] - values[:-1]
+            weights[:, place] = slopes[0] * (len(values) - 1)
+            knots = _knots(schema, place)
+            weights[:, knots] = (slopes[1:] - slopes[:-1]).T
+        return cls(schema, weights, values[0].clone())
+
+    @classmethod
+    def originals(cls, schema: Schema) -> Piecewise:
+        """Return the columns of a table in original units; codes stand for levels."""
+        parts = []
+        for place, feature in enumerate(schema.features):
+            if not feature.columns:
+                parts.append(cls.numbers(schema, place))
+                continue
+            hot = torch.eye(len(feature.domain), dtype=torch.float64)
+            parts.append(cls.table(schema, place, hot[:, -len(feature.columns) :]))
+        return cls.join(parts)
+
+    @classmethod
+    def join(cls, parts: Sequence[Piecewise]) -> Piecewise:
+        """Put columns side by side."""
+        weights = torch.cat([part.weights for part in parts])
+        return cls(parts[0].schema, weights, torch.cat([part.offset for part in parts]))
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def take(self, columns: Sequence[int]) -> Piecewise:
+        """Return some columns, in this order."""
+        chosen = list(columns)
+        return Piecewise(self.schema, self.weights[chosen], self.offset[chosen])
+
+    def affine(self, matrix: Tensor, offset: Tensor) -> Piecewise:
+        """Return matrix · columns + offset."""
+        matrix = matrix.to(torch.float64)
+        return Piecewise(
+            self.schema, matrix @ self.weights, matrix @ self.offset + offset.to(torch.float64)
+        )
+
+    def scaled(self, factor: Tensor, offset: Tensor) -> Piecewise:
+        """Return factor · column + offset for each column, both of shape (columns,)."""
+        factor = factor.to(torch.float64)
+        return Piecewise(self.schema, self.weights * factor[:, None], self.offset * factor + offset)
+
+    def layers(self) -> list[nn.Module]:
+        """Return layers from unit-space rows (n, d) to the columns: linear, or linear–ReLU–linear.
+
+        Only what the columns use is computed. In float64, without gradients of their own.
+        """
+        d = len(self.schema.features)
+        used = (self.weights[:, d:] != 0).any(dim=0).nonzero()[:, 0]
+        if not len(used):
+            return [_linear(self.weights[:, :d], self.offset)]
+        # x + 1 is above 0 in all of unit space, so that a ReLU lets it through as it is.
+        first = torch.zeros(d + len(used), d, dtype=torch.float64)
+        first[:d] = torch.eye(d)
+        shift = torch.ones(d + len(used), dtype=torch.float64)
+        spots = [spot for place in range(d) for spot in _spots(self.schema, place)]
+        for row, knot in enumerate(used.tolist()):
+            place, below, count = spots[knot]
+            first[d + row, place] = count - 1.0
+            shift[d + row] = -float(below)
+        plain = self.weights[:, :d]
+        last = torch.cat([plain, self.weights[:, d + used]], dim=1)
+        return [
+            _linear(first, shift),
+            nn.ReLU(),
+            _linear(last, self.offset - plain.sum(dim=1)),
+        ]
+
+
+def _spots(schema: Schema, place: int) -> list[tuple[int, int, int]]:
+    """Return for each inner value of a feature: its place, the values below it, and of all."""
+    values = possible_numbers(schema.features[place])
+    count = 0 if values is None else len(values)
+    return [(place, below, count) for below in range(1, count - 1)]
+
+
+def _knots(schema: Schema, place: int) -> slice:
+    start = len(schema.features) + sum(len(_spots(schema, before)) for before in range(place))
+    return slice(start, start + len(_spots(schema, place)))
+
+
+def _width(schema: Schema) -> int:
+    d = len(schema.features)
+    return d + sum(len(_spots(schema, place)) for place in range(d))
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer.requires_grad_(requires_grad=False)

@@ -1,0 +1,175 @@
+"""A model that answers questions, and gives no gradients."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+from rafair.models.agreement import random_people, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rafair.models.classifier import Access
+    from rafair.models.inputs import Feed
+
+__all__ = ["Answer", "QueriedClassifier", "answer_of", "asked"]
+
+# What a model returns: classes it decides for, probabilities, or logits.
+Answer: TypeAlias = Literal["labels", "probabilities", "logits"]
+# Decimal places of the probabilities that tell two models apart; threads change later ones.
+PLACES = 6
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class QueriedClassifier:
+    """A function from rows to answers, as a classifier.
+
+    Attributes
+    ----------
+    predict : callable
+        From what ``feed`` makes of n rows to (n, k), (n, 1) or (n,) numbers, or to n labels.
+    feed : Feed
+    answer : {"probabilities", "logits", "labels"}
+        What ``predict`` returns.
+    order : tuple of int
+        For each class of the data, the model's place of it; for labels see ``labels``.
+    labels : tuple
+        For ``answer == "labels"``: what ``predict`` calls each class of the data.
+    width : int
+        Number of unit-space columns.
+    kind : str
+        What the model is, for the report.
+    """
+
+    predict: Callable[[Any], Any]
+    feed: Feed
+    answer: Answer
+    order: tuple[int, ...]
+    width: int
+    kind: str
+    labels: tuple[Any, ...] = ()
+
+    dtype = torch.float64
+    device = torch.device("cpu")
+
+    @property
+    def access(self) -> Access:
+        """Scores, or labels alone."""
+        return "labels" if self.answer == "labels" else "scores"
+
+    @property
+    def reads(self) -> str:
+        """Which rows the model is given."""
+        return self.feed.inputs
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return logits or log-probabilities, shape (n, k), float64; 0 and 1 for labels."""
+        raw = asked(self.predict, self.feed(x))
+        if self.answer == "labels":
+            return _marked(raw, self.labels)
+        numbers = _numbers(raw, len(x))
+        if numbers.shape[1] == 1:
+            numbers = _both(numbers, self.answer)
+        if numbers.shape[1] != len(self.order):
+            raise InvalidInput(
+                f"the model returned {numbers.shape[1]} scores a row, not {len(self.order)}"
+            )
+        numbers = numbers[:, list(self.order)]
+        if self.answer == "logits":
+            return numbers
+        return torch.log(numbers.clamp_min(torch.finfo(torch.float64).tiny))
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the kind of model and its decisions on random rows, in hexadecimal.
+
+        A model that only answers has no weights to be read: two that answer alike are one.
+        """
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        schema = self.feed.schema
+        x = unit_rows(self.width) if schema is None else random_people(schema)
+        found = torch.softmax(self.scores(x), dim=1).numpy().round(PLACES) + 0.0
+        sha = hashlib.sha256(self.kind.encode())
+        sha.update(np.ascontiguousarray(found).tobytes())
+        return sha.hexdigest()
+
+
+def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
+    """Return somebody's model's answer.
+
+    Raises
+    ------
+    InvalidInput
+        If it fails, whatever the reason: what it does is not ours.
+    """
+    try:
+        return predict(rows)
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise InvalidInput(
+            f"the model failed on {len(rows)} rows: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def answer_of(raw: Any, n: int, k: int) -> Answer:
+    """Tell by a first answer on n random rows what a model returns.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither n labels nor numbers for each row.
+    """
+    found = np.asarray(raw)
+    if found.shape == (n,) and _is_labels(found, k):
+        return "labels"
+    numbers = _numbers(raw, n)
+    inside = bool(((numbers >= -TOLERANCE) & (numbers <= 1 + TOLERANCE)).all())
+    sums = numbers.sum(dim=1)
+    summing = numbers.shape[1] == 1 or bool(((sums - 1).abs() <= TOLERANCE).all())
+    return "probabilities" if inside and summing else "logits"
+
+
+def _is_labels(found: np.ndarray[Any, Any], k: int) -> bool:
+    return not np.issubdtype(found.dtype, np.floating) and len(np.unique(found)) <= k
+
+
+def _numbers(raw: Any, n: int) -> Tensor:
+    try:
+        found = torch.as_tensor(np.asarray(raw, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("the model returned something that is no table of numbers") from error
+    if found.ndim == 1 and len(found) == n:
+        found = found.unsqueeze(1)
+    if found.ndim != 2 or len(found) != n or found.shape[1] < 1:
+        raise InvalidInput(
+            f"the model returned shape {tuple(found.shape)} for {n} rows; "
+            "it must be (n, classes), (n, 1) or (n,)"
+        )
+    return found
+
+
+def _both(numbers: Tensor, answer: Answer) -> Tensor:
+    other = torch.zeros_like(numbers) if answer == "logits" else 1 - numbers
+    return torch.cat([other, numbers], dim=1)
+
+
+def _marked(raw: Any, labels: tuple[Any, ...]) -> Tensor:
+    found = np.asarray(raw).ravel()
+    hits = np.stack([found == label for label in labels], axis=1)
+    if not hits.any(axis=1).all():
+        stranger = found[~hits.any(axis=1)][0]
+        raise InvalidInput(
+            f"the model answered {stranger!r}, which is not one of {', '.join(map(str, labels))}"
+        )
+    return torch.from_numpy(hits.astype(np.float64))

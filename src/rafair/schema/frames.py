@@ -1,0 +1,60 @@
+"""The boundary to dataframe libraries: any frame in, the same kind of frame out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from rafair.errors import InvalidInput
+
+__all__ = ["PANDAS", "as_kind", "as_pandas", "kind_of"]
+
+PANDAS = "pandas"
+
+
+def _native(table: Any) -> nw.DataFrame[Any]:
+    try:
+        return nw.from_native(table, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidInput("the table has two columns of the same name; rename one") from error
+    except TypeError as error:
+        raise InvalidInput(
+            f"cannot read a {type(table).__name__}; "
+            "give a path or a pandas, polars or pyarrow table"
+        ) from error
+
+
+def as_pandas(table: Any) -> pd.DataFrame:
+    """Return a pandas, polars or pyarrow table as a pandas frame with rows 0, 1, 2, ….
+
+    Raises
+    ------
+    InvalidInput
+        If it is no table, or two columns have one name.
+    """
+    frame: pd.DataFrame = _native(table).to_pandas()
+    return frame.reset_index(drop=True)
+
+
+def kind_of(table: Any) -> str:
+    """Return which library's table this is: ``"pandas"``, ``"polars"``, ``"pyarrow"``, …."""
+    return str(_native(table).implementation.value)
+
+
+def as_kind(frame: pd.DataFrame, kind: str) -> Any:
+    """Return a pandas frame as a table of the library that ``kind_of`` named.
+
+    Raises
+    ------
+    InvalidInput
+        If that library is not installed.
+    """
+    if kind == PANDAS:
+        return frame
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    try:
+        return nw.from_dict(columns, backend=nw.Implementation.from_string(kind)).to_native()  # type: ignore[arg-type]
+    except ImportError as error:
+        raise InvalidInput(f"tables of {kind} need that library: pip install {kind}") from error

@@ -1,0 +1,325 @@
+"""Relations between columns: read as text, checked against a schema, never run as code."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
+
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rafair.schema.feature import Feature, Level
+
+__all__ = ["Relation", "parse_relation"]
+
+# From a feature's place to its values: numbers in original units, codes for levels.
+Reader: TypeAlias = "Callable[[int], Tensor]"
+
+MAX_LENGTH = 1_000
+SHOWN = 60
+# Two sides are equal where they differ by rounding only: a share of the larger one.
+SAME = 1e-9
+TRUTHS = {"true": True, "false": False}
+QUOTED = re.compile(r"`([^`]*)`")
+ARITHMETIC: Mapping[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def _close(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).abs() <= SAME * torch.maximum(a.abs(), b.abs()).clamp_min(1.0)
+
+
+COMPARISONS: Mapping[type[ast.cmpop], Callable[[Tensor, Tensor], Tensor]] = {
+    ast.Eq: _close,
+    ast.NotEq: lambda a, b: ~_close(a, b),
+    ast.LtE: lambda a, b: (a <= b) | _close(a, b),
+    ast.GtE: lambda a, b: (a >= b) | _close(a, b),
+    ast.Lt: lambda a, b: (a < b) & ~_close(a, b),
+    ast.Gt: lambda a, b: (a > b) & ~_close(a, b),
+}
+
+
+class _Node(Protocol):
+    """A part of a relation: from a person's values to numbers, or to true and false."""
+
+    def __call__(self, read: Reader) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class _Number:
+    value: float
+
+    def __call__(self, read: Reader) -> Tensor:
+        return torch.tensor(self.value, dtype=torch.float64, device=read(0).device)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A feature's numbers or codes."""
+
+    place: int
+
+    def __call__(self, read: Reader) -> Tensor:
+        return read(self.place)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The numbers that a feature's levels are."""
+
+    place: int
+    levels: tuple[float, ...]
+
+    def __call__(self, read: Reader) -> Tensor:
+        codes = read(self.place)
+        levels = torch.tensor(self.levels, dtype=torch.float64, device=codes.device)
+        return levels[codes.long()]
+
+
+@dataclass(frozen=True)
+class _Arithmetic:
+    kind: type[ast.operator]
+    left: _Node
+    right: _Node
+
+    def __call__(self, read: Reader) -> Tensor:
+        return ARITHMETIC[self.kind](self.left(read), self.right(read))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    kind: type[ast.cmpop]
+    left: _Node
+    right: _Node
+
+    def __call__(self, read: Reader) -> Tensor:
+        return COMPARISONS[self.kind](self.left(read), self.right(read))
+
+
+@dataclass(frozen=True)
+class _Several:
+    """All of some parts, or any of them."""
+
+    every: bool
+    parts: tuple[_Node, ...]
+
+    def __call__(self, read: Reader) -> Tensor:
+        join = torch.logical_and if self.every else torch.logical_or
+        found = self.parts[0](read)
+        for part in self.parts[1:]:
+            found = join(found, part(read))
+        return found
+
+
+@dataclass(frozen=True)
+class _Not:
+    part: _Node
+
+    def __call__(self, read: Reader) -> Tensor:
+        return ~self.part(read)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A condition that every possible person meets.
+
+    Attributes
+    ----------
+    text : str
+        As it was written.
+    places : tuple of int
+        The features it speaks of, as unit-space columns.
+    """
+
+    text: str
+    places: tuple[int, ...]
+    node: _Node
+
+    def holds(self, read: Reader) -> Tensor:
+        """Tell who meets it.
+
+        Parameters
+        ----------
+        read : callable
+            From a feature's unit-space column to its values: numbers in original units, codes for
+            features with levels. Their shapes are broadcast against one another.
+
+        Returns
+        -------
+        Tensor of bool. A division by zero meets nothing.
+        """
+        return self.node(read)
+
+
+def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
+    """Read a relation such as ``installment * duration >= credit_amount``.
+
+    Numbers, ``+ - * /``, comparisons, ``in [...]``, ``and``, ``or``, ``not``, texts in quotes, and
+    the names of features; a name with spaces or signs stands between back-quotes. Levels are
+    compared with levels, ordinal ones by their order; levels that are numbers also count as such.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no such expression, or names something that is no feature or no level.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidInput(f"relation {text!r} must be a text such as 'age >= 18'")
+    if len(text) > MAX_LENGTH:
+        raise InvalidInput(f"relation {text[:40]!r}… is longer than {MAX_LENGTH} characters")
+    reading = _Reading(text, features)
+    try:
+        node = reading.truth(reading.parsed())
+    except (RecursionError, OverflowError) as error:
+        raise reading.wrong("too deep, or a number too large") from error
+    if not reading.places:
+        raise InvalidInput(f"relation {text!r} speaks of no column")
+    return Relation(text, tuple(sorted(reading.places)), node)
+
+
+class _Reading:
+    """One text on its way to a tree; collects the features it speaks of."""
+
+    def __init__(self, text: str, features: Sequence[Feature]) -> None:
+        self.text = text
+        self.features = features
+        self.names = {feature.name: place for place, feature in enumerate(features)}
+        self.quoted: dict[str, str] = {}
+        self.places: set[int] = set()
+
+    def wrong(self, why: str) -> InvalidInput:
+        text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}…"
+        return InvalidInput(f"relation {text!r}: {why}")
+
+    def parsed(self) -> ast.expr:
+        def unquoted(match: re.Match[str]) -> str:
+            name = f"column_in_quotes_{len(self.quoted)}"
+            self.quoted[name] = match.group(1)
+            return name
+
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of odd escapes in a text
+                return ast.parse(QUOTED.sub(unquoted, self.text).strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise self.wrong("not an expression that can be read") from error
+
+    def truth(self, part: ast.expr) -> _Node:
+        """Read something that is true or false."""
+        if isinstance(part, ast.BoolOp):
+            parts = tuple(self.truth(value) for value in part.values)
+            return _Several(every=isinstance(part.op, ast.And), parts=parts)
+        if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
+            return _Not(self.truth(part.operand))
+        if isinstance(part, ast.Compare):
+            sides = [part.left, *part.comparators]
+            pairs = zip(sides[:-1], part.ops, sides[1:], strict=True)
+            parts = tuple(self._compared(*pair) for pair in pairs)
+            return _Several(every=True, parts=parts)
+        raise self.wrong("it must compare something, as in 'age >= 18'")
+
+    def _compared(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> _Node:
+        if isinstance(sign, ast.In | ast.NotIn):
+            if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
+                raise self.wrong("after 'in' comes a list, as in 'sex in [\"female\", \"male\"]'")
+            parts = tuple(self._compared(left, ast.Eq(), level) for level in right.elts)
+            among = _Several(every=False, parts=parts)
+            return among if isinstance(sign, ast.In) else _Not(among)
+        if type(sign) not in COMPARISONS:
+            raise self.wrong("use one of <, <=, >, >=, ==, !=, in")
+        if pair := self._levels(left, sign, right):
+            return _Comparison(type(sign), *pair)
+        if pair := self._levels(right, sign, left):
+            return _Comparison(type(sign), *reversed(pair))
+        return _Comparison(type(sign), self.number(left), self.number(right))
+
+    def _levels(
+        self, side: ast.expr, sign: ast.cmpop, other: ast.expr
+    ) -> tuple[_Node, _Node] | None:
+        """Read a feature with levels beside a level or beside a feature with the same levels."""
+        place = self._place(side)
+        if place is None or not self.features[place].has_levels:
+            return None
+        feature, second = self.features[place], self._place(other)
+        if second is not None:
+            if self.features[second].domain != feature.domain:
+                return None
+            there: _Node = _Value(second)
+        else:
+            code = self._code(feature, other)
+            if code is None:
+                return None
+            there = _Number(float(code))
+        if feature.kind == "categorical" and not isinstance(sign, ast.Eq | ast.NotEq):
+            if _numeric(feature.domain):
+                return None
+            raise self.wrong(f"the levels of {feature.name!r} have no order; use == or !=")
+        return _Value(place), there
+
+    def _code(self, feature: Feature, part: ast.expr) -> int | None:
+        """Return the place of a level; None for what may be a number."""
+        if isinstance(part, ast.Name) and part.id in TRUTHS:
+            level: object = TRUTHS[part.id]
+        elif isinstance(part, ast.Constant):
+            level = part.value
+        else:
+            return None
+        if level in feature.domain:
+            return feature.domain.index(level)
+        if _is_number(level) and _numeric(feature.domain):
+            return None
+        known = ", ".join(map(repr, feature.domain[:8]))
+        raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
+
+    def number(self, part: ast.expr) -> _Node:
+        """Read something that is a number."""
+        if isinstance(part, ast.Constant) and _is_number(part.value):
+            if not math.isfinite(part.value):
+                raise self.wrong("a number too large")
+            return _Number(float(part.value))
+        if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub | ast.UAdd):
+            sign = -1.0 if isinstance(part.op, ast.USub) else 1.0
+            return _Arithmetic(ast.Mult, _Number(sign), self.number(part.operand))
+        if isinstance(part, ast.BinOp) and type(part.op) in ARITHMETIC:
+            return _Arithmetic(type(part.op), self.number(part.left), self.number(part.right))
+        place = self._place(part)
+        if place is None:
+            raise self.wrong("only numbers, columns, + - * / and comparisons can be used")
+        feature = self.features[place]
+        if not feature.has_levels:
+            return _Value(place)
+        if not _numeric(feature.domain):
+            raise self.wrong(f"column {feature.name!r} holds text; compare it with its levels")
+        return _Looked(place, tuple(float(level) for level in feature.domain))
+
+    def _place(self, part: ast.expr) -> int | None:
+        if not isinstance(part, ast.Name):
+            return None
+        name = self.quoted.get(part.id, part.id)
+        if name in TRUTHS and name not in self.names:
+            return None
+        if name not in self.names:
+            raise self.wrong(f"there is no feature {name!r}")
+        self.places.add(self.names[name])
+        return self.names[name]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numeric(levels: Sequence[Level]) -> bool:
+    return all(_is_number(level) for level in levels)
