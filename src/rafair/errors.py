@@ -1,6 +1,15 @@
 """Every error a user can cause, each with one line that says what, where and what to do."""
 
-__all__ = ["Interrupted", "InvalidInput", "RafairError"]
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Interrupted", "InvalidInput", "RafairError", "naming"]
 
 
 class RafairError(Exception):
@@ -13,3 +22,19 @@ class InvalidInput(RafairError, ValueError):  # noqa: N818 - named after the use
 
 class Interrupted(RafairError):  # noqa: N818 - not the user's mistake
     """The user stopped a run; the text says what is left of it."""
+
+
+@contextlib.contextmanager
+def naming(place: Any) -> Iterator[None]:
+    """Put a file's name before what is wrong in it; anything but a path has none.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        if not isinstance(place, str | Path) or str(place) in str(error):
+            raise
+        raise InvalidInput(f"{place}: {error}") from error

@@ -15,11 +15,13 @@ from rafair.attacks.registry import (
     make_attack,
     variants_of,
 )
-from rafair.repair import Benign, Minimax
+from rafair.repair import Benign, BenignSearch, Minimax
 
 VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]
-REPAIRS = {repair.name: repair for repair in (Benign, Minimax)}
+REPAIRS = {repair.name: repair for repair in (Benign, BenignSearch, Minimax)}
+ASKING = [name for name in VARIANTS if not variants_of(name)[0].gradients] + [BenignSearch.name]
 everyone = pytest.mark.parametrize("name", [*VARIANTS, *REPAIRS])
+following = pytest.mark.parametrize("name", [n for n in [*VARIANTS, *REPAIRS] if n not in ASKING])
 
 
 def proposer(name):
@@ -139,7 +141,7 @@ class Rootless(nn.Module):
         return torch.cat([root, -root], dim=1)
 
 
-@everyone
+@following
 def test_a_gradient_that_is_no_number_is_refused(make_problem, name):
     problem = make_problem(2, n=5).but(model=rafair.wrap(Rootless(), output="logits"))
     with pytest.raises(rafair.InvalidInput, match="NaN"):
@@ -149,8 +151,13 @@ def test_a_gradient_that_is_no_number_is_refused(make_problem, name):
 @everyone
 def test_a_model_without_gradients_and_a_bare_module_are_refused(small, name):
     labels_only = dataclasses.replace(small.model, access="labels")
-    with pytest.raises(rafair.InvalidInput, match="needs gradients, but this model gives labels"):
-        proposer(name).run(*small.but(model=labels_only).arguments)
+    if name in ASKING:
+        found = proposer(name).run(*small.but(model=labels_only).arguments)
+        assert found.n_gradients == 0
+        assert 0 < found.n_forwards
+    else:
+        with pytest.raises(rafair.InvalidInput, match="needs gradients, but this model gives lab"):
+            proposer(name).run(*small.but(model=labels_only).arguments)
     with pytest.raises(rafair.InvalidInput, match=r"call rafair\.wrap\(model\)"):
         proposer(name).run(small.module, *small.arguments[1:])
 
@@ -197,14 +204,18 @@ def test_an_attack_on_accuracy_looks_at_v_alone(small, name):
     assert torch.equal(*ends)
 
 
-def test_attacks_are_listed_by_aim_and_year():
-    places = [(AIMS.index(attack.aim), attack.year) for attack in attack_classes().values()]
+def test_attacks_are_listed_by_access_aim_and_year():
+    places = [
+        (not attack.gradients, AIMS.index(attack.aim), attack.year)
+        for attack in attack_classes().values()
+    ]
     assert places == sorted(places)
     assert family_names()[0] == "rafair"
 
 
 def test_the_families_are_the_papers_attack_its_baselines_and_ours():
-    assert set(family_names()) == {"rafair", "multi-apgd", "ensemble", *BASELINES}
+    ours = {"rafair", "multi-apgd", "ensemble", "square", "random"}
+    assert set(family_names()) == {*ours, *BASELINES}
 
 
 def test_rafair_is_registered_with_its_three_modes():

@@ -176,6 +176,7 @@ def test_the_options_reach_the_plan(audit, tmp_path):
         "select": "worst",
         "counterparts": 12,
         "batch_size": 99,
+        "queries": 5000,
     }
     assert manifest["schema"]["sensitive"] == ["age", "housing"]
 

@@ -196,7 +196,8 @@ def test_a_model_no_better_than_the_majority_is_warned_of(run):
 
 ONE_CLASS = "The model predicts one class for everybody"
 BLIND = "every gradient is exactly zero"
-USELESS = "changed no seed's cell: it shows nothing about the model"
+USELESS = "changed no seed's cell: it shows nothing about the model. Nor does it with all of the"
+HOLDS = "changed no seed's cell. With all of the domain within reach it changes"
 
 
 class Step(nn.Module):
@@ -218,23 +219,24 @@ def warned(module, **options):
     model = wrap(module, output="logits")
     small = {"attacks": "pgd", "n_seeds": 12, "steps": 2, "step_size": 0.1, "counterparts": 4}
     found = warnings(audit(model, load_dataset("credit"), **{**small, **options}))
-    return [any(kind in warning for warning in found) for kind in (ONE_CLASS, BLIND, USELESS)]
+    kinds = (ONE_CLASS, BLIND, USELESS, HOLDS)
+    return [any(kind in warning for warning in found) for kind in kinds]
 
 
 def test_a_constant_model_is_warned_of():
-    assert warned(Constant()) == [True, False, True]
+    assert warned(Constant()) == [True, False, True, False]
 
 
 def test_a_model_without_gradients_is_warned_of():
-    assert warned(Step()) == [False, True, True]
+    assert warned(Step()) == [False, True, True, False]
     assert warned(Step(), attacks="ensemble")[1]
 
 
 def test_an_attack_that_changes_nothing_is_warned_of():
     module = baseline("credit").module
-    assert warned(module, epsilon=1e-9) == [False, False, True]
-    assert warned(module, epsilon=0.0) == [False, False, False]
-    assert warned(module, steps=0) == [False, False, False]
+    assert warned(module, epsilon=1e-9) == [False, False, False, True]
+    assert warned(module, epsilon=0.0) == [False] * 4
+    assert warned(module, steps=0) == [False] * 4
 
 
 def test_an_ordinary_run_has_none_of_these_warnings():

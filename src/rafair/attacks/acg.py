@@ -58,6 +58,7 @@ class ACG:
     family: ClassVar[str] = "acg"
     aim: ClassVar[Aim] = "accuracy"
     year: ClassVar[int] = 2022
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"acg": {}}
 
     def __post_init__(self) -> None:

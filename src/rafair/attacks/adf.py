@@ -54,6 +54,7 @@ class ADF:
     family: ClassVar[str] = "adf"
     aim: ClassVar[Aim] = "fairness"
     year: ClassVar[int] = 2020
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"adf": {}}
 
     def run(

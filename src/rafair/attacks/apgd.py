@@ -66,6 +66,7 @@ class APGD:
     family: ClassVar[str] = "apgd"
     aim: ClassVar[Aim] = "accuracy"
     year: ClassVar[int] = 2020
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"apgd": {}}
 
     def __post_init__(self) -> None:

@@ -181,7 +181,7 @@ def search(
         x_adv = ends[best, torch.arange(len(best), device=best.device)]
         n_forwards += len(found) * len(x_adv)
     points = torch.cat([land.x.unsqueeze(0), *(ascent.points for ascent in found)])
-    if space.has_lattice:
+    if space.has_gaps:
         points = torch.stack([space.round(x, land.x) for x in points])
     n_gradients = sum(ascent.n_gradients for ascent in found)
     return AttackResult(x_adv, Trajectory(points), n_gradients, n_forwards)

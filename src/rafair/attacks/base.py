@@ -32,6 +32,8 @@ class Attack(Protocol):
         fairness needs no label.
     year : int
         Of publication; tables list attacks by aim and year.
+    gradients : bool
+        Whether it follows gradients, or only asks for scores or labels.
     variants : mapping of str to keyword arguments
         The rows that the family gives in a table; where there are several, the family's own row is
         the worst of them per seed.
@@ -40,6 +42,7 @@ class Attack(Protocol):
     family: ClassVar[str]
     aim: ClassVar[Aim]
     year: ClassVar[int]
+    gradients: ClassVar[bool]
     variants: ClassVar[Mapping[str, Mapping[str, object]]]
 
     def run(

@@ -68,6 +68,7 @@ class DICE:
     family: ClassVar[str] = "dice"
     aim: ClassVar[Aim] = "fairness"
     year: ClassVar[int] = 2023
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"dice": {}}
 
     def __post_init__(self) -> None:

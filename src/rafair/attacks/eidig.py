@@ -58,6 +58,7 @@ class EIDIG:
     family: ClassVar[str] = "eidig"
     aim: ClassVar[Aim] = "fairness"
     year: ClassVar[int] = 2021
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"eidig": {}}
 
     def __post_init__(self) -> None:

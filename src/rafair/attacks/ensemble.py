@@ -98,6 +98,7 @@ class Ensemble:
     family: ClassVar[str] = "ensemble"
     aim: ClassVar[Aim] = "both"
     year: ClassVar[int] = 2026
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"ensemble": {}}
 
     def run(

@@ -44,6 +44,7 @@ class FGSM:
     family: ClassVar[str] = "fgsm"
     aim: ClassVar[Aim] = "accuracy"
     year: ClassVar[int] = 2015
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"fgsm": {}}
 
     def run(

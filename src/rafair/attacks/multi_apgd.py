@@ -91,6 +91,7 @@ class MultiAPGD:
     family: ClassVar[str] = "multi-apgd"
     aim: ClassVar[Aim] = "both"
     year: ClassVar[int] = 2026
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"multi-apgd": {}}
 
     def __post_init__(self) -> None:

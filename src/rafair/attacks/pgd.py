@@ -59,6 +59,7 @@ class PGD:
     family: ClassVar[str] = "pgd"
     aim: ClassVar[Aim] = "accuracy"
     year: ClassVar[int] = 2018
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"pgd": {}}
 
     def run(

@@ -68,6 +68,7 @@ class RAFair:
     family: ClassVar[str] = "rafair"
     aim: ClassVar[Aim] = "both"
     year: ClassVar[int] = 2024
+    gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "rafair-tb": {"mode": "true_biased"},
         "rafair-ff": {"mode": "false_fair"},

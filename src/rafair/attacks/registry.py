@@ -20,7 +20,7 @@ __all__ = ["attack_classes", "family_names", "make_attack", "variants_of"]
 
 @cache
 def attack_classes() -> dict[str, type[Attack]]:
-    """Return every attack class by its family's name, ordered by aim and year."""
+    """Return every attack class by its family's name, those with gradients first, by aim and year."""
     found: dict[str, type[Attack]] = {}
     for info in pkgutil.iter_modules(rafair.attacks.__path__, f"{rafair.attacks.__name__}."):
         module = importlib.import_module(info.name)
@@ -31,8 +31,8 @@ def attack_classes() -> dict[str, type[Attack]]:
     return {attack.family: attack for attack in sorted(found.values(), key=_place)}
 
 
-def _place(attack: type[Attack]) -> tuple[int, int, str]:
-    return AIMS.index(attack.aim), attack.year, attack.family
+def _place(attack: type[Attack]) -> tuple[bool, int, int, str]:
+    return not attack.gradients, AIMS.index(attack.aim), attack.year, attack.family
 
 
 def family_names() -> tuple[str, ...]:

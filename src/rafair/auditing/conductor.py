@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.certifying import Curves, curves_of
+from rafair.auditing.controls import run_controls
 from rafair.auditing.plan import Plan, Select, check_whole
 from rafair.auditing.result import AuditResult
 from rafair.auditing.rows import Row, join
@@ -38,7 +39,7 @@ CURVE = (0.05, 0.25, 0.5, 1.0)
 def audit(
     model: Classifier,
     data: Dataset,
-    attacks: str | Sequence[str] = "rafair",
+    attacks: str | Sequence[str] | None = None,
     n_seeds: int | None = 200,
     random_state: int = 0,
     *,
@@ -52,6 +53,7 @@ def audit(
     counterparts: int | None = None,
     device: str | None = None,
     batch_size: BatchSize = "auto",
+    queries: int = 5_000,
     certify: bool = False,
     max_nodes: int = MAX_NODES,
     on_progress: Callable[[str, int, int], None] = silent,
@@ -61,11 +63,11 @@ def audit(
     Parameters
     ----------
     model : Classifier
-        From ``rafair.wrap`` or ``rafair.baseline``; it needs gradients.
+        From ``rafair.wrap``, ``rafair.load_model`` or ``rafair.baseline``.
     data : Dataset
         Seeds come from its test split.
-    attacks : str or sequence of str
-        Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
+    attacks : str or sequence of str, optional
+        By default ``"rafair"`` for a model with gradients, else ``"square"``. Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
         single rows (``"rafair-ff"``).
     n_seeds : int, optional
         k-means seeds (``choose_seeds``); None takes the whole test split.
@@ -90,6 +92,8 @@ def audit(
     device : str, optional
         Audit a copy of the model there; by default the model's own device.
     batch_size : int or "auto"
+    queries : int
+        Rows that an attack without gradients may ask about, per seed and variant.
     certify : bool
         Also prove, at ε and at three smaller ones, for whom nothing in I(v) × Δ changes anything
         (``rafair.certify``); the truth then stands between two figures.
@@ -108,7 +112,7 @@ def audit(
         If a name is unknown, a number is not possible, or model and data do not fit together.
     """
     plan = Plan(
-        attacks=(attacks,) if isinstance(attacks, str) else tuple(attacks),
+        attacks=_chosen(attacks, model),
         n_seeds=n_seeds,
         random_state=random_state,
         steps=steps,
@@ -119,8 +123,9 @@ def audit(
         select=select,
         counterparts=counterparts,
         batch_size=batch_size,
+        queries=queries,
     )
-    families = plan.families()
+    families = plan.families(data.schema)
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = checked_model(_on_device(model, device), data)
@@ -149,7 +154,14 @@ def audit(
     }
     tables = [seeds.tabulated(clean, "clean"), *(seeds.tabulated(row, "attacked") for row in rows)]
     instances = pd.concat(tables, ignore_index=True)
-    facts = {**facts_about(seeds), "cost": cost, "zero_gradients": zero_gradients(seeds)}
+    controls = run_controls(seeds, clean, cost, on_progress)
+    facts = {
+        **facts_about(seeds),
+        "cost": cost,
+        "zero_gradients": zero_gradients(seeds),
+        "controls": controls,
+        "inconclusive": len(controls) == len(families) and not any(controls.values()),
+    }
     if not certify:
         return AuditResult(metrics, instances, facts)
     radii = [share * plan.radius for share in CURVE]
@@ -168,6 +180,12 @@ def _conflicts(curves: Curves, rows: Sequence[Row]) -> int:
     proved = curves.found["accurate_fair"][-1].status == 1
     broken = torch.stack([row.verdict.cells != TF for row in rows]).any(dim=0)
     return int((proved & broken).sum())
+
+
+def _chosen(attacks: str | Sequence[str] | None, model: Classifier) -> tuple[str, ...]:
+    if attacks is None:
+        return ("rafair",) if getattr(model, "access", "gradient") == "gradient" else ("square",)
+    return (attacks,) if isinstance(attacks, str) else tuple(attacks)
 
 
 def _on_device(model: Classifier, device: str | None) -> Classifier:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.attacks.registry import make_attack, variants_of
 from rafair.errors import InvalidInput
 from rafair.problem import AUTO, BatchSize, Counterparts, PerturbationSpace, make_loss
 from rafair.problem.space import SETTINGS
+from rafair.problem.validation import check_whole
 
 if TYPE_CHECKING:
     from rafair.attacks import Attack
     from rafair.problem.space import Setting
-    from rafair.schema import Schema
+    from rafair.schema import Feature, Schema
 
 __all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select", "check_whole"]
 
@@ -29,7 +30,8 @@ class Plan:
     """The parameters of an audit; see ``rafair.audit`` for their meaning.
 
     ``n_seeds`` None means every test row, ``counterparts`` None all combinations, ``epsilon`` None
-    ``steps * step_size``, ``loss`` None each attack's own.
+    ``steps * step_size``, ``loss`` None each attack's own. ``queries`` is the number of rows that
+    an attack without gradients may ask about for each seed.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Plan:
     select: Select = "last"
     counterparts: int | None = None
     batch_size: BatchSize = AUTO
+    queries: int = 5_000
 
     def __post_init__(self) -> None:
         if not self.attacks:
@@ -57,6 +60,7 @@ class Plan:
         check_whole("seeds", self.n_seeds, 1)
         check_whole("random_state", self.random_state, 0, LARGEST_RANDOM_STATE)
         check_whole("steps", self.steps, 0)
+        check_whole("queries", self.queries, 1)
         check_whole("counterparts", self.counterparts, 1)
         if self.batch_size != AUTO:
             check_whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
@@ -81,14 +85,43 @@ class Plan:
         """Return Δ."""
         return PerturbationSpace.of(schema, self.radius, self.setting)
 
+    def step_sizes(self, schema: Schema) -> float | list[float]:
+        """Return the length of a step: one number, or one per feature where a feature has its own.
+
+        A feature with an own ε and no own step reaches it in ``steps``.
+        """
+        features = schema.features
+        own = [f.movable and (f.switch or (f.epsilon, f.step) != (None, None)) for f in features]
+        if self.setting == "paper" or not any(own):
+            return self.step_size
+        return [
+            self._step(feature) if is_own else self.step_size
+            for feature, is_own in zip(features, own, strict=True)
+        ]
+
+    def _step(self, feature: Feature) -> float:
+        if feature.step is not None:
+            return feature.step
+        radius = feature.epsilon if feature.epsilon is not None else self.radius
+        return (1.0 if feature.switch else radius) / max(self.steps, 1)
+
+    def control(self) -> Plan:
+        """Return the same plan with all of the domain within reach."""
+        return replace(self, epsilon=1.0, step_size=max(self.step_size, 1 / max(self.steps, 1)))
+
     def people(self, schema: Schema, only: str | None = None) -> Counterparts:
         """Return I(v), along one sensitive feature or all of them."""
         return Counterparts.of(
             schema, only=only, sample=self.counterparts, random_state=self.random_state
         )
 
-    def families(self) -> dict[str, dict[str, Attack]]:
+    def families(self, schema: Schema | None = None) -> dict[str, dict[str, Attack]]:
         """Return the attacks to run: family → variant → attack, each variant once.
+
+        Parameters
+        ----------
+        schema : Schema, optional
+            Whose features may have steps of their own.
 
         Raises
         ------
@@ -99,14 +132,15 @@ class Plan:
         for name in self.attacks:
             attack, variants = variants_of(name)
             members = found.setdefault(attack.family, {})
-            members.update({variant: self._attack(variant) for variant in variants})
+            members.update({variant: self._attack(variant, schema) for variant in variants})
         return found
 
-    def _attack(self, variant: str) -> Attack:
+    def _attack(self, variant: str, schema: Schema | None) -> Attack:
         attack, _ = variants_of(variant)
         shared: dict[str, Any] = {
             "steps": self.steps,
-            "step_size": self.step_size,
+            "step_size": self.step_size if schema is None else self.step_sizes(schema),
+            "queries": self.queries,
             "random_state": self.random_state,
             "batch_size": self.batch_size,
         }
@@ -120,21 +154,6 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON knows it, ε spelled out."""
         return {**asdict(self), "attacks": list(self.attacks), "epsilon": self.radius}
-
-
-def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuse what is no whole number between two bounds; None passes.
-
-    Raises
-    ------
-    InvalidInput
-    """
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
-    if most is not None and value > most:
-        raise InvalidInput(f"{name} must be at most {most}, not {value}")
 
 
 def _number(name: str, value: float | None) -> None:

@@ -12,7 +12,7 @@ import torch
 from rafair.auditing.plan import Plan
 from rafair.auditing.seeds import Seeds, silent
 from rafair.errors import InvalidInput
-from rafair.repair import Benign
+from rafair.repair import Benign, BenignSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def repair_run(
     data = data.with_sensitive(run.manifest["schema"]["sensitive"])
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
     attacked = run.instances[run.instances["stage"] == "attacked"]
-    benign = Benign(plan.step_size, plan.steps, plan.measure, batch_size=plan.batch_size)
+    method = _method(model, plan, data)
     names = list(dict.fromkeys(attacked["attack"]))
     rates: dict[str, Any] = {}
     tables = [run.instances[run.instances["stage"] != "repaired"]]
@@ -70,17 +70,25 @@ def repair_run(
         rows = attacked[attacked["attack"] == name]
         seeds = Seeds.of(model, data, plan, torch.tensor(rows["seed"].to_numpy()))
         points = torch.from_numpy(np.stack(rows["x"].tolist())).to(model.device)
-        fixed = benign.run(model, points, seeds.y, seeds.counterparts, plan.space(data.schema))
+        fixed = method.run(model, points, seeds.y, seeds.counterparts, plan.space(data.schema))
         row = seeds.judged(name, fixed.x_adv.unsqueeze(0))
         rates[name] = row.verdict.rates(robust=True)
-        tables.append(seeds.tabulated(row, "repaired"))
+        tables.append(seeds.tabulated(row, "repaired", points))
         on_progress(name, done + 1, len(names))
     return replace(
         run,
         metrics={**run.metrics, "repairs": rates},
         instances=pd.concat(tables, ignore_index=True),
-        manifest={**run.manifest, "repair": {"method": Benign.name, **plan.as_dict()}},
+        manifest={**run.manifest, "repair": {"method": method.name, **plan.as_dict()}},
     )
+
+
+def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSearch:
+    """Return the repair that the model's access allows."""
+    if model.access != "gradient":
+        return BenignSearch(plan.queries, plan.random_state, plan.batch_size)
+    sizes = plan.step_sizes(data.schema)
+    return Benign(sizes, plan.steps, plan.measure, batch_size=plan.batch_size)
 
 
 def _plan(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Row", "column_names", "join", "judge_row", "tabulate"]
 
 OWN_COLUMNS = (
-    "seed", "stage", "attack", "label", "prediction", "cell", "flip_prediction",
+    "seed", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
     "worst_prediction", "worst_loss", "dissenting", "x",
 )  # fmt: skip
 
@@ -89,8 +89,15 @@ def tabulate(
     counterparts: Counterparts,
     loss: str,
     batch_size: BatchSize,
+    feasible: Tensor,
 ) -> pd.DataFrame:
-    """Return the instances of a row in original units, explained; one line per seed."""
+    """Return the instances of a row in original units, explained; one line per seed.
+
+    Parameters
+    ----------
+    feasible : Tensor of bool, shape (n,)
+        Which instances are possible people inside Δ.
+    """
     x = row.x
     why = explain(model, x, y, counterparts, loss, batch_size=batch_size)
     classes = pd.Index(schema.classes)
@@ -101,9 +108,11 @@ def tabulate(
         "label": classes.take(y.cpu().numpy()),
         "prediction": classes.take(why.prediction.cpu().numpy()),
         "cell": np.array(CELLS)[row.verdict.cells.cpu().numpy()],
+        "feasible": feasible.cpu().numpy(),
     }
     columns = column_names(schema)
-    people = schema.decode(x).set_axis([columns[name]["column"] for name in schema.names], axis=1)
+    names = [columns[name]["column"] for name in schema.names]
+    people = schema.decode_features(x).set_axis(names, axis=1)
     others = _counterpart_columns(why, x, schema, counterparts)
     exact = {"x": list(x.to("cpu", torch.float64).numpy())}
     return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
@@ -142,7 +151,7 @@ def _counterpart_columns(
         ("worst", why.worst, why.worst_prediction),
     ):
         someone = (index >= 0).cpu().numpy()
-        people = schema.decode(counterparts.take(x, index))
+        people = schema.decode_features(counterparts.take(x, index))
         for name in schema.sensitive:
             columns[names[name][kind]] = people[name].astype(object).where(someone, None)
         decided = pd.Series(classes.take(prediction.cpu().numpy())).astype(object)

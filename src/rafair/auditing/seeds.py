@@ -73,8 +73,19 @@ class Seeds:
         people = self.counterparts if only is None else self.plan.people(self.data.schema, only)
         return judge_row(name, candidates, self.model, self.y, people, self.plan.batch_size)
 
-    def tabulated(self, row: Row, stage: str) -> pd.DataFrame:
-        """Return the instances of a row in original units, explained."""
+    def feasible(self, x: Tensor, origin: Tensor) -> Tensor:
+        """Tell which rows are possible people inside Δ around their origin, shape (n,), bool."""
+        schema = self.data.schema
+        return self.plan.space(schema).contains(x, origin) & schema.possible(x)
+
+    def tabulated(self, row: Row, stage: str, origin: Tensor | None = None) -> pd.DataFrame:
+        """Return the instances of a row in original units, explained.
+
+        Parameters
+        ----------
+        origin : Tensor, shape (n, d), optional
+            What Δ lies around; by default the seeds.
+        """
         return tabulate(
             row,
             stage,
@@ -85,6 +96,7 @@ class Seeds:
             self.counterparts,
             self.plan.measure,
             self.plan.batch_size,
+            self.feasible(row.x, self.x if origin is None else origin),
         )
 
 
@@ -101,8 +113,13 @@ def checked_model(model: Classifier, data: Dataset) -> Classifier:
     return model
 
 
-def zero_gradients(seeds: Seeds) -> float:
-    """Return the share of seeds at which no movable feature has a gradient: exactly zero."""
+def zero_gradients(seeds: Seeds) -> float | None:
+    """Return the share of seeds at which no movable feature has a gradient: exactly zero.
+
+    None for a model without gradients.
+    """
+    if seeds.model.access != "gradient":
+        return None
     space = seeds.plan.space(seeds.data.schema)
     slope = gradient_directions(seeds.model, seeds.x, seeds.y, CrossEntropy())
     return float((slope[:, space.movable(seeds.x)] == 0).all(dim=1).double().mean())
@@ -121,12 +138,15 @@ def facts_about(seeds: Seeds) -> dict[str, Any]:
             "name": data.name,
             "sha256": data.digest(),
             "provenance": data.provenance,
+            "notes": list(data.notes),
             "n_train": len(data.train),
             "n_test": len(data.test),
         },
         "model": {
             "sha256": seeds.model.digest(),
             "access": seeds.model.access,
+            "kind": getattr(seeds.model, "kind", type(seeds.model).__name__),
+            "reads": getattr(seeds.model, "reads", "unit"),
             "dtype": str(seeds.model.dtype).removeprefix("torch."),
             "predicted_classes": len(torch.unique(predict(seeds.model, test_x))),
             **accuracy_figures(seeds.model, test_x, test_y),
@@ -136,8 +156,16 @@ def facts_about(seeds: Seeds) -> dict[str, Any]:
             "label": data.schema.label,
             "classes": list(data.schema.classes),
             "sensitive": list(data.schema.sensitive),
+            "relations": list(data.schema.relations),
             "features": [
-                {"name": f.name, "kind": f.kind, "unit": f.unit, **columns[f.name]}
+                {
+                    "name": f.name,
+                    "kind": f.kind,
+                    "unit": f.unit,
+                    "epsilon": f.epsilon,
+                    "switch": f.switch,
+                    **columns[f.name],
+                }
                 for f in data.schema.features
             ],
         },

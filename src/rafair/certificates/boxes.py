@@ -134,12 +134,14 @@ def root_boxes(
     """Return the boxes that together are I(v) × Δ of each instance.
 
     One box where I(v) is a full product of values; else one for each combination. A v whose own
-    values are not in the grid has one more for itself.
+    values are not in the grid has one more for itself. Whom a relation rules out at some points of
+    Δ only is bounded with the others: a proof about more people is a proof.
     """
     low, high = space.hull(x.to(torch.float64))
     values = Values.of(counterparts, x, space)
     everyone = torch.arange(len(x), device=x.device)
-    full = values.size == len(counterparts) and bool(counterparts.valid(x).all())
+    valid = counterparts.valid(x, space.movable(x))
+    full = values.size == len(counterparts) and bool(valid.all())
     parts = []
     if full:
         first = torch.zeros(len(x), len(values.axes), dtype=torch.int64, device=x.device)
@@ -154,7 +156,7 @@ def root_boxes(
             ],
             dim=1,
         )
-        owner, combination = counterparts.valid(x).nonzero(as_tuple=True)
+        owner, combination = valid.nonzero(as_tuple=True)
         at = places[combination]
         parts.append(_boxes(network, owner, low[owner], high[owner], at, at, values))
     alone = (~counterparts.is_self(x).any(dim=1)).nonzero()[:, 0]

@@ -206,7 +206,9 @@ class _Claim:
         """Tell whom the model itself decides otherwise than claimed, shape (b,), bool."""
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
-        return predict(self.model, self.possible(people, owner)[1]) != self.y[owner]
+        counterpart = self.possible(people, owner)[1]
+        wrong = predict(self.model, counterpart) != self.y[owner]
+        return wrong & self.counterparts.exist(counterpart)
 
     def attack(self, owner: Tensor) -> Tensor:
         """Return whom the strongest single attack ends with, shape (b, d), float64."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from torch import Tensor
 
-from rafair.schema import Schema
+from rafair.schema import Schema, as_kind
+from rafair.schema.frames import PANDAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ class Split:
     ----------
     x : Tensor, shape (n, d), float64, unit space.
     y : Tensor of int64, shape (n,). Index into ``schema.classes``.
-    frame : DataFrame, shape (n, d + 1)
+    frame : DataFrame, shape (n, columns + 1)
         The same rows in original units, label included.
     """
 
@@ -36,7 +37,7 @@ class Split:
     @classmethod
     def of(cls, frame: pd.DataFrame, schema: Schema) -> Split:
         """Encode the rows of a frame; columns that the schema does not name are left out."""
-        frame = frame.reset_index(drop=True)[[*schema.names, schema.label]]
+        frame = frame.reset_index(drop=True)[[*schema.columns, schema.label]]
         return cls(schema.encode(frame), schema.encode_label(frame), frame)
 
     def __len__(self) -> int:
@@ -57,6 +58,10 @@ class Dataset:
         One sentence: source, what was kept, how it was split.
     is_benchmark : bool
         Whether the table is one of those that the package carries.
+    kind : str
+        The library whose table it was: ``"pandas"``, ``"polars"`` or ``"pyarrow"``.
+    notes : tuple of str
+        What was done to the rows before the split: cells filled, rows left out.
     """
 
     name: str
@@ -65,10 +70,24 @@ class Dataset:
     test: Split
     provenance: str
     is_benchmark: bool = False
+    kind: str = PANDAS
+    notes: tuple[str, ...] = ()
 
     def with_sensitive(self, names: Iterable[str]) -> Dataset:
         """Return the same data with exactly these columns sensitive."""
         return replace(self, schema=self.schema.with_sensitive(names))
+
+    def decode(self, x: Tensor, y: Tensor | None = None) -> Any:
+        """Return people in original units, as a table of the kind that was read.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space
+        y : Tensor of int64, shape (n,), optional. Adds the label column.
+        """
+        people = self.schema.decode(x, y)
+        order = [name for name in self.test.frame.columns if name in people.columns]
+        return as_kind(people[order], self.kind)
 
     def digest(self) -> str:
         """Return a SHA-256 over names, classes, values and labels, in hexadecimal."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import pandas as pd
 
-from rafair.datasets.dataset import Dataset, Split
-from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
-from rafair.errors import InvalidInput
-from rafair.schema import Column, Schema, fit_schema, levels_of
+from rafair.datasets.described import Described, Description, make_dataset, split_table
+from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.splitting import TEST_SHARE
+from rafair.errors import InvalidInput, naming
+from rafair.schema import Column, Schema, as_pandas, kind_of
+from rafair.schema.frames import PANDAS
+from rafair.schema.inferring import classes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from rafair.schema.feature import Level
+    from rafair.datasets.dataset import Dataset
+    from rafair.schema import Level
 
-__all__ = ["read_table"]
+__all__ = ["open_table", "read_table"]
 
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
@@ -29,9 +32,13 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 def read_table(
     table: Any,
     *,
-    label: str,
-    sensitive: Sequence[str],
+    label: str | None = None,
+    sensitive: Sequence[str] | None = None,
     positive: Level | None = None,
+    schema: Schema | None = None,
+    one_hot: Mapping[str, Sequence[str]] | None = None,
+    missing: Mapping[str, str] | None = None,
+    relations: Sequence[str] = (),
     name: str | None = None,
     test_share: float = TEST_SHARE,
     random_state: int = 0,
@@ -44,9 +51,20 @@ def read_table(
     label : str
         Column with the ground truth.
     sensitive : sequence of str
-        Columns that I(v) varies.
+        Columns, or one-hot groups, that I(v) varies.
     positive : value of the label, optional
         The class of score 1; needed only with two classes. By default the last in sorted order.
+    schema : Schema, optional
+        What the columns mean, for instance from ``Schema.infer``, in place of ``label``,
+        ``sensitive``, ``positive``, ``one_hot`` and ``relations``. Columns that it does not name
+        are left out.
+    one_hot : mapping of str to sequences of str, optional
+        Feature → its 0/1 columns, which count as one feature.
+    missing : mapping of str to {"median", "mean", "most_frequent"}, optional
+        Column → what fills its empty cells; without a rule they are refused.
+    relations : sequence of str
+        What holds between the columns of every possible person: ``"age >= 18 + years_employed"``.
+        Rows that break one are left out; ``notes`` of the result tells how many.
     name : str, optional
         By default the file's stem, or ``"table"``.
     test_share : float
@@ -59,34 +77,43 @@ def read_table(
     InvalidInput
         If a column does not exist, a cell is empty or infinite, or the label has one class.
     """
-    frame, stem = _frame(table)
-    schema = _schema(frame, label, list(sensitive), positive)
-    test = stratified_test_rows(frame[label], test_share, random_state)
-    provenance = f"{len(frame)} rows; {test_share:.0%} of them, by label, form the test split."
-    return Dataset(
-        name or stem,
-        schema,
-        Split.of(frame[~test], schema),
-        Split.of(frame[test], schema),
-        provenance,
-    )
+    frame, stem, kind = open_table(table)
+    fills = {column: Fill(rule) for column, rule in (missing or {}).items()}  # type: ignore[arg-type]
+    strangers = [column for column in fills if column not in frame.columns]
+    if strangers:
+        raise InvalidInput(f"missing names {strangers[0]!r}, which is no column of the table")
+    with naming(table):
+        if schema is not None:
+            if label or sensitive or positive is not None or one_hot or relations:
+                raise InvalidInput("give a schema, or label, sensitive and their like; not both")
+            frame, notes = fill_missing(frame, fills)
+            return split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
+        if label is None:
+            raise InvalidInput("no label given; name the column with the ground truth")
+        description = Description(
+            label,
+            _columns(frame, label, list(sensitive or ()), fills, dict(one_hot or {})),
+            positive,
+            relations=tuple(relations),
+            test_share=test_share,
+            random_state=random_state,
+        )
+        classes_of(frame, label, positive)
+        return make_dataset(frame, description, name or stem, kind)
 
 
-def _frame(table: Any) -> tuple[pd.DataFrame, str]:
+def open_table(table: Any) -> tuple[pd.DataFrame, str, str]:
+    """Return a table, its name, and the library that it belongs to.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read.
+    """
     if isinstance(table, str | Path):
         path = Path(table)
-        return _read(path), path.stem
-    try:
-        native = nw.from_native(table, eager_only=True)
-    except nw.exceptions.DuplicateError as error:
-        raise InvalidInput("the table has two columns of the same name; rename one") from error
-    except TypeError as error:
-        raise InvalidInput(
-            f"cannot read a {type(table).__name__}; "
-            "give a path or a pandas, polars or pyarrow table"
-        ) from error
-    frame: pd.DataFrame = native.to_pandas()
-    return frame.reset_index(drop=True), "table"
+        return _read(path), path.stem, PANDAS
+    return as_pandas(table), "table", kind_of(table)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -101,24 +128,28 @@ def _read(path: Path) -> pd.DataFrame:
         raise InvalidInput(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from error
 
 
-def _schema(
-    frame: pd.DataFrame, label: str, sensitive: list[str], positive: Level | None
-) -> Schema:
-    if label not in frame.columns:
-        raise InvalidInput(f"the table has no label column {label!r}")
+def _columns(
+    frame: pd.DataFrame,
+    label: str,
+    sensitive: list[str],
+    fills: Mapping[str, Fill],
+    groups: Mapping[str, Sequence[str]],
+) -> tuple[Described, ...]:
+    """Describe every column by its name alone."""
+    members = {column: group for group, columns in groups.items() for column in columns}
+    names = dict.fromkeys(
+        members.get(name, name) for name in frame.columns if name != label or name in members
+    )
+    names |= dict.fromkeys(group for group in groups)
     for name in sensitive:
-        if name not in frame.columns or name == label:
+        if name not in names:
             raise InvalidInput(f"sensitive column {name!r} is not a feature of the table")
     if not sensitive:
         raise InvalidInput("no sensitive column given; name at least one")
-    if frame[label].isna().any():
-        row = int(frame[label].isna().to_numpy().argmax())
-        raise InvalidInput(f"label {label!r}, row {row}: the cell is empty (NaN)")
-    classes = list(levels_of(frame[label]))
-    if positive is not None:
-        if positive not in classes:
-            raise InvalidInput(f"label {label!r} never has the positive value {positive!r}")
-        if len(classes) == 2:
-            classes.sort(key=lambda level: level == positive)
-    columns = [Column(name, sensitive=name in sensitive) for name in frame.columns if name != label]
-    return fit_schema(frame, columns, label, tuple(classes))
+    return tuple(
+        Described(
+            Column(name, sensitive=name in sensitive, columns=tuple(groups.get(name, ()))),
+            fills.get(name, Fill()),
+        )
+        for name in names
+    )

@@ -1,6 +1,12 @@
 """Any classifier behind one protocol, and the paper's baseline network."""
 
-from rafair.models.classifier import Access, Classifier, parse_device, require_gradient
+from rafair.models.classifier import (
+    Access,
+    Classifier,
+    parse_device,
+    require_gradient,
+    require_wrapped,
+)
 from rafair.models.leaky import LeakyGradient
 from rafair.models.networks import (
     epochs_for,
@@ -29,6 +35,7 @@ __all__ = [
     "parse_device",
     "read_metadata",
     "require_gradient",
+    "require_wrapped",
     "serialise_fcnn",
     "train_fcnn",
     "wrap",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 
-__all__ = ["Access", "Classifier", "parse_device", "require_gradient"]
+__all__ = ["Access", "Classifier", "parse_device", "require_gradient", "require_wrapped"]
 
 Access: TypeAlias = Literal["gradient", "scores", "labels"]
 
@@ -52,6 +52,19 @@ class Classifier(Protocol):
         ...
 
 
+def require_wrapped(model: Classifier, who: str) -> None:
+    """Refuse a model that is not behind the protocol.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if not isinstance(model, Classifier):
+        raise InvalidInput(
+            f"{who} takes a wrapped model, not a {type(model).__name__}; call rafair.wrap(model)"
+        )
+
+
 def require_gradient(model: Classifier, who: str) -> None:
     """Refuse a model that cannot be differentiated.
 
@@ -60,12 +73,12 @@ def require_gradient(model: Classifier, who: str) -> None:
     InvalidInput
         If ``model`` is not wrapped, or gives less than gradients.
     """
-    if not isinstance(model, Classifier):
-        raise InvalidInput(
-            f"{who} takes a wrapped model, not a {type(model).__name__}; call rafair.wrap(model)"
-        )
+    require_wrapped(model, who)
     if model.access != "gradient":
-        raise InvalidInput(f"{who} needs gradients, but this model gives {model.access} only")
+        raise InvalidInput(
+            f"{who} needs gradients, but this model gives {model.access} only; "
+            "use the attack square"
+        )
 
 
 def parse_device(name: str) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rafair.schema import Schema
+    from rafair.schema import Conditions, Schema
 
 __all__ = ["SAME", "Counterparts"]
 
@@ -40,11 +40,14 @@ class Counterparts:
         One combination per row. From ``product`` the last column runs fastest.
     total : int, optional
         Size of the full product that ``grid`` was sampled from; m by default.
+    conditions : Conditions, optional
+        What a combination must meet, beside v's other values, to be a possible person.
     """
 
     columns: tuple[int, ...]
     grid: Tensor
     total: int = 0
+    conditions: Conditions | None = None
 
     def __post_init__(self) -> None:
         columns = tuple(int(column) for column in self.columns)
@@ -63,6 +66,8 @@ class Counterparts:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "total", self.total or len(grid))
+        about = None if self.conditions is None else self.conditions.about(columns)
+        object.__setattr__(self, "conditions", about or None)
 
     @classmethod
     def product(
@@ -133,7 +138,8 @@ class Counterparts:
             raise InvalidInput("the schema has no sensitive feature; name at least one")
         columns = [schema.index(name) for name in names]
         axes = [schema.features[column].axis.tolist() for column in columns]
-        return cls.product(columns, axes, sample=sample, random_state=random_state)
+        everyone = cls.product(columns, axes, sample=sample, random_state=random_state)
+        return replace(everyone, conditions=schema.conditions)
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -211,9 +217,27 @@ class Counterparts:
             same &= (own[:, column, None] - grid[None, :, column]).abs() <= SAME
         return same
 
-    def valid(self, x: Tensor) -> Tensor:
-        """Tell which combinations are possible people, shape (n, m), bool; all of them here."""
-        return torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
+    def valid(self, x: Tensor, movable: Tensor | None = None) -> Tensor:
+        """Tell which combinations are possible people, shape (n, m), bool.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+        movable : Tensor of bool, shape (d,), optional
+            Rule out only whom no change of these columns makes possible.
+        """
+        conditions = self.conditions
+        if conditions is not None and movable is not None:
+            conditions = conditions.apart_from(movable.nonzero()[:, 0].tolist())
+        if not conditions:
+            return torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
+        return conditions.met_by(x, self.columns, self.grid.to(x.device))
+
+    def exist(self, people: Tensor) -> Tensor:
+        """Tell which rows, with sensitive values of a counterpart, are possible; (n,), bool."""
+        if self.conditions is None:
+            return torch.ones(len(people), dtype=torch.bool, device=people.device)
+        return self.conditions.met(people)
 
     def blocks(self, n: int, rows: int = 1 << 17) -> Iterator[slice]:
         """Cut n seeds into slices whose (seeds, m) matrices stay small."""

@@ -15,7 +15,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rafair.schema import Schema
+    from rafair.schema import Conditions, Feature, Schema
 
 __all__ = ["SETTINGS", "PerturbationSpace", "Setting"]
 
@@ -25,6 +25,8 @@ SETTINGS: tuple[Setting, ...] = ("paper", "feasible")
 
 # Slack of ``contains``, and of the nearest lattice point: float32 rounding of a number in [0, 1].
 SLACK = 1e-6
+# How much of the way from the origin is tried, one after the other, where a relation is broken.
+SHARES = tuple(step / 8 for step in range(7, -1, -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class PerturbationSpace:
         The domain.
     lattice : float or (d,)
         Distance of neighbouring possible values, counted from 0; 0 where every value is possible.
+    conditions : Conditions, optional
+        What every point of Δ meets; ``round`` sees to it.
 
     Raises
     ------
@@ -55,6 +59,7 @@ class PerturbationSpace:
     lower: PerFeature = 0.0
     upper: PerFeature = 1.0
     lattice: PerFeature = 0.0
+    conditions: Conditions | None = None
 
     def __post_init__(self) -> None:
         for name in ("epsilon", "lower", "upper", "lattice"):
@@ -65,11 +70,12 @@ class PerturbationSpace:
         for name in ("epsilon", "lattice"):
             if not bool((self._field(name) >= 0).all()):
                 raise InvalidInput(f"{name} must not be negative or NaN")
-        lengths = {v.numel() for v in map(self._field, self.__dataclass_fields__) if v.ndim}
+        lengths = {v.numel() for v in self.vectors if v.ndim}
         if len(lengths) > 1:
             raise InvalidInput(f"Δ: its vectors have different lengths {sorted(lengths)}")
         if not bool((self._field("lower") <= self._field("upper")).all()):
             raise InvalidInput("Δ: a lower bound lies above its upper bound or is NaN")
+        object.__setattr__(self, "conditions", self.conditions or None)
 
     @classmethod
     def of(
@@ -79,18 +85,31 @@ class PerturbationSpace:
 
         Parameters
         ----------
-        epsilon : float or (d,), unit space: a share of each feature's range.
+        epsilon : float or (d,), unit space: a share of each feature's range
+            In the setting *feasible* a feature's own ``epsilon`` takes its place.
         setting : {"paper", "feasible"}
             *paper* moves every feature that is not sensitive, coded categories included, by any
-            amount. *feasible* moves numeric and integer features only, to possible values.
+            amount. *feasible* moves numeric, integer and ordinal features that are perturbable, to
+            possible values, and categorical ones that may switch, to any level; every point meets
+            the schema's relations.
         """
         if setting not in SETTINGS:
             raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")
         features = schema.features
         if setting == "paper":
             return cls(epsilon, [not feature.sensitive for feature in features])
-        movable = [feature.perturbable and not feature.has_levels for feature in features]
-        return cls(epsilon, movable, lattice=[feature.spacing for feature in features])
+        shared = _vector(epsilon, "epsilon", torch.float64).expand(len(features)).tolist()
+        return cls(
+            [_radius(feature, own) for feature, own in zip(features, shared, strict=True)],
+            [feature.movable for feature in features],
+            lattice=[feature.spacing for feature in features],
+            conditions=schema.conditions,
+        )
+
+    @property
+    def vectors(self) -> tuple[Tensor, ...]:
+        """All that is a scalar or one number per feature."""
+        return tuple(map(self._field, ("epsilon", "perturbable", "lower", "upper", "lattice")))
 
     def _field(self, name: str) -> Tensor:
         value = getattr(self, name)
@@ -105,6 +124,11 @@ class PerturbationSpace:
     def has_lattice(self) -> bool:
         """Whether some column may take the values of a lattice only."""
         return bool((self._field("lattice") > 0).any())
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether not every point between the bounds is possible, so that ``round`` is needed."""
+        return self.has_lattice or self.conditions is not None
 
     def movable(self, x: Tensor) -> Tensor:
         """Return which columns may move, shape (d,), bool."""
@@ -154,13 +178,42 @@ class PerturbationSpace:
         """Tell which rows lie in Δ around their origin, on the lattice too; shape (n,), bool."""
         low, high = self.bounds(origin)
         inside = (x >= low - SLACK) & (x <= high + SLACK)
-        return (inside & ((x - self.round(x, origin)).abs() <= SLACK)).all(dim=1)
+        fits = (inside & ((x - self._on_lattice(x, origin)).abs() <= SLACK)).all(dim=1)
+        return fits if self.conditions is None else fits & self.conditions.met(x)
 
     def round(self, x: Tensor, origin: Tensor) -> Tensor:
-        """Return the nearest possible value inside Δ, column by column, shape (n, d).
+        """Return a possible point of Δ near each row, shape (n, d).
 
-        Where Δ holds no lattice point (the origin is none itself), the origin's value is returned.
+        Every value becomes the nearest one of its lattice inside Δ; where Δ holds none (the origin
+        is none itself), the origin's. A row that then breaks a relation goes back towards its
+        origin in the columns that the relation speaks of, as far as needed.
         """
+        nearest = self._on_lattice(x, origin)
+        return nearest if self.conditions is None else self._back(nearest, origin, self.conditions)
+
+    def _back(self, x: Tensor, origin: Tensor, conditions: Conditions) -> Tensor:
+        """Bring the rows that break a relation back; see ``round``."""
+        met = conditions.each_met(x)
+        broken = (~met.all(dim=1)).nonzero()[:, 0]
+        if not len(broken):
+            return x
+        whole = x.clone()
+        start, end, met = origin[broken], x[broken], met[broken]
+        here, about = end, conditions.spoken_of(x.device)
+        columns = torch.zeros_like(end, dtype=torch.bool)
+        for _ in range(len(conditions)):  # going back in some columns may break the next relation
+            columns |= ((~met).double() @ about.double()) > 0
+            for share in SHARES:
+                open_rows = ~met.all(dim=1)
+                if not bool(open_rows.any()):
+                    break
+                nearer = torch.where(columns, torch.lerp(start, end, share), end)
+                nearer = torch.where(open_rows[:, None], self._on_lattice(nearer, start), here)
+                here, met = nearer, conditions.each_met(nearer)
+        whole[broken] = torch.where(met.all(dim=1, keepdim=True), here, start)
+        return whole
+
+    def _on_lattice(self, x: Tensor, origin: Tensor) -> Tensor:
         if not self.has_lattice:
             return x
         spacing = self._like("lattice", x)
@@ -173,6 +226,13 @@ class PerturbationSpace:
         nearest = torch.minimum(torch.maximum(torch.round(x / unit), first), last) * unit
         inside = torch.minimum(torch.maximum(nearest, low), high)
         return torch.where(on_lattice, torch.where(first <= last, inside, origin), x)
+
+
+def _radius(feature: Feature, shared: float) -> float:
+    """Return a feature's own ε; where it may switch, any level is as near as the next."""
+    if feature.kind == "categorical":
+        return 1.0
+    return shared if feature.epsilon is None else feature.epsilon
 
 
 def _vector(value: Any, name: str, dtype: torch.dtype) -> Tensor:

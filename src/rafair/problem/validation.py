@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["check_problem", "check_rows", "check_step", "n_classes"]
+__all__ = ["check_problem", "check_rows", "check_step", "check_whole", "n_classes"]
 
 
 def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifier) -> None:
@@ -98,8 +98,7 @@ def check_problem(
 
 
 def _fits(space: PerturbationSpace, x: Tensor) -> bool:
-    vectors = (getattr(space, name) for name in space.__dataclass_fields__)
-    return all(vector.ndim == 0 or vector.numel() == x.shape[1] for vector in vectors)
+    return all(vector.ndim == 0 or vector.numel() == x.shape[1] for vector in space.vectors)
 
 
 def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
@@ -115,3 +114,18 @@ def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
         raise InvalidInput("step_size must be finite and not negative")
     if width is not None and step_size.ndim and step_size.numel() != width:
         raise InvalidInput(f"step_size has {step_size.numel()} numbers for {width} features")
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number between two bounds; None passes.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
+    if most is not None and value > most:
+        raise InvalidInput(f"{name} must be at most {most}, not {value}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rafair.attacks.registry import variants_of
+from rafair.auditing.controls import changed_by_family
 
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
@@ -133,18 +133,14 @@ def warnings(run: AuditResult) -> list[str]:
             "The model predicts one class for everybody in the test split: it is robust and fair "
             "because it decides nothing."
         )
-    if run.manifest.get("zero_gradients", 0) >= MASKED:
+    if (run.manifest.get("zero_gradients") or 0) >= MASKED:
         found.append(
             f"At {percent(run.manifest['zero_gradients'])} of the seeds every gradient is exactly "
             "zero: attacks that follow gradients are blind there, and what they do not break may "
             "not be robust. Use --attack ensemble or --certify."
         )
-    if run.manifest["plan"]["epsilon"] > 0:
-        found += [
-            f"{family} changed no seed's cell: it shows nothing about the model."
-            for family, changed in _changed(run.manifest["cost"]).items()
-            if changed == 0
-        ]
+    found += [_control(family, changed) for family, changed in _controls(run.manifest).items()]
+    found += run.manifest["dataset"].get("notes", [])
     if run.metrics.get("certificates", {}).get("conflicts"):
         found.append(
             f"{run.metrics['certificates']['conflicts']} seeds are proved and were broken all the "
@@ -163,14 +159,25 @@ def warnings(run: AuditResult) -> list[str]:
     return found
 
 
-def _changed(cost: dict[str, Any]) -> dict[str, int]:
-    """Return how many cells each family of attacks changed, all of its modes together."""
-    found: dict[str, int] = {}
-    for name, entry in cost.items():
-        if "changed" in entry:
-            family = variants_of(name)[0].family
-            found[family] = found.get(family, 0) + entry["changed"]
-    return found
+def _controls(manifest: dict[str, Any]) -> dict[str, int | None]:
+    """Return the families that changed nothing, with what their control changed, if it was run."""
+    if manifest["plan"]["epsilon"] == 0:
+        return {}
+    controls = manifest.get("controls", {})
+    changed = changed_by_family(manifest["cost"])
+    return {family: controls.get(family) for family, count in changed.items() if count == 0}
+
+
+def _control(family: str, changed: int | None) -> str:
+    if changed:
+        return (
+            f"{family} changed no seed's cell. With all of the domain within reach it changes "
+            f"{changed}: the attack works, and the model holds against it here."
+        )
+    return (
+        f"{family} changed no seed's cell: it shows nothing about the model."
+        + ("" if changed is None else " Nor does it with all of the domain within reach.")
+    )
 
 
 def _interval(rates: dict[str, Any], key: str) -> str:

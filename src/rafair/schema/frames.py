@@ -6,6 +6,7 @@ from typing import Any
 
 import narwhals as nw
 import pandas as pd
+import pyarrow as pa
 
 from rafair.errors import InvalidInput
 
@@ -53,8 +54,9 @@ def as_kind(frame: pd.DataFrame, kind: str) -> Any:
     """
     if kind == PANDAS:
         return frame
-    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     try:
-        return nw.from_dict(columns, backend=nw.Implementation.from_string(kind)).to_native()  # type: ignore[arg-type]
+        native = nw.from_arrow(table, backend=nw.Implementation.from_string(kind))  # type: ignore[arg-type]
     except ImportError as error:
         raise InvalidInput(f"tables of {kind} need that library: pip install {kind}") from error
+    return native.to_native()

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.schema.conditions import Conditions
 from rafair.schema.feature import Feature, Level, shown
 from rafair.schema.frames import as_pandas
-from rafair.schema.relations import Relation, parse_relation
+from rafair.schema.relations import parse_relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Schema"]
 
@@ -60,12 +61,13 @@ class Schema:
             raise InvalidInput(
                 f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
             )
-        _ = self.rules
+        _ = self.conditions
 
     @cached_property
-    def rules(self) -> tuple[Relation, ...]:
+    def conditions(self) -> Conditions:
         """The relations, ready to be tested."""
-        return tuple(parse_relation(text, self.features) for text in self.relations)
+        read = tuple(parse_relation(text, self.features) for text in self.relations)
+        return Conditions(self.features, read)
 
     @classmethod
     def infer(
@@ -146,7 +148,8 @@ class Schema:
         InvalidInput
             If a name is no feature, or a numeric feature whose observed values are not known.
         """
-        chosen = {self.index(name) for name in names}
+        wanted = list(names)
+        chosen = {self.index(name) for name in wanted}
         if not chosen:
             raise InvalidInput("no sensitive column given; name at least one")
         for i in chosen:
@@ -245,15 +248,4 @@ class Schema:
         for place, feature in enumerate(self.features):
             raw = feature.low + x[:, place].to(torch.float64) * feature.span
             fits &= (raw - feature.numbers(x[:, place])).abs() <= SLACK * max(feature.span, 1e-300)
-        return fits & self.meets(x)
-
-    def meets(self, x: Tensor, rules: Sequence[Relation] | None = None) -> Tensor:
-        """Tell which rows meet every relation, or every one of ``rules``; shape (n,), bool."""
-        met = torch.ones(len(x), dtype=torch.bool, device=x.device)
-        for rule in self.rules if rules is None else rules:
-            met &= rule.holds(self.reader(x))
-        return met
-
-    def reader(self, x: Tensor) -> Callable[[int], Tensor]:
-        """Return what ``Relation.holds`` reads the rows (n, d) of x by, each column (n,)."""
-        return lambda place: self.features[place].numbers(x[:, place])
+        return fits & self.conditions.met(x)

@@ -1,0 +1,192 @@
+"""A table and what somebody wrote about its columns, as a dataset."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from rafair.datasets.dataset import Dataset, Split
+from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
+from rafair.errors import InvalidInput
+from rafair.schema import Column, Feature, Schema, fit_feature
+from rafair.schema.inferring import classes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from rafair.schema import Level
+
+__all__ = ["Described", "Description", "Size", "make_dataset", "schema_of", "split_table"]
+
+# In original units, or as text with a percent sign: a share of the range.
+Size: TypeAlias = "float | str"
+REFUSE = Fill()
+PERCENT = re.compile(r"\s*([0-9.]+)\s*%\s*")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is written about one column."""
+
+    column: Column
+    fill: Fill = REFUSE
+    epsilon: Size | None = None
+    step: Size | None = None
+    switch: bool = False
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is written about a table.
+
+    Attributes
+    ----------
+    label : str
+    positive : value of the label, optional
+    columns : tuple of Described
+    ignore : tuple of str
+        Columns that are left out.
+    relations : tuple of str
+        See ``rafair.schema.relations.parse_relation``.
+    test_share, random_state : float, int
+        Of the split.
+    """
+
+    label: str
+    columns: tuple[Described, ...]
+    positive: Level | None = None
+    ignore: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+    test_share: float = TEST_SHARE
+    random_state: int = 0
+    fills: dict[str, Fill] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        fills = {described.column.name: described.fill for described in self.columns}
+        object.__setattr__(self, "fills", fills)
+
+
+def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
+    """Fit a schema to a complete table.
+
+    Raises
+    ------
+    InvalidInput
+        If a column is missing, undescribed or not what the description says.
+    """
+    if frame.empty:
+        raise InvalidInput("the table has no row")
+    known = {name for d in description.columns for name in (d.column.columns or (d.column.name,))}
+    strangers = set(frame.columns) - known - {description.label} - set(description.ignore)
+    if strangers:
+        name = next(name for name in frame.columns if name in strangers)
+        raise InvalidInput(f"column {name!r} is not described; describe it, or add it to ignore")
+    for name in description.ignore:
+        if name not in frame.columns:
+            raise InvalidInput(f"ignore names {name!r}, which is no column of the table")
+    classes = classes_of(frame, description.label, description.positive)
+    features = tuple(_feature(frame, described) for described in description.columns)
+    if not any(feature.sensitive for feature in features):
+        raise InvalidInput("no sensitive column; set sensitive = true for at least one")
+    return Schema(features, description.label, classes, description.relations)
+
+
+def _feature(frame: pd.DataFrame, described: Described) -> Feature:
+    feature = fit_feature(frame, described.column)
+    if described.switch and feature.kind != "categorical":
+        raise InvalidInput(f"column {feature.name!r}: switch is for categorical features")
+    for name in ("epsilon", "step"):
+        if getattr(described, name) is not None and not feature.movable:
+            raise InvalidInput(
+                f"column {feature.name!r} has {name}, but it is "
+                f"{'sensitive' if feature.sensitive else 'not perturbable'}"
+            )
+    return replace(
+        feature,
+        epsilon=_share(feature, "epsilon", described.epsilon),
+        step=_share(feature, "step", described.step),
+        switch=described.switch,
+    )
+
+
+def _share(feature: Feature, what: str, size: Size | None) -> float | None:
+    """Return a size as a share of the feature's range."""
+    if size is None:
+        return None
+    if isinstance(size, str):
+        match = PERCENT.fullmatch(size)
+        if match is None or match.group(1).count(".") > 1 or match.group(1) == ".":
+            raise InvalidInput(
+                f"column {feature.name!r}: {what} {size!r} is neither a number in original units "
+                'nor a share such as "5%"'
+            )
+        return float(match.group(1)) / 100
+    if not np.isfinite(size) or size < 0:
+        raise InvalidInput(
+            f"column {feature.name!r}: {what} must be finite and not negative, not {size}"
+        )
+    return float(size) / feature.span if feature.span else 0.0
+
+
+def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind: str) -> Dataset:
+    """Fill, describe, check and split a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    kind : str
+        The library whose table ``frame`` was; see ``rafair.schema.kind_of``.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    frame, notes = fill_missing(frame, description.fills)
+    schema = schema_of(frame, description)
+    return split_table(
+        frame, schema, name, kind, description.test_share, description.random_state, notes
+    )
+
+
+def split_table(
+    frame: pd.DataFrame,
+    schema: Schema,
+    name: str,
+    kind: str,
+    test_share: float,
+    random_state: int,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """Split a complete table; rows that break a relation are no people, and are left out.
+
+    Raises
+    ------
+    InvalidInput
+        If a value is not possible, or every row breaks a relation.
+    """
+    met = schema.conditions.each_met(schema.encode(frame)).numpy()
+    lost = [
+        f"{int((~holds).sum())} of {len(frame)} rows break the relation {text!r} and are left out."
+        for text, holds in zip(schema.relations, met.T, strict=True)
+        if not holds.all()
+    ]
+    frame = frame.iloc[np.flatnonzero(met.all(axis=1))].reset_index(drop=True)
+    if frame.empty:
+        raise InvalidInput(f"{lost[0]} Nobody is left: correct the relation")
+    test = stratified_test_rows(frame[schema.label], test_share, random_state)
+    provenance = f"{len(frame)} rows; {test_share:.0%} of them, by label, form the test split."
+    return Dataset(
+        name,
+        schema,
+        Split.of(frame[~test], schema),
+        Split.of(frame[test], schema),
+        provenance,
+        kind=kind,
+        notes=(*notes, *lost),
+    )

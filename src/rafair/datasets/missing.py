@@ -1,0 +1,95 @@
+"""Empty cells: refused, or filled by a rule that somebody named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import pandas as pd
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rafair.schema import Level
+
+__all__ = ["RULES", "Fill", "fill_missing"]
+
+Rule: TypeAlias = Literal["refuse", "median", "mean", "most_frequent"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What stands for an empty cell: the value that a rule finds in the column, or a given one."""
+
+    rule: Rule = "refuse"
+    value: Level | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise InvalidInput(
+                f"unknown rule {self.rule!r} for empty cells; use one of {', '.join(RULES)}"
+            )
+
+
+def fill_missing(
+    frame: pd.DataFrame, fills: Mapping[str, Fill]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Fill empty cells, and say how many with what.
+
+    Parameters
+    ----------
+    fills : mapping of str to Fill
+        Column → rule. Columns that are not named stay as they are.
+
+    Returns
+    -------
+    DataFrame, tuple of str
+        The rules find their value in all rows of ``frame``. One sentence for each filled column.
+
+    Raises
+    ------
+    InvalidInput
+        If a rule finds no value, or a column with empty cells has the rule ``refuse``.
+    """
+    filled, notes = frame.copy(), []
+    for name, fill in fills.items():
+        if name not in frame.columns:
+            continue
+        empty = frame[name].isna()
+        if not empty.any():
+            continue
+        if fill.value is None and fill.rule == "refuse":
+            row = int(empty.to_numpy().argmax())
+            raise InvalidInput(
+                f"column {name!r}, row {row}: the cell is empty (NaN), {int(empty.sum())} of "
+                f'{len(frame)} are; name a rule: missing = "median", "most_frequent", …'
+            )
+        value = fill.value if fill.value is not None else _found(frame[name], fill.rule)
+        column = frame[name].astype(object).where(~empty, value).infer_objects()
+        whole = pd.api.types.is_float_dtype(column) and (column == column.round()).all()
+        filled[name] = column.astype("int64") if whole and abs(column).max() < 2**53 else column
+        how = "the value given" if fill.value is not None else fill.rule.replace("_", " ")
+        notes.append(f"{int(empty.sum())} empty cells of {name} were filled with {value} ({how}).")
+    return filled, tuple(notes)
+
+
+def _found(values: pd.Series, rule: Rule) -> Level:
+    present = values.dropna()
+    if present.empty:
+        raise InvalidInput(f"column {values.name!r}: every cell is empty; ignore it")
+    if rule == "most_frequent":
+        counts = present.value_counts()
+        ties = counts[counts == counts.max()].index
+        first: Level = min(ties, key=str)
+        return first.item() if hasattr(first, "item") else first
+    numbers = pd.to_numeric(present, errors="coerce")
+    if numbers.isna().any() or pd.api.types.is_bool_dtype(present):
+        raise InvalidInput(
+            f'column {values.name!r}: the {rule} needs numbers; use missing = "most_frequent"'
+        )
+    if rule == "mean":
+        return float(numbers.mean())
+    return float(numbers.quantile(0.5, interpolation="lower"))

@@ -1,0 +1,113 @@
+"""scikit-learn's linear models, networks and pipelines, converted to torch."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from rafair.errors import InvalidInput
+from rafair.models.adapters import predict_proba
+from rafair.models.adapters.torch_module import sequence, wrapped_module
+from rafair.models.agreement import check_agreement, random_people
+from rafair.models.conversion import (
+    NotConvertible,
+    convert,
+    is_convertible_classifier,
+    is_from_sklearn,
+    raw_columns,
+    step_names,
+)
+from rafair.models.extras import comes_from
+from rafair.schema import Feature, Schema
+
+if TYPE_CHECKING:
+    from rafair.models.adapters.torch_module import TorchClassifier
+    from rafair.models.inputs import Feed, Inputs
+    from rafair.models.queried import QueriedClassifier
+
+__all__ = ["PRIORITY", "accepts", "adapt"]
+
+PRIORITY = 2
+
+
+def accepts(model: Any) -> bool:
+    """Tell whether every step of a classifier of scikit-learn is known; one to be fitted is too."""
+    if not comes_from(model, "sklearn") or not is_from_sklearn(model):
+        return False
+    if not hasattr(model, "classes_"):
+        return _is_classifier(model)
+    return is_convertible_classifier(model)
+
+
+def adapt(
+    model: Any,
+    schema: Schema | None,
+    output: Literal["auto", "logits", "probabilities"],
+    inputs: Inputs,
+) -> TorchClassifier | QueriedClassifier:
+    """Convert a fitted classifier; see ``rafair.wrap``.
+
+    One with a step that reads more values than can be counted is asked for scores instead.
+    """
+    if not hasattr(model, "classes_"):
+        raise InvalidInput(f"this {type(model).__name__} is not fitted; call fit first")
+    # scikit-learn warns of unknown levels and of columns without names, both of which are meant.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        asked = predict_proba.adapt(model, schema, output, inputs)
+        described = schema or _unit_schema(asked.width)
+        try:
+            module = _module(model, described, asked.feed, asked.order)
+        except NotConvertible as reason:
+            return replace(asked, kind=f"scikit-learn {_kind(model)}, asked for scores: {reason}")
+        kind = f"scikit-learn {_kind(model)}, converted to torch"
+        converted = wrapped_module(module, schema, "logits", kind, asked.reads)
+        check_agreement(
+            converted.scores,
+            lambda x: torch.softmax(asked.scores(x), dim=1),
+            random_people(described),
+            f"scikit-learn {_kind(model)}",
+        )
+    return converted
+
+
+def _is_classifier(model: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return bool(is_classifier(model))
+
+
+def _unit_schema(width: int) -> Schema:
+    """Describe rows of unit space of which nothing else is known."""
+    features = (Feature(f"x{place}", "numeric", (0.0, 1.0)) for place in range(width))
+    return Schema(tuple(features), "label", (0, 1))
+
+
+def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> nn.Sequential:
+    """Return layers from unit-space rows to logits in the order of the data's classes."""
+    first, behind = convert(model, raw_columns(schema, feed))
+    if not bool(torch.isfinite(first.weights).all() & torch.isfinite(first.offset).all()):
+        raise NotConvertible("text is read as numbers")
+    module = sequence([*first.layers(), *behind]).eval().requires_grad_(requires_grad=False)
+    last = module[-1]
+    assert isinstance(last, nn.Linear)  # noqa: S101 - every classifier ends in logits
+    with torch.no_grad():
+        for tensor in (last.weight, last.bias):
+            if len(tensor) == len(order):
+                tensor.copy_(tensor[list(order)])
+            elif order == (1, 0):
+                tensor.neg_()
+    return module
+
+
+def _kind(model: Any) -> str:
+    """Name a model: its class, and its steps where it has some."""
+    names, own = step_names(model), type(model).__name__
+    if names == [own]:
+        return own
+    *before, last = names
+    return f"{own} of {' and '.join(filter(None, [', '.join(before), last]))}"

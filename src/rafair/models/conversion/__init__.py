@@ -1,0 +1,27 @@
+"""scikit-learn's transformers and classifiers as columns and layers.
+
+One function per step, registered under the name of its class: see ``registry``.
+"""
+
+from rafair.models.conversion import composition, encoders, estimators, transformers
+from rafair.models.conversion.columns import Columns, NotConvertible, raw_columns
+from rafair.models.conversion.registry import (
+    convert,
+    is_convertible_classifier,
+    is_from_sklearn,
+    step_names,
+)
+
+__all__ = [
+    "Columns",
+    "NotConvertible",
+    "composition",
+    "convert",
+    "encoders",
+    "estimators",
+    "is_convertible_classifier",
+    "is_from_sklearn",
+    "raw_columns",
+    "step_names",
+    "transformers",
+]

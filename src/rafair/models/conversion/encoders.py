@@ -1,0 +1,73 @@
+"""Transformers that treat columns one by one: they are asked about every possible value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rafair.models.conversion.columns import Columns, NotConvertible
+from rafair.models.conversion.registry import transformer
+from rafair.models.piecewise import Piecewise
+
+__all__ = ["encoded", "imputed"]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _check_readable(step: Any, columns: Columns, place: int) -> None:
+    """Refuse a column that does not depend on one countable feature alone."""
+    name = type(step).__name__
+    try:
+        features = columns.features_of(place)
+    except NotConvertible as reason:
+        raise NotConvertible(f"{name} reads {reason}") from reason
+    if len(features) > 1:
+        raise NotConvertible(f"{name} reads column {columns.names[place]!r} of several features")
+
+
+@transformer("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+def encoded(step: Any, columns: Columns) -> Piecewise:
+    """Tabulate an encoder: dropped, rare and unknown levels are what its answers make of them."""
+    for place in range(len(columns)):
+        _check_readable(step, columns, place)
+    return columns.tabulated(columns.transformed(step))
+
+
+@transformer("SimpleImputer")
+def imputed(step: Any, columns: Columns) -> Piecewise:
+    """Keep what is not missing; columns that were missing throughout are gone."""
+    answer = columns.transformed(step)
+    table = columns.tabulated(answer)
+    before, after = (np.asarray(rows, dtype=object) for rows in (columns.rows, answer))
+    given = [str(name) for name in _names_in(step, len(columns))]
+    parts = []
+    for place, name in enumerate(step.get_feature_names_out()):
+        if name not in given:  # an indicator of missing cells
+            parts.append(table.take([place]))
+            continue
+        origin = given.index(name)
+        if _agree(after[:, place], before[:, origin]):
+            _check_missing(step, columns, origin)
+            parts.append(columns.piecewise.take([origin]))
+        else:
+            _check_readable(step, columns, origin)
+            parts.append(table.take([place]))
+    return Piecewise.join(parts) if parts else columns.piecewise.take([])
+
+
+def _names_in(step: Any, width: int) -> list[str]:
+    names = getattr(step, "feature_names_in_", None)
+    return [f"x{place}" for place in range(width)] if names is None else list(names)
+
+
+def _check_missing(step: Any, columns: Columns, place: int) -> None:
+    """Refuse a number that stands for a missing cell where it is one of uncountably many."""
+    if not pd.isna(step.missing_values):
+        _check_readable(step, columns, place)
+
+
+def _agree(ours: Iterable[Any], theirs: Iterable[Any]) -> bool:
+    return all(one == other for one, other in zip(ours, theirs, strict=True))

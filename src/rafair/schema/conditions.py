@@ -1,0 +1,101 @@
+"""What every possible person meets: relations, with the features they speak of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.schema.feature import Feature
+    from rafair.schema.relations import Relation
+
+__all__ = ["Conditions"]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Relations between columns, to be tested on unit-space rows.
+
+    Attributes
+    ----------
+    features : tuple of Feature, length d
+    relations : tuple of Relation
+    """
+
+    features: tuple[Feature, ...]
+    relations: tuple[Relation, ...]
+
+    def __len__(self) -> int:
+        return len(self.relations)
+
+    def met(self, x: Tensor) -> Tensor:
+        """Tell who meets all of them, each value taken as the nearest possible one.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+
+        Returns
+        -------
+        Tensor of bool, shape (n,)
+        """
+        return self.each_met(x).all(dim=1)
+
+    def each_met(self, x: Tensor) -> Tensor:
+        """Tell who meets which, shape (n, relations), bool."""
+
+        def read(place: int) -> Tensor:
+            return self.features[place].numbers(x[:, place])
+
+        met = [relation.holds(read) for relation in self.relations]
+        return torch.stack(met, dim=1) if met else x.new_zeros(len(x), 0, dtype=torch.bool)
+
+    def met_by(self, x: Tensor, columns: Sequence[int], grid: Tensor) -> Tensor:
+        """Tell which people meet all of them who have other values in some columns.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+        columns : sequence of int, length s
+        grid : Tensor, shape (m, s), unit space
+            Values of these columns, a combination a row.
+
+        Returns
+        -------
+        Tensor of bool, shape (n, m)
+        """
+        spots = {column: place for place, column in enumerate(columns)}
+
+        def read(place: int) -> Tensor:
+            if place in spots:
+                return self.features[place].numbers(grid[:, spots[place]])[None, :]
+            return self.features[place].numbers(x[:, place])[:, None]
+
+        met = torch.ones(len(x), len(grid), dtype=torch.bool, device=x.device)
+        for relation in self.relations:
+            met &= relation.holds(read)
+        return met
+
+    def about(self, columns: Sequence[int]) -> Conditions:
+        """Return the relations that speak of any of these columns."""
+        chosen = set(columns)
+        about = tuple(r for r in self.relations if chosen.intersection(r.places))
+        return Conditions(self.features, about)
+
+    def apart_from(self, columns: Sequence[int]) -> Conditions:
+        """Return the relations that speak of none of these columns."""
+        chosen = set(columns)
+        apart = tuple(r for r in self.relations if not chosen.intersection(r.places))
+        return Conditions(self.features, apart)
+
+    def spoken_of(self, device: torch.device) -> Tensor:
+        """Return which relation speaks of which column, shape (relations, d), bool."""
+        table = torch.zeros(len(self), len(self.features), dtype=torch.bool, device=device)
+        for row, relation in enumerate(self.relations):
+            table[row, list(relation.places)] = True
+        return table

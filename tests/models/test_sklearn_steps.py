@@ -1,0 +1,268 @@
+"""Every transformer and classifier that is converted, against scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from sklearn.svm import LinearSVC
+from sklearn_people import NUMBERS, TEXTS, check_same, fitted, people, schema_of, table
+
+CODED = ["age", "job", "married", "size", "grade"]
+
+
+def network(**settings):
+    return MLPClassifier((5,), max_iter=30, random_state=0, **settings)
+
+
+def encoded(encoder, columns=TEXTS, rest="passthrough"):
+    return ColumnTransformer([("coded", encoder, columns)], remainder=rest)
+
+
+CLASSIFIERS = {
+    "logistic": LogisticRegression(),
+    "logistic without intercept": LogisticRegression(fit_intercept=False),
+    "logistic of the best penalty": LogisticRegressionCV(
+        Cs=2, cv=2, l1_ratios=(0.0,), scoring="accuracy", use_legacy_attributes=False
+    ),
+    "support vectors": LinearSVC(),
+    "ridge": RidgeClassifier(),
+    "ridge of the best penalty": RidgeClassifierCV(),
+    "ridge without intercept": RidgeClassifier(fit_intercept=False),
+    "steps": SGDClassifier(random_state=0),
+    "steps of a squared hinge": SGDClassifier(loss="squared_hinge", random_state=0),
+    "perceptron": Perceptron(),
+    "discriminants": LinearDiscriminantAnalysis(),
+    "shrunk discriminants": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1),
+    "network": network(),
+    "tanh": network(activation="tanh"),
+    "sigmoid": network(activation="logistic"),
+    "identity": network(activation="identity"),
+    "two hidden layers": MLPClassifier((5, 4), max_iter=30, random_state=0),
+    "search": GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
+}
+
+
+@pytest.mark.parametrize("label", ["pay", "share"])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_is_itself(name, label):
+    before = encoded(OneHotEncoder(sparse_output=False), rest=StandardScaler())
+    model = fitted(make_pipeline(before, CLASSIFIERS[name]), label=label)
+    check_same(model, schema_of(label))
+
+
+def test_probabilities_of_a_linear_model_fitted_by_steps_are_a_sigmoid_of_two_classes():
+    before = encoded(OneHotEncoder(), rest=StandardScaler())
+    model = SGDClassifier(loss="log_loss", random_state=0)
+    check_same(fitted(make_pipeline(before, model)), schema_of())
+
+
+def test_sparse_weights_are_read():
+    model = fitted(LogisticRegression(l1_ratio=1, solver="liblinear", C=0.1), people(NUMBERS))
+    check_same(model.sparsify(), schema_of(), NUMBERS)
+
+
+def test_a_network_fitted_in_single_precision_is_converted_to_double():
+    rows = (people(["height", "age"]) / 100).astype(np.float32)
+    model = fitted(network(), rows)
+    assert model.coefs_[0].dtype == np.float32
+    check_same(model, schema_of(), rows.columns)
+
+
+ENCODERS = {
+    "one-hot": OneHotEncoder(),
+    "one-hot without the first": OneHotEncoder(drop="first", sparse_output=False),
+    "one-hot without one of two": OneHotEncoder(drop="if_binary"),
+    "one-hot in a given order": OneHotEncoder(
+        categories=[
+            list(range(18, 41)),
+            ["smith", "cook", "judge", "nurse"],
+            [False, True],
+            ["large", "medium", "small"],
+            [1, 2, 5],
+        ]
+    ),
+    "rare together": OneHotEncoder(min_frequency=0.1),
+    "at most three": OneHotEncoder(max_categories=3, drop="first"),
+    "codes": OrdinalEncoder(),
+    "codes of the frequent": OrdinalEncoder(min_frequency=0.1, dtype=np.float32),
+    "mean of the label": TargetEncoder(random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_is_itself_on_all_kinds_of_columns(name):
+    model = make_pipeline(encoded(ENCODERS[name], CODED), StandardScaler(with_mean=False))
+    check_same(fitted(make_pipeline(model, network())), schema_of(), tolerance=1e-7)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        OneHotEncoder(handle_unknown="ignore"),
+        OneHotEncoder(handle_unknown="ignore", drop="first", sparse_output=False),
+        OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=30),
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    ],
+    ids=["ignored", "ignored beside a dropped one", "rare", "code"],
+)
+def test_levels_that_the_model_has_never_seen_are_what_it_makes_of_them(encoder):
+    seen = (table()["job"] != "judge") & (table()["age"] < 36)
+    model = make_pipeline(encoded(encoder, CODED), LogisticRegression(max_iter=3000))
+    model.fit(people()[seen], table()["pay"][seen])
+    check_same(model, schema_of())
+
+
+def test_an_unknown_level_that_becomes_nan_is_filled_in():
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    filled = make_pipeline(encoder, SimpleImputer(strategy="most_frequent"))
+    seen = table()["job"] != "judge"
+    model = make_pipeline(encoded(filled, CODED), StandardScaler(), LogisticRegression())
+    check_same(model.fit(people()[seen], table()["pay"][seen]), schema_of())
+
+
+IMPUTERS = {
+    "mean": SimpleImputer(),
+    "indicator": SimpleImputer(add_indicator=True),
+    "empty kept": SimpleImputer(keep_empty_features=True),
+    "empty filled": SimpleImputer(strategy="constant", fill_value=3, keep_empty_features=True),
+}
+
+
+@pytest.mark.parametrize("name", IMPUTERS)
+def test_imputers_leave_complete_columns_alone(name):
+    holes = people(NUMBERS).astype(float)
+    holes.loc[::7, "height"] = np.nan
+    holes["grade"] = np.nan
+    model = fitted(make_pipeline(IMPUTERS[name], StandardScaler(), network()), holes)
+    check_same(model, schema_of(), NUMBERS)
+
+
+def test_text_goes_through_an_imputer_to_an_encoder():
+    filled = make_pipeline(
+        SimpleImputer(strategy="most_frequent", missing_values="judge"), OneHotEncoder()
+    )
+    check_same(
+        fitted(make_pipeline(encoded(filled), LogisticRegression(max_iter=3000))), schema_of()
+    )
+
+
+NUMERIC = {
+    "standard": StandardScaler(),
+    "mean alone": StandardScaler(with_std=False),
+    "deviation alone": StandardScaler(with_mean=False),
+    "range": MinMaxScaler((-1, 2)),
+    "largest": MaxAbsScaler(),
+    "quantiles": RobustScaler(quantile_range=(10, 80)),
+    "scale of quantiles": RobustScaler(with_centering=False, unit_variance=True),
+    "nothing": FunctionTransformer(),
+    "passthrough": "passthrough",
+    "components": PCA(3),
+    "whitened components": PCA(3, whiten=True),
+    "components by batches": IncrementalPCA(2),
+    "singular vectors": TruncatedSVD(3, random_state=0),
+    "variance": VarianceThreshold(0.3),
+    "best": SelectKBest(k=3),
+    "by weight": SelectFromModel(LogisticRegression(max_iter=3000)),
+    "several": FeatureUnion(
+        [("a", PCA(2)), ("b", "passthrough"), ("c", "drop"), ("d", StandardScaler())],
+        transformer_weights={"a": 3.0, "b": 0.5},
+    ),
+    "writing in place": FeatureUnion(
+        [("a", StandardScaler(copy=False)), ("b", MinMaxScaler(copy=False))]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_every_transformer_of_numbers_is_itself(name):
+    steps = [("same", FunctionTransformer()), ("step", NUMERIC[name]), ("last", network())]
+    check_same(fitted(Pipeline(steps), people(NUMBERS)), schema_of(), NUMBERS)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_an_encoder_reads_the_frame_that_a_step_returns(library):
+    pytest.importorskip(library)
+    before = encoded(StandardScaler(), ["height"]).set_output(transform=library)
+    columns = ["remainder__job", "remainder__grade"]
+    behind = encoded(OneHotEncoder(sparse_output=False), columns, "drop")
+    check_same(fitted(make_pipeline(before, behind, LogisticRegression())), schema_of())
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ["height", "age"],
+        [1, 0],
+        slice(0, 2),
+        slice("age", "height"),
+        [True, True, *[False] * 7],
+        np.array([True, True, *[False] * 7]),
+        make_column_selector("height|age"),
+        lambda frame: ["age"],
+        [],
+        [False] * 9,
+    ],
+    ids=[
+        "names",
+        "places",
+        "slice",
+        "named-slice",
+        "mask",
+        "array",
+        "selector",
+        "callable",
+        "nothing",
+        "empty-mask",
+    ],
+)
+@pytest.mark.parametrize("rest", ["drop", "passthrough"])
+def test_columns_are_chosen_in_every_way(wanted, rest):
+    scaled = make_pipeline(StandardScaler(), MinMaxScaler())
+    parts = [("a", scaled, wanted), ("b", "drop", [3]), ("c", OneHotEncoder(), [2, 4])]
+    chosen = ColumnTransformer(parts, remainder=rest, transformer_weights={"a": 2.0})
+    check_same(fitted(make_pipeline(chosen, LogisticRegression(max_iter=5000))), schema_of())
+
+
+@settings(max_examples=15)
+@given(
+    coded=st.lists(st.sampled_from(CODED), min_size=1, unique=True).map(lambda some: [*some]),
+    encoder=st.sampled_from(sorted(set(ENCODERS) - {"one-hot in a given order"})),
+    scale=st.sampled_from(sorted(NUMERIC)),
+    project=st.sampled_from([None, PCA(2), VarianceThreshold(), SelectKBest(k=2)]),
+    last=st.sampled_from(sorted(CLASSIFIERS)),
+    label=st.sampled_from(["pay", "share"]),
+)
+def test_random_pipelines_are_themselves(coded, encoder, scale, project, last, label):
+    numbers = [name for name in NUMBERS if name not in coded]
+    before = ColumnTransformer(
+        [("coded", ENCODERS[encoder], coded), ("number", NUMERIC[scale], numbers)],
+        sparse_threshold=0,
+    )
+    model = fitted(make_pipeline(before, project, CLASSIFIERS[last]), label=label)
+    check_same(model, schema_of(label), tolerance=1e-6)
