@@ -204,7 +204,7 @@ def test_one_logit_and_a_linear_model(make_problem):
     [
         ([nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)], "this network has Linear, Tanh"),
         ([nn.Linear(6, 4), nn.ReLU()], "a linear one last"),
-        ([nn.Linear(6, 4), nn.Linear(4, 2)], "ReLU between them"),
+        ([nn.Linear(6, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 2)], "ReLU between them"),
     ],
 )
 def test_other_networks_are_refused(make_problem, layers, says):

@@ -67,8 +67,9 @@ def audit(
     data : Dataset
         Seeds come from its test split.
     attacks : str or sequence of str, optional
-        By default ``"rafair"`` for a model with gradients, else ``"square"``. Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
-        single rows (``"rafair-ff"``).
+        Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
+        single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, else
+        ``"square"``.
     n_seeds : int, optional
         k-means seeds (``choose_seeds``); None takes the whole test split.
     random_state : int
@@ -111,15 +112,21 @@ def audit(
     InvalidInput
         If a name is unknown, a number is not possible, or model and data do not fit together.
     """
-    plan = Plan(
-        attacks=_chosen(attacks, model),
+    if not isinstance(model, Classifier):
+        raise InvalidInput(
+            f"audit takes a wrapped model, not a {type(model).__name__}; call rafair.wrap(model)"
+        )
+    plan = Plan.of(
+        data,
+        model.access,
+        attacks=attacks,
         n_seeds=n_seeds,
         random_state=random_state,
         steps=steps,
         step_size=step_size,
         epsilon=epsilon,
         loss=loss,
-        setting=setting or ("paper" if data.is_benchmark else "feasible"),
+        setting=setting,
         select=select,
         counterparts=counterparts,
         batch_size=batch_size,
@@ -182,17 +189,7 @@ def _conflicts(curves: Curves, rows: Sequence[Row]) -> int:
     return int((proved & broken).sum())
 
 
-def _chosen(attacks: str | Sequence[str] | None, model: Classifier) -> tuple[str, ...]:
-    if attacks is None:
-        return ("rafair",) if getattr(model, "access", "gradient") == "gradient" else ("square",)
-    return (attacks,) if isinstance(attacks, str) else tuple(attacks)
-
-
 def _on_device(model: Classifier, device: str | None) -> Classifier:
-    if not isinstance(model, Classifier):
-        raise InvalidInput(
-            f"audit takes a wrapped model, not a {type(model).__name__}; call rafair.wrap(model)"
-        )
     if device is None or parse_device(device) == model.device:
         return model
     if not hasattr(model, "to"):

@@ -14,6 +14,8 @@ from rafair.problem.validation import check_whole
 
 if TYPE_CHECKING:
     from rafair.attacks import Attack
+    from rafair.datasets import Dataset
+    from rafair.models import Access
     from rafair.problem.space import Setting
     from rafair.schema import Feature, Schema
 
@@ -70,6 +72,26 @@ class Plan:
             make_loss(self.loss)
         _one_of("setting", self.setting, SETTINGS)
         _one_of("select", self.select, SELECTS)
+
+    @classmethod
+    def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
+        """Return a plan with the attacks that a model's access allows and the data's setting.
+
+        Parameters
+        ----------
+        options
+            Fields of a plan; ``attacks`` and ``setting`` may be left out or None, and ``attacks``
+            may be one name.
+        """
+        attacks = options.pop("attacks", None)
+        if attacks is None:
+            attacks = ("rafair",) if access == "gradient" else ("square",)
+        elif isinstance(attacks, str):
+            attacks = (attacks,)
+        setting = options.pop("setting", None)
+        if setting is None:
+            setting = "paper" if data.is_benchmark else "feasible"
+        return cls(attacks=tuple(attacks), setting=setting, **options)
 
     @property
     def measure(self) -> str:

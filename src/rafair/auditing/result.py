@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import torch
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rafair.datasets import Dataset
 
 __all__ = ["AuditResult"]
 
@@ -35,3 +42,37 @@ class AuditResult:
     instances: pd.DataFrame
     manifest: dict[str, Any]
     certificates: pd.DataFrame | None = None
+
+    def people(self, data: Dataset, stage: str = "attacked", attack: str | None = None) -> Any:
+        """Return instances as rows of the audited table, in its kind of frame.
+
+        Parameters
+        ----------
+        data : Dataset
+            What was audited.
+        stage : {"clean", "attacked", "repaired"}
+        attack : str, optional
+            A row of the result; needed where there are several.
+
+        Returns
+        -------
+        pandas, polars or pyarrow table
+            The columns of the table that was read, label included, in original units; one row per
+            seed, in the order of ``instances``.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such stage or attack, or several attacks to choose from.
+        """
+        rows = self.instances[self.instances["stage"] == stage]
+        names = list(dict.fromkeys(rows["attack"]))
+        if attack is None and len(names) == 1:
+            attack = names[0]
+        if attack not in names:
+            known = ", ".join(names) or "none"
+            raise InvalidInput(f"stage {stage!r} has no attack {attack!r}; it has {known}")
+        rows = rows[rows["attack"] == attack]
+        labels = pd.Index(data.schema.classes).get_indexer(pd.Index(rows["label"]))
+        points = torch.from_numpy(np.stack(rows["x"].tolist()))
+        return data.decode(points, torch.from_numpy(labels.astype(np.int64)))

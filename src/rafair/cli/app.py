@@ -61,7 +61,7 @@ def build_app() -> typer.Typer:
 def main(arguments: list[str] | None = None) -> Never:
     """Run the command line and exit.
 
-    Exit codes: 0 done, 1 a gate failed, 2 bad input or usage, 130 interrupted.
+    Exit codes: 0 done, 1 a gate failed, 2 bad input or usage, 3 inconclusive, 130 interrupted.
     """
     warnings.filterwarnings("ignore")  # a user's terminal is no place for a library's deprecations
     sys.exit(_run(arguments))

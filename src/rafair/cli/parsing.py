@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rafair.errors import InvalidInput
 
-__all__ = ["gates", "names", "number_or"]
+__all__ = ["gates", "given", "names", "number_or"]
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -21,6 +21,17 @@ def number_or(word: str, option: str, text: str) -> int | None:
         return int(text)
     except ValueError:
         raise InvalidInput(f"{option} takes a whole number or {word!r}, not {text!r}") from None
+
+
+def given(word: str, option: str, text: str | None) -> tuple[int | None] | None:
+    """Return what an option says, in a tuple, or None where it was not given.
+
+    Raises
+    ------
+    InvalidInput
+        See ``number_or``.
+    """
+    return None if text is None else (number_or(word, option, text),)
 
 
 def names(option: str, text: str | None) -> list[str] | None:

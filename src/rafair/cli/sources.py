@@ -3,50 +3,165 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from rafair.auditing.planfile import PlanFile
     from rafair.datasets import Dataset
     from rafair.models import Classifier
 
-__all__ = ["load_model", "open_data", "reopen"]
+__all__ = ["ModelChoice", "Source", "reopen"]
+
+PLAN_SUFFIX = ".toml"
+# Where neither plan nor command line say; a small table has fewer rows.
+SEEDS = 200
 
 
-def open_data(name: str, sensitive: list[str] | None = None) -> Dataset:
-    """Return a benchmark, with other sensitive columns where some are named."""
-    from rafair.datasets import load_dataset
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model file to take, and how to read it."""
 
-    data = load_dataset(name)
-    return data if sensitive is None else data.with_sensitive(sensitive)
-
-
-def load_model(path: Path | None, data: Dataset, device: str) -> tuple[Classifier, dict[str, Any]]:
-    """Return a model on a device, and how to find it again."""
-    from rafair.models import baseline_path, load_fcnn, parse_device
-
-    place = parse_device(device)
-    path = path or baseline_path(data.name)
-    model: Classifier = load_fcnn(path, data.schema).to(place)
-    is_baseline = path == baseline_path(data.name)
-    where = "baseline" if is_baseline else str(path.resolve())
-    return model, {"path": where, "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path: Path | None = None
+    inputs: str | None = None
+    output: str | None = None
+    trust: tuple[str, ...] = ()
+    unsafe_pickle: bool = False
 
 
-def reopen(manifest: dict[str, Any], model: Path | None, device: str) -> tuple[Classifier, Dataset]:
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a command works on: a benchmark, or a plan with its table.
+
+    Attributes
+    ----------
+    data : Dataset
+    plan : PlanFile or None
+    """
+
+    data: Dataset
+    plan: PlanFile | None = None
+
+    @classmethod
+    def open(cls, name: str, sensitive: list[str] | None = None) -> Source:
+        """Open a benchmark by its name, or a plan by its path.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        from rafair.auditing.planfile import read_plan
+        from rafair.datasets import load_dataset
+
+        plan = read_plan(name) if Path(name).suffix == PLAN_SUFFIX else None
+        data = load_dataset(name) if plan is None else plan.load()
+        return cls(data if sensitive is None else data.with_sensitive(sensitive), plan)
+
+    @property
+    def name(self) -> str:
+        """For the run directory."""
+        return self.data.name if self.plan is None else self.plan.path.stem
+
+    @property
+    def gates(self) -> list[str]:
+        """The plan's gates, as the option takes them."""
+        planned = {} if self.plan is None else self.plan.gates
+        return [f"{name}={bound}" for name, bound in planned.items()]
+
+    def options(self, **given: Any) -> dict[str, Any]:
+        """Return the arguments of an audit: the plan's, and over them those that were given."""
+        planned: dict[str, Any] = {}
+        if self.plan is not None:
+            planned = {"n_seeds": min(SEEDS, len(self.data.test)), **self.plan.audit}
+        return {**planned, **{key: value for key, value in given.items() if value is not None}}
+
+    def has_model(self, choice: ModelChoice) -> bool:
+        """Tell whether a model is named, or the benchmark has its baseline."""
+        return self.plan is None or self._completed(choice).path is not None
+
+    def model(self, choice: ModelChoice, device: str) -> tuple[Classifier, dict[str, Any]]:
+        """Return a model on a device, and how to find it again.
+
+        Raises
+        ------
+        InvalidInput
+            If there is none, or it cannot be read or used.
+        """
+        from rafair.models import baseline_path, load_model, parse_device
+
+        place = parse_device(device)
+        choice = self._completed(choice)
+        path = choice.path or (baseline_path(self.data.name) if self.plan is None else None)
+        if path is None:
+            raise InvalidInput(
+                f"{self.plan.path if self.plan else self.name}: names no model; give one with "
+                "--model, or train one: rafair train PLAN.toml --out model.safetensors"
+            )
+        model = load_model(
+            path,
+            self.data.schema,
+            output=choice.output or "auto",  # type: ignore[arg-type]  # checked by wrap
+            inputs=choice.inputs or "auto",  # type: ignore[arg-type]
+            trust=choice.trust,
+            unsafe_pickle=choice.unsafe_pickle,
+        )
+        is_baseline = self.plan is None and path == baseline_path(self.data.name)
+        return _moved(model, place), {
+            "path": "baseline" if is_baseline else str(path.resolve()),
+            "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "inputs": choice.inputs,
+            "output": choice.output,
+            "trust": list(choice.trust),
+        }
+
+    def _completed(self, choice: ModelChoice) -> ModelChoice:
+        """Take from the plan what was not given."""
+        planned = None if self.plan is None else self.plan.model
+        if planned is None:
+            return choice
+        return replace(
+            choice,
+            path=choice.path or planned.path,
+            inputs=choice.inputs or planned.inputs,
+            output=choice.output or planned.output,
+            trust=(*choice.trust, *planned.trust),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return how to find the data again: a part of a run's manifest."""
+        return {"plan": None if self.plan is None else str(self.plan.path.resolve())}
+
+
+def _moved(model: Classifier, place: Any) -> Classifier:
+    if not hasattr(model, "to"):
+        return model  # it runs where its library runs it
+    moved: Classifier = model.to(place)
+    return moved
+
+
+def reopen(
+    manifest: dict[str, Any], choice: ModelChoice, device: str
+) -> tuple[Classifier, Dataset]:
     """Return what a run audited.
 
     Raises
     ------
     InvalidInput
-        If the run does not say where its model lies and none is given.
+        If the run does not say where its data or its model lie and no model is given.
     """
-    data = open_data(manifest["dataset"]["name"], manifest["schema"]["sensitive"])
-    known = manifest["model"].get("path")
-    if model is None and known is None:
+    found, known = manifest["dataset"], manifest["model"]
+    source = Source.open(found.get("plan") or found["name"], manifest["schema"]["sensitive"])
+    if choice.path is None and known.get("path") is None:
         raise InvalidInput("the run does not say where its model lies; give it with --model")
-    if model is None and known != "baseline":
-        model = Path(known)
-    return load_model(model, data, device)[0], data
+    if choice.path is None and known["path"] != "baseline":
+        choice = replace(choice, path=Path(known["path"]))
+    choice = replace(
+        choice,
+        inputs=choice.inputs or known.get("inputs"),
+        output=choice.output or known.get("output"),
+        trust=(*choice.trust, *known.get("trust", [])),
+    )
+    return source.model(choice, device)[0], source.data

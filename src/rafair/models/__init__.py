@@ -8,6 +8,7 @@ from rafair.models.classifier import (
     require_wrapped,
 )
 from rafair.models.leaky import LeakyGradient
+from rafair.models.loading import load_model
 from rafair.models.networks import (
     epochs_for,
     fcnn,
@@ -32,6 +33,7 @@ __all__ = [
     "fcnn",
     "fit",
     "load_fcnn",
+    "load_model",
     "parse_device",
     "read_metadata",
     "require_gradient",

@@ -16,7 +16,7 @@ from rafair.report.tables import (
     sensitive_table,
 )
 from rafair.report.templating import inline_svg, render
-from rafair.report.words import answer, headline_attack, warnings
+from rafair.report.words import access, answer, headline_attack, warnings
 
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
@@ -59,6 +59,7 @@ def render_pages(run: AuditResult) -> dict[str, bytes]:
         manifest=run.manifest,
         headline=headline_attack(run.metrics),
         answer=answer(run),
+        access=access(run.manifest),
         warnings=warnings(run),
         tables={
             "rates": rates_table(run),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rafair.auditing.checking import READS
 from rafair.auditing.controls import changed_by_family
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 # Share of seeds without any gradient from which on a warning is due.
 MASKED = 0.05
 
-__all__ = ["answer", "headline_attack", "percent", "quality", "warnings"]
+__all__ = ["access", "answer", "headline_attack", "percent", "quality", "warnings"]
 
 
 def percent(share: float) -> str:
@@ -31,6 +32,20 @@ def quality(manifest: dict[str, Any]) -> str:
     return (
         f"On the whole test split: accuracy {model['accuracy']:.3f}, majority share "
         f"{model['majority_share']:.3f}, balanced accuracy {model['balanced_accuracy']:.3f}."
+    )
+
+
+def access(manifest: dict[str, Any]) -> str:
+    """Return what the model is, what it was given and what attacks could use of it."""
+    model = manifest["model"]
+    ways = {
+        "gradient": "its gradients were used",
+        "scores": "it was asked for scores, without gradients",
+        "labels": "it was asked for decisions alone, without scores or gradients",
+    }
+    return (
+        f"The model: {model.get('kind', 'torch module')}, which reads "
+        f"{READS[model.get('reads', 'unit')]}; {ways[model['access']]}."
     )
 
 
@@ -53,7 +68,7 @@ def answer(run: AuditResult) -> list[str]:
             f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}."
         ),
         (
-            f"After a change of at most {plan['epsilon']:g} of each feature's range, found by "
+            f"After a change of at most {_reach(run.manifest)}, found by "
             f"{name}, {percent(attacked['r_af'])} still are "
             f"(95 % interval {_interval(attacked, 'r_af')})."
         ),
@@ -69,6 +84,19 @@ def answer(run: AuditResult) -> list[str]:
                 f"{percent(fixed['r_af'])}."
             )
     return found
+
+
+def _reach(manifest: dict[str, Any]) -> str:
+    """Say how far Δ goes."""
+    plan, features = manifest["plan"], manifest["schema"]["features"]
+    shared = f"{plan['epsilon']:g} of each feature's range"
+    own = [f["name"] for f in features if f.get("epsilon") is not None]
+    switched = [f["name"] for f in features if f.get("switch")]
+    if plan["setting"] == "paper" or not (own or switched):
+        return shared
+    parts = [f"limits of their own for {', '.join(own)}"] if own else []
+    parts += [f"any level of {', '.join(switched)}"] if switched else []
+    return f"{shared} ({'; '.join(parts)})"
 
 
 def _sandwich(metrics: dict[str, Any], name: str) -> list[str]:
@@ -174,9 +202,8 @@ def _control(family: str, changed: int | None) -> str:
             f"{family} changed no seed's cell. With all of the domain within reach it changes "
             f"{changed}: the attack works, and the model holds against it here."
         )
-    return (
-        f"{family} changed no seed's cell: it shows nothing about the model."
-        + ("" if changed is None else " Nor does it with all of the domain within reach.")
+    return f"{family} changed no seed's cell: it shows nothing about the model." + (
+        "" if changed is None else " Nor does it with all of the domain within reach."
     )
 
 

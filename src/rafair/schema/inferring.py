@@ -22,6 +22,8 @@ __all__ = ["classes_of", "infer_schema", "one_hot_groups"]
 
 # Whole numbers with so few different values may be codes of categories.
 FEW_VALUES = 10
+# Texts of which so large a share occurs once name a row; they do not describe it.
+IDENTIFIER = 0.5
 # A group of 0/1 columns is believed from so many rows on.
 ENOUGH_ROWS = 10
 SEPARATOR = re.compile(r"[_=. ]")
@@ -146,6 +148,9 @@ def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | 
     if present.empty:
         doubts.append(f"{name}: left out, every cell is empty.")
         return None
+    if kind_of_column(present) == "categorical" and _names_rows(present):
+        doubts.append(f"{name}: left out, nearly every row has a text of its own.")
+        return None
     present = _as_whole(present) if n_missing else present
     try:
         feature = fit_feature(
@@ -157,6 +162,14 @@ def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | 
         return None
     doubts += [f"{name}: {doubt}" for doubt in _doubts(feature, present)]
     return feature
+
+
+def _names_rows(values: pd.Series) -> bool:
+    try:
+        different = values.nunique()
+    except TypeError:  # lists and objects are refused later, with their reason
+        return False
+    return bool(different > max(FEW_VALUES, IDENTIFIER * len(values)))
 
 
 def _as_whole(values: pd.Series) -> pd.Series:

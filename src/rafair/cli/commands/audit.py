@@ -9,48 +9,81 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rafair.cli.parsing import gates, names, number_or
+from rafair.cli.options import (
+    Inputs,
+    Model,
+    ModelOutput,
+    Quiet,
+    Sensitive,
+    Subject,
+    Trust,
+    UnsafePickle,
+)
+from rafair.cli.parsing import gates, given, names, number_or
+from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
 
 ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
+DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
 CLEAN_RATES = ("acc", "if", "af")
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="adult, bank, compas or credit.")],
-    model: Annotated[
-        Path | None, typer.Option(help="Weights written by rafair train [default: the baseline].")
-    ] = None,
+    subject: Subject,
+    model: Model = None,
+    model_inputs: Inputs = None,
+    model_output: ModelOutput = None,
+    trust: Trust = None,
+    unsafe_pickle: UnsafePickle = False,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory [default: runs/DATASET-DATE-TIME].")
+        Path | None, typer.Option(help="Run directory [default: runs/NAME-DATE-TIME].")
     ] = None,
-    seeds: Annotated[str, typer.Option(metavar="N|all", help="Seeds from the test split.")] = "200",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N|all", help="Seeds from the test split [default: 200].")
+    ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(help="An attack or one of its rows; repeatable [default: rafair]."),
+        typer.Option(
+            help="An attack or one of its rows; repeatable [default: rafair, or square for a "
+            "model without gradients]."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Iterations.")] = 20,
-    step_size: Annotated[float, typer.Option(help="Step, a share of each range.")] = 0.01,
+    steps: Annotated[int | None, typer.Option(help="Iterations [default: 20].")] = None,
+    step_size: Annotated[
+        float | None, typer.Option(help="Step, a share of each range [default: 0.01].")
+    ] = None,
     epsilon: Annotated[
         float | None, typer.Option(help="Radius, a share of each range [default: steps x step].")
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(
+            help="Rows per seed that attacks without gradients ask about [default: 5000]."
+        ),
     ] = None,
     loss: Annotated[
         str | None,
         typer.Option(help="mse, cross_entropy or margin [default: each attack's own]."),
     ] = None,
     setting: Annotated[
-        str | None, typer.Option(help="paper or feasible [default: paper on benchmarks].")
+        str | None,
+        typer.Option(help="paper or feasible [default: paper on benchmarks, feasible on plans]."),
     ] = None,
-    select: Annotated[str, typer.Option(help="Judge the last or the worst iterate.")] = "last",
-    sensitive: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the dataset's].")
+    select: Annotated[
+        str | None, typer.Option(help="Judge the last or the worst iterate [default: last].")
     ] = None,
+    sensitive: Sensitive = None,
     counterparts: Annotated[
-        str, typer.Option(metavar="N|all", help="Combinations of sensitive values per person.")
-    ] = "all",
-    random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
+        str | None,
+        typer.Option(
+            metavar="N|all", help="Combinations of sensitive values per person [default: all]."
+        ),
+    ] = None,
+    random_state: Annotated[
+        int | None, typer.Option(help="Of seeds and samples [default: 0].")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     batch_size: Annotated[
         str, typer.Option(metavar="N|auto", help="Rows per model call.")
@@ -59,51 +92,65 @@ def command(
         bool, typer.Option("--certify", help="Also prove for whom nothing breaks it.")
     ] = False,
     max_nodes: Annotated[
-        int, typer.Option(help="Boxes to bound per person, claim and radius (--certify).")
-    ] = 5_000,
+        int | None,
+        typer.Option(help="Boxes to bound per person, claim and radius [default: 5000]."),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="RATE=X", help="Exit with 1 below this, e.g. r_af=0.5; repeatable."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
     bounds = gates(fail_under or [], CLEAN_RATES + ROBUST_RATES)
-    n_seeds = number_or("all", "--seeds", seeds)
-    n_counterparts = number_or("all", "--counterparts", counterparts)
+    numbers = {
+        "n_seeds": given("all", "--seeds", seeds),
+        "counterparts": given("all", "--counterparts", counterparts),
+    }
     batch = number_or("auto", "--batch-size", batch_size)
     columns = names("--sensitive", sensitive)
+    choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
 
     from rafair.auditing import audit, check_new_run, free_run, write_run
-    from rafair.cli.sources import load_model, open_data
     from rafair.cli.terminal import console, progress
     from rafair.report import render_pages
 
-    data = open_data(dataset, columns)
-    out = out or free_run(Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}")
+    source = Source.open(subject, columns)
+    planned = source.plan.gates if source.plan is not None else {}
+    bounds = {
+        **gates([f"{k}={v}" for k, v in planned.items()], CLEAN_RATES + ROBUST_RATES),
+        **bounds,
+    }
+    out = out or free_run(Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}")
     check_new_run(out)
-    classifier, origin = load_model(model, data, device)
+    classifier, origin = source.model(choice, device)
+    options = source.options(
+        attacks=attack,
+        steps=steps,
+        step_size=step_size,
+        epsilon=epsilon,
+        queries=queries,
+        loss=loss,
+        setting=setting,
+        select=select,
+        random_state=random_state,
+        certify=certify or None,
+        max_nodes=max_nodes,
+    )
+    options |= {key: number[0] for key, number in numbers.items() if number}
     with progress(quiet=quiet) as on_progress:
         run = audit(
             classifier,
-            data,
-            attack or ["rafair"],
-            n_seeds,
-            random_state,
-            steps=steps,
-            step_size=step_size,
-            epsilon=epsilon,
-            loss=loss,
-            setting=setting,  # type: ignore[arg-type]  # checked by Plan
-            select=select,  # type: ignore[arg-type]
-            counterparts=n_counterparts,
+            source.data,
             batch_size="auto" if batch is None else batch,
-            certify=certify,
-            max_nodes=max_nodes,
             on_progress=on_progress,
+            **options,
         )
-    model_facts = {**run.manifest["model"], **origin}
-    run = replace(run, manifest={**run.manifest, "model": model_facts})
+    facts = {
+        "model": {**run.manifest["model"], **origin},
+        "dataset": {**run.manifest["dataset"], **source.facts()},
+    }
+    run = replace(run, manifest={**run.manifest, **facts})
     write_run(run, out, render_pages)
     failed = _failures(run.metrics, bounds)
     if not quiet:
@@ -111,7 +158,9 @@ def command(
         console().print(f"\nReport: {out / 'report.html'}", soft_wrap=True)
         for line in failed:
             console().print(line)
-    return 1 if failed else 0
+    if failed:
+        return GATE_FAILED
+    return INCONCLUSIVE if run.manifest["inconclusive"] else DONE
 
 
 def _show(run: AuditResult) -> None:
@@ -122,7 +171,7 @@ def _show(run: AuditResult) -> None:
         rates_table,
         sensitive_table,
     )
-    from rafair.report.words import answer, quality, warnings
+    from rafair.report.words import access, answer, quality, warnings
 
     show_table(rates_table(run))
     console().print()
@@ -134,6 +183,7 @@ def _show(run: AuditResult) -> None:
         console().print()
     show_table(sensitive_table(run), wide=True)
     console().print()
+    console().print(access(run.manifest))
     console().print(quality(run.manifest))
     for sentence in answer(run):
         console().print(sentence)

@@ -8,28 +8,45 @@ from typing import Annotated
 
 import typer
 
-from rafair.cli.parsing import names, number_or
+from rafair.cli.options import (
+    Inputs,
+    Model,
+    ModelOutput,
+    Quiet,
+    Sensitive,
+    Subject,
+    Trust,
+    UnsafePickle,
+)
+from rafair.cli.parsing import given, names, number_or
+from rafair.cli.sources import ModelChoice, Source
 
 DEFAULT_EPSILON = 0.05
+DEFAULT_SEEDS = 200
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="adult, bank, compas or credit.")],
-    model: Annotated[
-        Path | None, typer.Option(help="Weights written by rafair train [default: the baseline].")
-    ] = None,
+    subject: Subject,
+    model: Model = None,
+    model_inputs: Inputs = None,
+    model_output: ModelOutput = None,
+    trust: Trust = None,
+    unsafe_pickle: UnsafePickle = False,
     out: Annotated[
-        Path | None, typer.Option(help="Directory [default: runs/DATASET-certified-DATE-TIME].")
+        Path | None, typer.Option(help="Directory [default: runs/NAME-certified-DATE-TIME].")
     ] = None,
-    seeds: Annotated[str, typer.Option(metavar="N|all", help="Seeds from the test split.")] = "200",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N|all", help="Seeds from the test split [default: 200].")
+    ] = None,
     epsilon: Annotated[
         list[float] | None,
         typer.Option(help="Radius, a share of each range; repeatable [default: 0.05]."),
     ] = None,
-    setting: Annotated[str, typer.Option(help="paper or feasible.")] = "paper",
-    sensitive: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the dataset's].")
+    setting: Annotated[
+        str | None,
+        typer.Option(help="paper or feasible [default: paper on benchmarks, feasible on plans]."),
     ] = None,
+    sensitive: Sensitive = None,
     counterparts: Annotated[
         str, typer.Option(metavar="N|all", help="Combinations of sensitive values per person.")
     ] = "all",
@@ -44,10 +61,10 @@ def command(
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
-    n_seeds = number_or("all", "--seeds", seeds)
+    n_seeds = given("all", "--seeds", seeds)
     n_counterparts = number_or("all", "--counterparts", counterparts)
     columns = names("--sensitive", sensitive)
 
@@ -59,31 +76,32 @@ def command(
         free_run,
         write_certificates,
     )
-    from rafair.cli.sources import load_model, open_data
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report.figures import draw_curve
     from rafair.report.tables import certificates_table
     from rafair.report.words import quality
 
-    data = open_data(dataset, columns)
-    out = out or free_run(Path("runs") / f"{dataset}-certified-{datetime.now():%Y%m%d-%H%M%S}")
+    source = Source.open(subject, columns)
+    out = out or free_run(Path("runs") / f"{source.name}-certified-{datetime.now():%Y%m%d-%H%M%S}")
     check_new_run(out)
+    radii = epsilon or [source.options(epsilon=None).get("epsilon", DEFAULT_EPSILON)]
     plan = Plan(
-        n_seeds=n_seeds,
+        n_seeds=n_seeds[0] if n_seeds else source.options().get("n_seeds", DEFAULT_SEEDS),
         random_state=random_state,
-        epsilon=max(epsilon or [DEFAULT_EPSILON]),
-        setting=setting,  # type: ignore[arg-type]  # checked by Plan
+        epsilon=max(radii),
+        setting=setting or ("paper" if source.plan is None else "feasible"),  # type: ignore[arg-type]
         counterparts=n_counterparts,
     )
-    classifier, _ = load_model(model, data, "cpu")
+    choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
+    classifier, _ = source.model(choice, "cpu")
     with progress(quiet=quiet) as on_progress:
         found = certify_seeds(
             classifier,
-            data,
+            source.data,
             plan,
             max_nodes,
             claim or CLAIMS,  # type: ignore[arg-type]  # checked by certify_seeds
-            epsilons=epsilon or None,
+            epsilons=radii,
             max_seconds=max_seconds,
             on_progress=on_progress,
         )

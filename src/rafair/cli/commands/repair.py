@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from rafair.cli.options import Quiet, Trust, UnsafePickle
+from rafair.cli.sources import ModelChoice, reopen
+
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run directory written by rafair audit.")],
     model: Annotated[
         Path | None, typer.Option(help="The audited model, if it was moved since.")
     ] = None,
+    trust: Trust = None,
+    unsafe_pickle: UnsafePickle = False,
     steps: Annotated[int | None, typer.Option(help="Iterations [default: the audit's].")] = None,
     step_size: Annotated[
         float | None, typer.Option(help="Step, a share of each range [default: the audit's].")
@@ -22,17 +27,17 @@ def command(
     ] = None,
     loss: Annotated[str | None, typer.Option(help="[default: the audit's].")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Repair a run's instances with benign perturbations."""
     from rafair.auditing import load_run, repair_run, update_run
-    from rafair.cli.sources import reopen
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report import render_pages
     from rafair.report.tables import rates_table
 
     audited = load_run(run)
-    classifier, data = reopen(audited.manifest, model, device)
+    choice = ModelChoice(model, trust=tuple(trust or ()), unsafe_pickle=unsafe_pickle)
+    classifier, data = reopen(audited.manifest, choice, device)
     with progress(quiet=quiet) as on_progress:
         repaired = repair_run(
             audited,

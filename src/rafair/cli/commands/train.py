@@ -7,35 +7,36 @@ from typing import Annotated
 
 import typer
 
+from rafair.cli.options import Quiet, Sensitive, Subject
 from rafair.cli.parsing import names
+from rafair.cli.sources import Source
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="adult, bank, compas or credit.")],
+    subject: Subject,
     out: Annotated[
-        Path | None, typer.Option(help="Weights [default: DATASET.safetensors here].")
+        Path | None, typer.Option(help="Weights [default: NAME.safetensors here].")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="[default: 30, more for few rows]")] = None,
     random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
-    sensitive: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the dataset's].")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    sensitive: Sensitive = None,
+    quiet: Quiet = False,
 ) -> int:
     """Train and measure the baseline network FCNN(6)."""
     columns = names("--sensitive", sensitive)
 
     from rafair.auditing.files import check_file_target, replace_file
-    from rafair.auditing.plan import LARGEST_RANDOM_STATE, check_whole
-    from rafair.cli.sources import open_data
+    from rafair.auditing.plan import LARGEST_RANDOM_STATE
     from rafair.cli.terminal import console, progress
     from rafair.fairness import model_quality
     from rafair.models import epochs_for, serialise_fcnn, train_fcnn
     from rafair.problem import Counterparts
+    from rafair.problem.validation import check_whole
 
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
-    data = open_data(dataset, columns)
-    target = out or Path(f"{dataset}.safetensors")
+    source = Source.open(subject, columns)
+    data = source.data
+    target = out or Path(f"{source.name}.safetensors")
     check_file_target(target)
     total = epochs_for(len(data.train.y)) if epochs is None else epochs
     with progress(quiet=quiet) as on_progress:

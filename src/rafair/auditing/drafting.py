@@ -1,0 +1,140 @@
+"""The text of a plan for a table that nobody has described yet."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rafair.datasets.table import open_table
+from rafair.errors import naming
+from rafair.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from rafair.schema import Feature, Level
+
+__all__ = ["draft_plan"]
+
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+HEAD = """\
+# A plan for rafair, drafted from {table}. Read it, correct it, then:
+#   rafair check PLAN.toml --model MODEL
+#   rafair audit PLAN.toml --model MODEL
+"""
+RELATIONS = """\
+# What holds between the columns of every possible person, for example:
+#   "installment * duration >= amount", "relationship != 'Husband' or sex == 'Male'"
+relations = []
+"""
+AUDIT = """\
+[audit]
+# attacks = ["rafair"]     # "square" for a model without gradients
+# seeds = "all"            # of the test split; by default 200, or as many as there are
+epsilon = 0.1              # how far a feature may move, as a share of its range; each feature may
+step_size = 0.01           # have its own: epsilon = 500 in its unit, or epsilon = "5%"
+steps = 20
+# fail_under = { r_af = 0.5 }
+"""
+KEYS = """\
+# For each feature: kind (numeric, integer, ordinal, categorical), range or levels (ordinal ones in
+# their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
+# category that may, bins = [18, 30, 50, 90] for a sensitive number, and for empty cells missing =
+# "median", "mean" or "most_frequent", or fill = a value.
+"""
+
+
+def draft_plan(
+    table: str | Path, label: str, sensitive: Sequence[str], positive: Level | None = None
+) -> str:
+    """Propose a plan for a CSV or Parquet file.
+
+    Returns
+    -------
+    str
+        TOML; comments say what a person should look at.
+
+    Raises
+    ------
+    InvalidInput
+        See ``Schema.infer``.
+    """
+    frame, _, _ = open_table(table)
+    with naming(table):
+        schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
+    used = {*schema.columns, label}
+    ignored = [name for name in frame.columns if name not in used]
+    # As it was given: the plan is written to standard output, so its place is not known here.
+    return "\n".join(_lines(Path(table), frame, schema, ignored))
+
+
+def _lines(
+    table: Path, frame: pd.DataFrame, schema: Schema, ignored: Sequence[str]
+) -> Iterator[str]:
+    yield HEAD.format(table=_commented(str(table)))
+    yield RELATIONS
+    yield "[data]"
+    yield f"table = {_value(table.as_posix())}   # seen from the directory of this plan"
+    yield f"label = {_value(schema.label)}"
+    yield f"positive = {_value(schema.positive)}   # of {_commented(_listed(schema.classes))}"
+    yield f"ignore = {_value(list(ignored))}"
+    yield "test_share = 0.3\n"
+    yield "# [model]"
+    yield '# path = "model.skops"'
+    yield '# inputs = "frame"       # or "original", "unit": what the model reads\n'
+    yield AUDIT
+    yield KEYS
+    general = [doubt for doubt in schema.doubts if _about(doubt) not in schema.names]
+    yield from (f"# Look: {_commented(doubt)}" for doubt in general)
+    for feature in schema.features:
+        yield from _feature(feature, frame, [d for d in schema.doubts if _about(d) == feature.name])
+
+
+def _listed(levels: Sequence[Level]) -> str:
+    return ", ".join(map(str, levels))
+
+
+def _about(doubt: str) -> str:
+    return doubt.partition(": ")[0]
+
+
+def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> Iterator[str]:
+    yield f"\n[features.{_key(feature.name)}]"
+    yield from (f"# Look: {_commented(doubt)}" for doubt in doubts)
+    yield f"kind = {_value(feature.kind)}"
+    if feature.columns:
+        yield f"columns = {_value(list(feature.columns))}"
+    if feature.has_levels:
+        yield f"levels = {_value(list(feature.domain))}"
+    else:
+        yield f"range = {_value(list(feature.domain))}"
+    if feature.unit:
+        yield f"unit = {_value(feature.unit)}"
+    if feature.sensitive:
+        yield "sensitive = true"
+    if not feature.columns and frame[feature.name].isna().any():
+        yield 'missing = "refuse"'
+
+
+def _key(name: str) -> str:
+    return name if BARE.fullmatch(name) else _value(name)
+
+
+def _value(value: Any) -> str:
+    """Write a value as TOML: its strings are JSON's, but for two characters."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _commented(text: str) -> str:
+    """Return a text that stays within its comment, and on one line."""
+    return "".join(c if c.isprintable() else "?" for c in text)

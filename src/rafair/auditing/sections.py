@@ -1,0 +1,145 @@
+"""One section of a plan, read key by key; what is left over is unknown."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Section"]
+
+# Numbers beyond are typing errors: TOML knows no bound.
+LARGEST = 1e300
+NAMES = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a section",
+}
+
+
+class Section:
+    """A TOML table on its way into an object.
+
+    Parameters
+    ----------
+    name : str
+        As messages give it: ``features.age``; empty for the top of the file.
+    content : dict
+    """
+
+    def __init__(self, name: str, content: Any) -> None:
+        self.name = name
+        if not isinstance(content, dict):
+            raise InvalidInput(f"[{name}] must be a section, not {content!r}")
+        self.content: dict[str, Any] = content
+        self.known: list[str] = []
+
+    def wrong(self, key: str, expected: str) -> InvalidInput:
+        """Return the error of a key that holds something else."""
+        value = repr(self.content.get(key))
+        shown = value if len(value) <= 60 else f"{value[:60]}…"
+        return InvalidInput(f"{self._place(key)} must be {expected}, not {shown}")
+
+    def _place(self, key: str) -> str:
+        return f"[{self.name}] {key}" if self.name else key
+
+    def take(
+        self,
+        key: str,
+        types: type | tuple[type, ...],
+        *,
+        default: Any = None,
+        required: bool = False,
+    ) -> Any:
+        """Return a value of one of these types; true and false are no numbers.
+
+        Raises
+        ------
+        InvalidInput
+            If it is of another type, not finite, or required and not there.
+        """
+        self.known.append(key)
+        allowed = types if isinstance(types, tuple) else (types,)
+        if key not in self.content:
+            if required:
+                raise InvalidInput(f"{self._place(key)} is missing")
+            return default
+        value = self.content[key]
+        fits = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+        if not fits or not _usable(value):
+            names = dict.fromkeys(NAMES[kind] for kind in allowed if kind in NAMES)
+            raise self.wrong(key, " or ".join(names))
+        return value
+
+    def table(self, key: str, *, required: bool = False) -> dict[str, Any]:
+        """Return a section inside this one; an empty one where it is not there."""
+        found: dict[str, Any] = self.take(key, dict, default={}, required=required)
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of texts."""
+        found = self.take(key, list, default=[])
+        if not all(isinstance(text, str) for text in found):
+            raise self.wrong(key, "a list of texts")
+        return tuple(found)
+
+    def levels(self, key: str) -> tuple[Any, ...]:
+        """Return a list of texts, numbers or truth values, all of one type."""
+        found = self.take(key, list, default=[])
+        if len({type(level) for level in found}) > 1 or not all(
+            isinstance(level, str | int | float) and _usable(level) for level in found
+        ):
+            raise self.wrong(key, "a list of texts, or of numbers")
+        return tuple(found)
+
+    def numbers(self, key: str, count: int | None = None) -> tuple[float, ...]:
+        """Return a list of numbers, so many where that is given."""
+        found = self.take(key, list, default=[])
+        fits = all(isinstance(n, int | float) and not isinstance(n, bool) for n in found)
+        if not fits or not all(map(_usable, found)):
+            raise self.wrong(key, "a list of numbers")
+        if found and count is not None and len(found) != count:
+            raise self.wrong(key, f"a list of {count} numbers")
+        return tuple(found)
+
+    def one_of(self, key: str, allowed: Sequence[str]) -> str | None:
+        """Return one of some words."""
+        found: str | None = self.take(key, str)
+        if found is not None and found not in allowed:
+            raise self.wrong(key, f"one of {', '.join(allowed)}")
+        return found
+
+    @contextlib.contextmanager
+    def located(self) -> Iterator[None]:
+        """Put this section's name before what is wrong in it."""
+        try:
+            yield
+        except InvalidInput as error:
+            raise InvalidInput(f"[{self.name}] {error}") from error
+
+    def finish(self) -> None:
+        """Refuse keys that nobody has asked for.
+
+        Raises
+        ------
+        InvalidInput
+            With the nearest known key.
+        """
+        for key in self.content:
+            if key not in self.known:
+                near = difflib.get_close_matches(key, self.known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(self.known)}"
+                raise InvalidInput(f"{self._place(repr(key))} is unknown; {hint}")
+
+
+def _usable(value: Any) -> bool:
+    """Tell whether a value is no number, or one that double precision knows."""
+    return not isinstance(value, int | float) or abs(value) <= LARGEST

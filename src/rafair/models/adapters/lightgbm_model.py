@@ -1,0 +1,128 @@
+"""LightGBM: a Booster, or the classifier in scikit-learn's manner around one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rafair.errors import InvalidInput
+from rafair.models.boosted import answering, choose_feed
+from rafair.models.class_order import class_order
+from rafair.models.extras import comes_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rafair.models.inputs import Inputs
+    from rafair.models.queried import QueriedClassifier
+    from rafair.schema import Schema
+
+__all__ = ["PRIORITY", "accepts", "adapt"]
+
+PRIORITY = 3
+OBJECTIVES = ("binary", "multiclass", "multiclassova")
+
+
+@dataclass(frozen=True, eq=False)
+class AskedBooster:
+    """A booster's predictions for a matrix or a frame.
+
+    Attributes
+    ----------
+    levels : mapping of str to tuples
+        The levels that the booster was trained on, of the columns that it recodes.
+    """
+
+    booster: Any
+    levels: Mapping[str, tuple[Any, ...]]
+
+    def __call__(self, rows: Any) -> Any:
+        """Return (n,) or (n, k) probabilities."""
+        import pandas as pd
+
+        if isinstance(rows, pd.DataFrame):
+            types = {name: pd.CategoricalDtype(list(v)) for name, v in self.levels.items()}
+            rows = rows.astype(types)
+        return self.booster.predict(rows)
+
+
+def accepts(model: Any) -> bool:
+    """Tell whether a Booster or an LGBMClassifier is given."""
+    if not comes_from(model, "lightgbm"):
+        return False
+    lightgbm = sys.modules["lightgbm"]
+    return isinstance(model, (lightgbm.Booster, lightgbm.LGBMClassifier))
+
+
+def adapt(
+    model: Any,
+    schema: Schema | None,
+    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the objective tells
+    inputs: Inputs,
+) -> QueriedClassifier:
+    """Wrap a trained model; see ``rafair.wrap``."""
+    booster = _booster(model)
+    head = _head(booster)
+    objective = head.get("objective", "").partition(" ")[0]
+    if objective not in OBJECTIVES:
+        raise InvalidInput(
+            f"a LightGBM model of the objective {objective or 'none'!r}, which is no "
+            f"classification; train one of {', '.join(OBJECTIVES)}"
+        )
+    found = tuple(booster.feature_name())
+    # LightGBM writes blanks as underscores.
+    known = {} if schema is None else {name.replace(" ", "_"): name for name in schema.columns}
+    numbered = found == tuple(f"Column_{place}" for place in range(len(found)))
+    names = () if numbered else tuple(known.get(name, name) for name in found)
+    levels = _levels(booster, head, names, schema)
+    if inputs in ("unit", "original") and not levels:
+        names = names if set(names) <= set(known.values()) else ()
+    feed = choose_feed(names, list(levels), len(found), schema, inputs)
+    classes = range(max(2, int(head["num_class"])))
+    order = class_order(getattr(model, "classes_", classes), schema)
+    kind = f"LightGBM {type(model).__name__}, {booster.num_trees()} trees"
+    asked = AskedBooster(booster, levels)
+    return answering(asked, feed, "probabilities", order, len(found), kind)
+
+
+def _booster(model: Any) -> Any:
+    import lightgbm
+
+    if isinstance(model, lightgbm.Booster):
+        return model
+    try:
+        return model.booster_
+    except Exception as error:
+        raise InvalidInput("this LGBMClassifier is not fitted; call fit first") from error
+
+
+def _head(booster: Any) -> dict[str, str]:
+    """Return the lines before the first tree of the model's text."""
+    text = booster.model_to_string(num_iteration=1).partition("\nTree=0\n")[0]
+    parted = (line.partition("=") for line in text.splitlines())
+    return {key: value for key, mark, value in parted if mark}
+
+
+def _levels(
+    booster: Any, head: Mapping[str, str], names: tuple[str, ...], schema: Schema | None
+) -> dict[str, tuple[Any, ...]]:
+    """Return the levels of each column that was of pandas' type ``category`` in training."""
+    trained = booster.pandas_categorical or []
+    infos = head.get("feature_infos", "").split()
+    if not trained:
+        return {}
+    features = () if schema is None else schema.features
+    listed = {feature.name for feature in features if feature.has_levels}
+    # [low:high] is a number, level:level:… a category, none a column that no tree could use.
+    coded = [
+        name
+        for name, info in zip(names, infos, strict=True)
+        if (info[:1] != "[" and ":" in info) or (info == "none" and name in listed)
+    ]
+    if len(coded) != len(trained):
+        raise InvalidInput(
+            f"the model knows the levels of {len(trained)} columns, but {len(coded)} of the "
+            "data's have levels; train it with the columns of the data"
+        )
+    return {name: tuple(levels) for name, levels in zip(coded, trained, strict=True)}

@@ -1,0 +1,100 @@
+"""What a Keras file says of its layers: is it harmless, and can Keras 3 read it?"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from rafair.errors import InvalidInput
+
+__all__ = ["check_config", "modern_config"]
+
+# They run Python or other frameworks' code, or read a vocabulary from a path.
+REFUSED = frozenset(
+    {"Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
+    | {"StringLookup", "IntegerLookup", "IndexLookup", "TextVectorization"}
+)
+WIDEST = 100_000
+MOST_LAYERS = 1_000
+# Keras 1's names for what Keras 2 and 3 call otherwise.
+RENAMED = {"output_dim": "units", "bias": "use_bias", "p": "rate"}
+# All that these layers compute with; older versions say more of them, in words Keras 3 lacks.
+READ = {
+    "Dense": ("name", "dtype", "units", "activation", "use_bias"),
+    "Activation": ("name", "dtype", "activation"),
+    "Dropout": ("name", "dtype", "rate"),
+}
+
+
+def check_config(config: Any) -> None:
+    """Refuse a layer, function or size that no network of tabular data needs.
+
+    Raises
+    ------
+    InvalidInput
+        With its name.
+    """
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise InvalidInput("says nothing of its layers; save the model again")
+    waiting: list[Any] = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            _check_part(part)
+            waiting += part.values()
+
+
+def _check_part(part: dict[str, Any]) -> None:
+    name = part.get("class_name")
+    module, registered = part.get("module"), part.get("registered_name")
+    if name is not None and (not isinstance(name, str) or name.rpartition(">")[2] in REFUSED):
+        raise InvalidInput(f"holds a {name!r} layer, which could run code or open files")
+    own = module in (None, "builtins") or str(module).split(".")[0] == "keras"
+    known = registered in (None, name)
+    if "class_name" in part and not (own and known):
+        origin = module if not own else registered
+        raise InvalidInput(f"holds {name!r} of {origin!r}, which is not Keras's own")
+    if isinstance(part.get("vocabulary"), str):
+        raise InvalidInput("refers to a file of words, which is not opened")
+    units = part.get("units", part.get("output_dim"))
+    if units is not None and not (isinstance(units, int) and 0 < units <= WIDEST):
+        raise InvalidInput(f"holds a layer of {str(units)[:30]} units; 1 to {WIDEST:,} are read")
+    if len(part.get("layers") or ()) > MOST_LAYERS:
+        raise InvalidInput(f"holds more than {MOST_LAYERS:,} layers")
+
+
+def modern_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an old model in Keras 3's words.
+
+    Keras 1 and 2 wrote the layers of a ``Sequential`` as a list, and the shape of the input, under
+    another name, into its first layer.
+    """
+    config = copy.deepcopy(config)
+    if config["class_name"] == "Sequential" and isinstance(config["config"], list):
+        config["config"] = {"name": "sequential", "layers": config["config"]}
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or not isinstance(layers, list):
+        return config
+    old = any("batch_input_shape" in (layer.get("config") or {}) for layer in layers)
+    if old:
+        inner["layers"] = [new for layer in layers for new in _modern_layer(layer)]
+    return config
+
+
+def _modern_layer(layer: dict[str, Any]) -> list[dict[str, Any]]:
+    kind, about = layer["class_name"], dict(layer["config"])
+    shape = about.pop("batch_input_shape", None)
+    if kind == "InputLayer":
+        kept = {"batch_shape": shape, "dtype": about.get("dtype"), "name": about.get("name")}
+        return [{**layer, "config": kept}]
+    if kind in READ:
+        about = {RENAMED.get(key, key): value for key, value in about.items()}
+        about = {key: about[key] for key in READ[kind] if key in about}
+    new = {**layer, "config": about}
+    if shape is None:
+        return [new]
+    entry = {"batch_shape": shape, "dtype": about.get("dtype"), "name": f"{about['name']}_input"}
+    return [{"class_name": "InputLayer", "config": entry}, new]

@@ -1,0 +1,43 @@
+"""skops: scikit-learn models whose file names every type that it holds."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from rafair.errors import InvalidInput
+from rafair.models.extras import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rafair.models.formats.permission import Permission
+
+__all__ = ["NAME", "SUFFIXES", "read"]
+
+NAME = "skops"
+SUFFIXES: tuple[str, ...] = (".skops",)
+# Older ones build objects of types that they did not list (CVE-2025-54412, CVE-2025-54413).
+OLDEST = (0, 12)
+
+
+def read(path: Path, permission: Permission) -> Any:
+    """Return the object in a file once each of its types is trusted.
+
+    Raises
+    ------
+    InvalidInput
+        If a type is not; the text names them all.
+    """
+    skops = need("skops.io", "sklearn")
+    version = metadata.version("skops")
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        raise InvalidInput(f"skops {version} is not safe; pip install -U 'skops>=0.12'")
+    found = sorted(skops.get_untrusted_types(file=path))
+    unknown = [name for name in found if name not in permission.trust]
+    if unknown:
+        raise InvalidInput(
+            f"holds types that skops does not know: {', '.join(unknown)}; if you know that "
+            f"loading them is harmless, allow them: {' '.join(f'--trust {n}' for n in unknown)}"
+        )
+    return skops.load(path, trusted=found)

@@ -1,0 +1,103 @@
+"""From a model file to a ``Classifier``; each module of ``formats`` knows one format."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+from rafair.errors import InvalidInput
+from rafair.models import formats
+from rafair.models.formats.checks import check_file, first_line
+from rafair.models.formats.permission import Permission
+from rafair.models.wrapping import wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.models.classifier import Classifier
+    from rafair.models.inputs import Inputs
+    from rafair.schema import Schema
+
+__all__ = ["load_model", "model_suffixes"]
+
+
+def model_suffixes() -> tuple[str, ...]:
+    """Return the endings of the model files that can be read."""
+    return tuple(sorted(_formats()))
+
+
+@cache
+def _formats() -> dict[str, ModuleType]:
+    """Return the format module of each suffix."""
+    names = [module.name for module in pkgutil.iter_modules(formats.__path__)]
+    modules = [importlib.import_module(f"{formats.__name__}.{name}") for name in names]
+    return {suffix: m for m in modules for suffix in getattr(m, "SUFFIXES", ())}
+
+
+def load_model(
+    path: str | Path,
+    schema: Schema | None = None,
+    *,
+    output: Literal["auto", "logits", "probabilities"] = "auto",
+    inputs: Inputs = "auto",
+    trust: Sequence[str] = (),
+    unsafe_pickle: bool = False,
+) -> Classifier:
+    """Read a model file and wrap what it holds; no code of the file runs.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its ending names the format: ``.safetensors`` of ``rafair train``, ``.onnx``, ``.keras``,
+        ``.h5``, ``.hdf5``, ``.pt``, ``.pth``, ``.bin``, ``.pt2``, ``.skops``, ``.json``, ``.ubj``
+        of XGBoost, ``.txt`` of LightGBM, ``.pkl``, ``.pickle``, ``.joblib``, ``.sav``.
+    schema, output, inputs
+        As for ``rafair.wrap``; a file of ``rafair train`` tells the last two itself.
+    trust : sequence of str
+        Types that a skops file may hold beyond those that skops knows.
+    unsafe_pickle : bool
+        Allow to unpickle the file, which runs whatever code it holds.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read safely, or ``rafair.wrap`` refuses what it holds.
+    """
+    path = Path(path)
+    found = _formats().get(path.suffix.lower())
+    if found is None:
+        raise InvalidInput(
+            f"{_shown(path)}: no known kind of model file; its name must end in one of "
+            f"{', '.join(model_suffixes())}"
+        )
+    allowed = Permission((trust,) if isinstance(trust, str) else tuple(trust), unsafe_pickle)
+    try:
+        check_file(path)
+        if hasattr(found, "load"):
+            finished: Classifier = found.load(path, schema)
+            return finished
+        return wrap(_read(found, path, allowed), schema, output=output, inputs=inputs)
+    except InvalidInput as error:
+        reason = " ".join(str(error).removeprefix(f"{path}: ").split())
+        raise InvalidInput(f"{_shown(path)}: {reason}") from error
+
+
+def _read(found: ModuleType, path: Path, permission: Permission) -> Any:
+    try:
+        return found.read(path, permission)
+    except InvalidInput:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
+        raise InvalidInput(
+            f"cannot be read as a {found.NAME} model ({reason}); "
+            "check that the file is whole and of this format, or save the model again"
+        ) from error
+
+
+def _shown(path: Path) -> str:
+    return " ".join(str(path).split())

@@ -1,0 +1,134 @@
+"""A graph as plain nodes and tensors, without what onnx wraps them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from rafair.models.extras import need
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Graph", "Node", "Unsupported", "read_graph"]
+
+# Before this version arithmetic did not broadcast as it does now.
+OLDEST = 7
+NEWEST = 99
+
+
+class Unsupported(Exception):  # noqa: N818 - no error: such a graph is asked for scores
+    """Why a graph cannot be converted, as a report says it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation; ``version`` is that of the operator set of its domain."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    version: int
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute."""
+        return self.attributes.get(name, default)
+
+    def like(self, op: str, inputs: tuple[str, ...], output: str, **attributes: Any) -> Node:
+        """Return another operation of the same operator set; for rewriting this one."""
+        return Node(op, inputs, (output,), attributes, NEWEST)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Operations in an order in which they can be done.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    constants : dict of str to Tensor
+        Weights; text is left out.
+    source : str
+        The one input that is no constant.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: dict[str, Tensor]
+    source: str
+
+    def producer(self, name: str) -> Node | None:
+        """Return the operation that computes a value."""
+        return next((node for node in self.nodes if name in node.outputs), None)
+
+    def with_nodes(self, nodes: tuple[Node, ...], constants: Mapping[str, Tensor]) -> Graph:
+        """Return this graph with other operations, and more constants."""
+        return replace(self, nodes=nodes, constants={**self.constants, **constants})
+
+
+def read_graph(model: Any, source: str) -> Graph:
+    """Read the operations and constants of an ``onnx.ModelProto``.
+
+    Raises
+    ------
+    Unsupported
+        If its operator set is too old.
+    """
+    versions = {_domain(entry.domain): entry.version for entry in model.opset_import}
+    if versions.get("", NEWEST) < OLDEST:
+        raise Unsupported(f"operator set {versions['']} has no gradient here")
+    tensors = {entry.name: entry for entry in model.graph.initializer}
+    constants = {name: _tensor(entry) for name, entry in tensors.items()}
+    nodes = []
+    for proto in model.graph.node:
+        domain = _domain(proto.domain)
+        attributes = {entry.name: _attribute(entry) for entry in proto.attribute}
+        if proto.op_type == "Constant" and not domain:
+            constants[proto.output[0]] = _constant(attributes)
+            continue
+        op = f"{domain}.{proto.op_type}" if domain not in ("", "ml") else proto.op_type
+        version = versions.get(domain, NEWEST)
+        nodes.append(Node(op, tuple(proto.input), tuple(proto.output), attributes, version))
+    known = {name: tensor for name, tensor in constants.items() if tensor is not None}
+    return Graph(tuple(nodes), known, source)
+
+
+def _domain(name: str) -> str:
+    return {"ai.onnx": "", "ai.onnx.ml": "ml"}.get(name, name)
+
+
+def _attribute(entry: Any) -> Any:
+    """Return numbers, text, lists of them or a tensor; None for anything else."""
+    onnx = need("onnx", "onnx")
+    if entry.type == onnx.AttributeProto.TENSOR:
+        return _tensor(entry.t)
+    value = onnx.helper.get_attribute_value(entry)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, int | float):
+        return value
+    plain = {onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS, onnx.AttributeProto.STRINGS}
+    if entry.type not in plain:
+        return None
+    return tuple(v.decode(errors="replace") if isinstance(v, bytes) else v for v in value)
+
+
+def _tensor(entry: Any) -> Tensor | None:
+    try:
+        return torch.from_numpy(need("onnx.numpy_helper", "onnx").to_array(entry).copy())
+    except TypeError:  # text, or a type of number that torch does not have
+        return None
+
+
+def _constant(attributes: Mapping[str, Any]) -> Tensor | None:
+    if "value" in attributes:
+        found: Tensor | None = attributes["value"]
+        return found
+    for name, kind in (("float", torch.float32), ("int", torch.int64)):
+        for given in (f"value_{name}", f"value_{name}s"):
+            if given in attributes:
+                return torch.tensor(attributes[given], dtype=kind)
+    return None
