@@ -2,10 +2,14 @@
 
 import io
 import json
+import os
 import pickle
 import warnings
 import zipfile
 from functools import cache
+
+# Keras reads this once, when it is imported.
+os.environ["KERAS_BACKEND"] = "torch"
 
 import joblib
 import keras
@@ -53,22 +57,10 @@ def exported(module=None, rows_=4, dynamic=True, **about):
 
 
 def _fcnn(path):
-    frame_schema = rafair.Schema(
-        tuple(
-            rafair.Feature(
-                name=f"x{i}",
-                kind="continuous",
-                domain=(0.0, 1.0),
-                sensitive=i == 0,
-                observed=(0.0,),
-            )
-            for i in range(WIDTH)
-        ),
-        "y",
-        (0, 1),
-    )
+    features = tuple(rafair.Feature(f"x{i}", "numeric", (0.0, 1.0)) for i in range(WIDTH))
+    schema = rafair.Schema(features, "y", (0, 1))
     module = rafair.models.fcnn(WIDTH, 2).eval()
-    path.write_bytes(rafair.models.serialise_fcnn(module, frame_schema, {}))
+    path.write_bytes(rafair.models.serialise_fcnn(module, schema, {}))
 
 
 def _booster():

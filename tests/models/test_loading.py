@@ -10,7 +10,17 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from model_files import WIDTH, WRITERS, exported, keras_network, network, regression, rows, write
+from model_files import (
+    WIDTH,
+    WRITERS,
+    exported,
+    keras,
+    keras_network,
+    network,
+    regression,
+    rows,
+    write,
+)
 from torch import nn
 
 import rafair
@@ -306,8 +316,6 @@ def test_a_missing_library_is_named_with_its_command(
 
 
 def test_a_keras_network_of_one_number_is_read(tmp_path):
-    import keras
-
     path = tmp_path / "model.keras"
     keras_network(keras.layers.Dense(1, "sigmoid")).save(path)
     assert keras_file.read(path, NOTHING).output_shape == (None, 1)

@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 import rafair
+from rafair.models.adapters import onnx_model
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.onnx_graph import converted, operators, rewriting
 from rafair.models.onnx_graph.graph import read_graph
@@ -22,8 +24,6 @@ def random(*shape, seed=0):
 
 
 def model_of(
-    nodes, constants=None, *, width=4, outputs=("out",), opset=21, elem_type=F, n=None, rank=2
-):
     nodes, constants=None, *, width=4, outputs=("out",), opset=21, elem_type=F, n=None, rank=2
 ):
     """A model of nodes between "x", shape (n, width), and outputs of any shape."""
@@ -155,6 +155,12 @@ CASES = [
         [node("BatchNormalization", "x s b m v", epsilon=1e-3)],
         {"s": ROW, "b": COLUMN[0], "m": ROW, "v": ROW**2},
     ),
+    (
+        "LayerNormalization",
+        [node("LayerNormalization", "x s b", epsilon=1e-3)],
+        {"s": ROW, "b": COLUMN[0]},
+    ),
+    ("LayerNormalization", [node("LayerNormalization", "x s", axis=1)], {"s": ROW}),
     ("Dropout", [node("Dropout", "x")], {}),
     ("Reshape", [node("Reshape", "x s")], {"s": np.array([0, -1])}),
     ("Reshape", [node("Reshape", "x s", "y"), node("ReduceSum", "y a", keepdims=0)],
@@ -681,6 +687,14 @@ def test_a_conversion_that_onnxruntime_does_not_confirm_is_refused(monkeypatch):
     monkeypatch.setitem(operators.OPERATORS, "Relu", lambda node, x: x.clamp_min(-1e-3))
     with pytest.raises(rafair.InvalidInput, match=r"differs from the original by .* on random row"):
         rafair.wrap(residual())
+
+
+def test_without_onnxruntime_a_graph_is_converted_unconfirmed(monkeypatch):
+    monkeypatch.setattr(onnx_model, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert rafair.wrap(residual()).access == "gradient"
+    with pytest.raises(rafair.InvalidInput, match=r"onnxruntime, .* pip install 'rafair\[onnx\]'"):
+        rafair.wrap(model_of([node("Round", "x")]))
 
 
 def test_a_model_is_not_changed():

@@ -27,6 +27,8 @@ __all__ = ["Square"]
 # source's schedule for the side of its squares.
 FIRST_SHARE = 0.8
 HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+# How often a proposal changes every feature, whatever the schedule says: trees have local ends.
+AFRESH = 0.25
 # How often a changed value is an end of its range; else it lies anywhere between the ends.
 ENDS = 0.5
 
@@ -108,9 +110,10 @@ class Square:
 def _change_some(draw: Draw) -> Tensor:
     halvings = sum(draw.spent >= share for share in HALVED_AT)
     count = max(1, round(int(draw.movable.sum()) * FIRST_SHARE * 0.5**halvings))
-    order, kind, place = draw.numbers.chunk(3, dim=1)
+    order, kind, place = draw.numbers[:, 1:].chunk(3, dim=1)
     order = torch.where(draw.movable, order, 2.0)
     last = order.topk(count, dim=1, largest=False).values[:, -1:]
+    last = torch.where(draw.numbers[:, :1] < AFRESH, 1.0, last)
     end = (place >= 0.5).to(place.dtype)
     share = torch.where(kind < ENDS, end, place)
     return torch.where(order <= last, torch.lerp(draw.low, draw.high, share), draw.here)

@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rafair.errors import InvalidInput
 from rafair.models import formats
@@ -76,27 +76,31 @@ def load_model(
         )
     allowed = Permission((trust,) if isinstance(trust, str) else tuple(trust), unsafe_pickle)
     try:
-        check_file(path)
-        if hasattr(found, "load"):
-            finished: Classifier = found.load(path, schema)
-            return finished
-        return wrap(_read(found, path, allowed), schema, output=output, inputs=inputs)
+        return _load(found, path, schema, allowed, (output, inputs))
     except InvalidInput as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise InvalidInput(f"{_shown(path)}: {reason}") from error
-
-
-def _read(found: ModuleType, path: Path, permission: Permission) -> Any:
-    try:
-        return found.read(path, permission)
-    except InvalidInput:
-        raise
     except Exception as error:
+        # Whatever a library says of a broken file, at the latest when its model is first asked.
         reason = f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
         raise InvalidInput(
-            f"cannot be read as a {found.NAME} model ({reason}); "
+            f"{_shown(path)}: cannot be read as {found.NAME} ({reason}); "
             "check that the file is whole and of this format, or save the model again"
         ) from error
+
+
+def _load(
+    found: ModuleType,
+    path: Path,
+    schema: Schema | None,
+    allowed: Permission,
+    how: tuple[Literal["auto", "logits", "probabilities"], Inputs],
+) -> Classifier:
+    check_file(path)
+    if hasattr(found, "load"):
+        finished: Classifier = found.load(path, schema)
+        return finished
+    return wrap(found.read(path, allowed), schema, output=how[0], inputs=how[1])
 
 
 def _shown(path: Path) -> str:

@@ -88,7 +88,7 @@ class Draw:
     low, high : Tensor, shape (n, d)
         The bounds of Δ.
     movable : Tensor of bool, shape (d,)
-    numbers : Tensor, shape (n, 3·d)
+    numbers : Tensor, shape (n, 3·d + 1)
         Uniform in [0, 1).
     spent : float
         Share of the budget that is gone.
@@ -169,7 +169,7 @@ def random_search(
             if not width:
                 break
             cost = width * asker.point_cost
-            draws = Noise(noise.keys[rows]).uniform(turn, 3 * width * x.shape[1])
+            draws = Noise(noise.keys[rows]).uniform(turn, width * (3 * x.shape[1] + 1))
             numbers = draws.view(len(rows) * width, -1).to(x.dtype)
             wide = rows.repeat_interleave(width)
             draw = Draw(here[wide], low[wide], high[wide], movable, numbers, share)

@@ -75,7 +75,7 @@ class BenignSearch:
 
 def _one_or_two(draw: Draw) -> Tensor:
     """Propose points that differ in one or two features."""
-    order, _, place = draw.numbers.chunk(3, dim=1)
+    order, _, place = draw.numbers[:, 1:].chunk(3, dim=1)
     order = torch.where(draw.movable, order, 2.0)
     last = order.topk(min(2, int(draw.movable.sum())), dim=1, largest=False).values
     chosen = order <= torch.where(order[:, :1] < 0.5, last[:, :1], last[:, -1:])

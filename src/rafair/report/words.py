@@ -58,7 +58,7 @@ def headline_attack(metrics: dict[str, Any]) -> str:
 
 def answer(run: AuditResult) -> list[str]:
     """Return the findings, one sentence each."""
-    metrics, plan = run.metrics, run.manifest["plan"]
+    metrics = run.metrics
     sensitive = _listed(run.manifest["schema"]["sensitive"])
     clean, name = metrics["clean"], headline_attack(metrics)
     attacked = metrics["attacks"][name]

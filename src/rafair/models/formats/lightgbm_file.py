@@ -5,6 +5,8 @@ LightGBM reads trees in threads: where one is damaged it ends the process, or re
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from rafair.errors import InvalidInput
@@ -27,6 +29,7 @@ PER_SPLIT = ("split_feature", "split_gain", "threshold", "decision_type", "left_
 PER_SPLIT_TOO = ("right_child", "internal_value", "internal_weight", "internal_count")
 PER_LEAF = ("leaf_value", "leaf_weight", "leaf_count")
 CATEGORICAL = 1
+END = b"end of trees\n"
 
 
 def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs none
@@ -42,13 +45,7 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
     about = _fields(head.decode())
     if not data.startswith(b"tree\n") or not first or any(key not in about for key in NEEDED):
         raise InvalidInput("holds no LightGBM model of trees; write one with save_model")
-    width = int(about["max_feature_idx"]) + 1
-    classes = int(about["num_tree_per_iteration"])
-    if not 0 < width <= MOST_FEATURES or not 0 < classes <= MOST_CLASSES:
-        raise damaged("the number of features or classes")
-    for key in ("feature_names", "feature_infos"):
-        if len(about.get(key, "").split()) != width:
-            raise damaged(key)
+    width = _check_head(about)
     start = len(head) + 1
     sizes = _whole(about["tree_sizes"])
     for place, size in enumerate(sizes):
@@ -57,12 +54,37 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
             raise damaged("tree_sizes")
         _check_tree(_fields(block.decode()), width)
         start += size
-    if not data[start:].startswith(b"end of trees\n") or len(sizes) % classes:
+    if not data[start:].startswith(END) or len(sizes) % int(about["num_class"]):
         raise damaged("the number of trees")
-    # The levels of categories come last; without them text would be read as numbers.
-    if b"\nend of parameters\n" not in data[start:]:
+    text = (data[:start] + END).decode() + _levels(data[start:].decode())
+    return need("lightgbm", "lightgbm").Booster(model_str=text)
+
+
+def _check_head(about: dict[str, str]) -> int:
+    """Return the number of features."""
+    width, classes = int(about["max_feature_idx"]) + 1, int(about["num_class"])
+    if not 0 < width <= MOST_FEATURES or not 0 < classes <= MOST_CLASSES:
+        raise damaged("the number of features or classes")
+    said = re.search(r"num_class:(\d+)", about.get("objective", ""))
+    if int(about["num_tree_per_iteration"]) != classes or (said and int(said[1]) != classes):
+        raise damaged("the number of classes")
+    for key in ("feature_names", "feature_infos"):
+        if len(about.get(key, "").split()) != width:
+            raise damaged(key)
+    return width
+
+
+def _levels(rest: str) -> str:
+    """Return the last line alone, the levels of categories; training parameters do not matter."""
+    # Without that line text would be read as numbers.
+    if "\nend of parameters\n" not in rest:
         raise damaged("it ends too soon")
-    return need("lightgbm", "lightgbm").Booster(model_str=data.decode())
+    mark = "pandas_categorical:"
+    _, found, text = rest.rpartition(f"\n{mark}")
+    levels = json.loads(text) if found else None
+    if levels is not None and not all(isinstance(part, list) for part in levels):
+        raise damaged("pandas_categorical")
+    return f"\n{mark}{json.dumps(levels)}\n"
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -94,7 +94,9 @@ def _safely(path: Path) -> Any:
         found = REFUSED.search(str(error).partition("\n")[2] or str(error))
         if found is None:
             # Torch's own words go on to recommend weights_only=False.
-            raise InvalidInput("no whole file of torch.save; save the model again") from error
+            raise InvalidInput(
+                "no whole file of torch.save, or one of torch before 1.6; save the model again"
+            ) from error
         name = next(group for group in found.groups() if group)
         raise InvalidInput(
             f"holds {name}, which is none of torch's plain layers and could run code; "

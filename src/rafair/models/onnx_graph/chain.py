@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rafair.models.onnx_graph.graph import Graph, Node
 
-__all__ = ["Chain", "chain_of"]
+__all__ = ["Chain", "NotAChain", "chain_of"]
 
 
 class NotAChain(Exception):  # noqa: N818 - no error: the graph is converted as it is

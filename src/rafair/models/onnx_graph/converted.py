@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["GraphModule", "calculating_type", "peel", "reduced"]
 
 # Operations that hand on what they get.
-PASSING = ("Cast", "Dropout", "Identity", "Squeeze")
+PASSING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze")
 
 
 class GraphModule(nn.Module):

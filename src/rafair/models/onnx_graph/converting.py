@@ -18,6 +18,7 @@ from rafair.models.queried import answer_of
 if TYPE_CHECKING:
     from rafair.models.inputs import Feed
     from rafair.models.onnx_graph.answers import Answered, Entry
+    from rafair.models.onnx_graph.graph import Graph
     from rafair.schema import Schema
 
 __all__ = ["Returned", "convert", "score_order"]
@@ -54,21 +55,14 @@ def convert(
     Unsupported
         If something in it cannot be differentiated, or is not known here.
     """
-    if feed.inputs == "frame":
-        raise Unsupported("named columns have no gradient here")
-    if answer.decides:
-        raise Unsupported("a class without scores has no gradient here")
-    if entry.dtype not in ("float32", "float64"):
-        raise Unsupported(f"an input of {entry.dtype} has no gradient here")
+    _check_readable(entry, answer, feed)
     graph = rewritten(read_graph(model, entry.name))
     dtype = calculating_type(graph, double=entry.dtype == "float64")
     given = torch.as_tensor(feed(rows))
-    inner, ending = (answer.name, "") if output == "logits" else peel(graph, answer.name)
-    part = GraphModule(reduced(graph, inner, dtype), inner)
+    part, ending = GraphModule(reduced(graph, answer.name, dtype), answer.name), ""
     columns = _columns(_probed(part, given))
-    if (ending == "sigmoid") != (columns == 1):
-        ending = ""
-        part = GraphModule(reduced(graph, answer.name, dtype), answer.name)
+    if output != "logits":
+        part, ending = _without_end(graph, part, given, dtype)
         columns = _columns(_probed(part, given))
     returned = _returned(part, given, ending, output)
     left: Returned = "logits" if ending else returned
@@ -77,10 +71,34 @@ def convert(
     return _joined(front, part, last, rows.shape[1], dtype), left, returned
 
 
+def _check_readable(entry: Entry, answer: Answered, feed: Feed) -> None:
+    if feed.inputs == "frame":
+        raise Unsupported("named columns have no gradient here")
+    if answer.decides:
+        raise Unsupported("a class without scores has no gradient here")
+    if entry.dtype not in ("float32", "float64"):
+        raise Unsupported(f"an input of {entry.dtype} has no gradient here")
+
+
 def score_order(answer: Answered, columns: int, schema: Schema | None) -> tuple[int, ...]:
     """Return for each class the place of its score; one column stands for two."""
     classes = answer.classes or tuple(range(max(columns, 2)))
     return class_order(classes, schema)
+
+
+def _without_end(
+    graph: Graph, whole: GraphModule, rows: Tensor, dtype: torch.dtype
+) -> tuple[GraphModule, str]:
+    """Return the part of a graph before a last softmax or sigmoid, and which it is."""
+    inner, ending = peel(graph, whole.wanted)
+    if not ending:
+        return whole, ""
+    part = GraphModule(reduced(graph, inner, dtype), inner)
+    try:
+        columns = _columns(_probed(part, rows))
+    except Unsupported:  # it has no table of scores there
+        return whole, ""
+    return (part, ending) if (ending == "sigmoid") == (columns == 1) else (whole, "")
 
 
 def _probed(module: GraphModule, rows: Tensor) -> Tensor:

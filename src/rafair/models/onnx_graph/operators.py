@@ -78,6 +78,12 @@ def batch_normalization(
     return nnf.batch_norm(x, mean, var, scale, bias, eps=node.get("epsilon", 1e-5))
 
 
+def layer_normalization(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
+    shape = x.shape[node.get("axis", -1) % x.ndim :]
+    offset = None if bias is None else bias.expand(shape)
+    return nnf.layer_norm(x, shape, scale.expand(shape), offset, node.get("epsilon", 1e-5))
+
+
 def dropout(
     node: Node, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None
 ) -> Tensor:
@@ -221,6 +227,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Gemm": gemm,
     "HardSigmoid": hard_sigmoid,
     "Identity": _plain(lambda x: x),
+    "LayerNormalization": layer_normalization,
     "LeakyRelu": lambda node, x: nnf.leaky_relu(x, node.get("alpha", 0.01)),
     "Log": _plain(torch.log),
     "LogSoftmax": log_softmax,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxSession", "session_of"]
 
-ERRORS_ONLY = 3
+# What goes wrong is raised, and need not be printed as well.
+QUIET = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class OnnxSession:
 
     @cached_property
     def session(self) -> Any:
-        """The session; one thread, errors only on the screen.
+        """The session; one thread, nothing printed.
 
         Raises
         ------
@@ -56,7 +57,7 @@ class OnnxSession:
         runtime = need("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level = QUIET
         try:
             return runtime.InferenceSession(
                 self.serialised, options, providers=["CPUExecutionProvider"]

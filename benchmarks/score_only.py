@@ -1,0 +1,95 @@
+"""How strong is the attack that only asks? Beside gradients, and beside random sampling.
+
+For each benchmark: the R-ACC, R-IF and R-AF that RAFair, Square and random sampling leave of a
+scikit-learn MLP pipeline (which is converted to torch, so that gradients are at hand), and that the
+last two leave of XGBoost and of a random forest, at equal budgets. All models are trained here.
+
+    python benchmarks/score_only.py [--dataset adult] [--epsilon 0.05] [--queries 20000] [--seeds 200]
+
+prints one table in Markdown. Needs scikit-learn and xgboost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+
+import torch
+import xgboost
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import rafair
+from rafair.datasets import benchmark_names
+
+RATES = ("r_acc", "r_if", "r_af")
+
+
+def trained(kind, data, random_state=0):
+    x, y = data.train.x.numpy(), data.train.y.numpy()
+    if kind == "mlp":
+        network = MLPClassifier((32, 32), random_state=random_state, early_stopping=True)
+        estimator = make_pipeline(StandardScaler(), network)
+    elif kind == "xgboost":
+        estimator = xgboost.XGBClassifier(n_estimators=100, n_jobs=1, random_state=random_state)
+    else:
+        estimator = RandomForestClassifier(
+            100, min_samples_leaf=5, n_jobs=1, random_state=random_state
+        )
+    with warnings.catch_warnings(action="ignore"):
+        return rafair.wrap(estimator.fit(x, y), data.schema, inputs="unit")
+
+
+def measured(model, data, attack, arguments):
+    start = time.perf_counter()
+    run = rafair.audit(
+        model,
+        data,
+        attack,
+        arguments.seeds,
+        epsilon=arguments.epsilon,
+        queries=arguments.queries,
+        setting=arguments.setting,
+    )
+    cost = [entry["forwards"] / run.metrics["n_seeds"] for entry in run.manifest["cost"].values()]
+    return run.metrics, max(cost), time.perf_counter() - start
+
+
+def line(name, kind, attack, rates, cost, seconds):
+    figures = [f"{rates[key]:.3f}" for key in RATES]
+    asked = f"{cost:,.0f}" if attack in ("square", "random", "square-af", "random-af") else ""
+    print(f"| {name} | {kind} | {attack} | {' | '.join(figures)} | {asked} | {seconds:.0f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", choices=benchmark_names(), action="append")
+    parser.add_argument("--model", choices=("mlp", "xgboost", "forest"), action="append")
+    parser.add_argument("--epsilon", type=float, default=0.05)
+    parser.add_argument("--queries", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--setting", default="paper")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| data | model | attack | R-ACC | R-IF | R-AF | rows asked, at most | s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in arguments.dataset or benchmark_names():
+        data = rafair.load_dataset(name)
+        for kind in arguments.model or ("mlp", "xgboost", "forest"):
+            model = trained(kind, data)
+            attacks = ["rafair"] if kind == "mlp" else []
+            for attack in [*attacks, "square", "random"]:
+                metrics, cost, seconds = measured(model, data, attack, arguments)
+                if attack == (attacks or ["square"])[0]:
+                    clean = metrics["clean"]
+                    before = {f"r_{key}": clean[key] for key in ("acc", "if", "af")}
+                    line(name, kind, "clean", before, 0, 0)
+                for row, rates in metrics["attacks"].items():
+                    line(name, kind, row, rates, cost, seconds)
+
+
+if __name__ == "__main__":
+    main()
