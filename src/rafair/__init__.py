@@ -27,7 +27,15 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "repair"),
-    "rafair.auditing": ("AuditResult", "Plan", "audit", "load_run", "read_plan", "repair_run", "write_run"),
+    "rafair.auditing": (
+        "AuditResult",
+        "Plan",
+        "audit",
+        "load_run",
+        "read_plan",
+        "repair_run",
+        "write_run",
+    ),
     "rafair.certificates": ("Certificate", "certify"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
     "rafair.errors": ("InvalidInput", "RafairError"),

@@ -166,6 +166,19 @@ def test_other_boosters_of_xgboost_are_read(tmp_path, kind, depth):
     close(load_model(path, schema), schema, trained.predict_proba)
 
 
+@pytest.mark.parametrize("kind", ["rf", "dart"])
+@pytest.mark.parametrize("k", [2, 3])
+def test_other_boosters_of_lightgbm_are_read(tmp_path, kind, k):
+    frame = numbers(k)
+    options = {"boosting_type": kind, "subsample": 0.7, "subsample_freq": 1, "n_estimators": 6}
+    trained = lightgbm.LGBMClassifier(**options, n_jobs=1, verbose=-1)
+    trained.fit(frame.drop(columns="label"), frame["label"])
+    path = tmp_path / "model.txt"
+    trained.booster_.save_model(path)
+    schema = schema_of(frame, "f 4")
+    close(load_model(path, schema), schema, trained.booster_.predict)
+
+
 def test_early_stopping_is_kept_in_a_file(tmp_path):
     frame = numbers()
     rows, y = frame.drop(columns="label"), frame["label"]

@@ -260,7 +260,14 @@ def with_extra():
     return module
 
 
+def without_mean():
+    module = network()
+    del module[1]._buffers["running_mean"]
+    return module
+
+
 TORCH = {
+    "part missing": (without_mean, "running_mean"),
     "state dict": (lambda: network().state_dict(), "weights but not the network"),
     "nested state dict": (lambda: {"model": network().state_dict(), "epoch": 3}, "not the network"),
     "tensor": (lambda: torch.ones(3), "holds a Tensor"),
@@ -775,6 +782,10 @@ def swapped(old, new):
 
 
 LIGHTGBM = {
+    "version": swapped(b"version=v4", b"version=v9"),
+    "decision": line("decision_type", "100000"),
+    "levels": swapped(b"pandas_categorical:null", b"pandas_categorical:[3]"),
+    "infinite": line("leaf_value", "inf"),
     "child": line("left_child", "100000000"),
     "leaves": line("num_leaves", "100000"),
     "no leaves": line("num_leaves", "0"),
@@ -783,7 +794,7 @@ LIGHTGBM = {
     "linear": line("is_linear", "1"),
     "values": line("leaf_value", "1"),
     "words": line("threshold", "many"),
-    "sizes": swapped(b"tree_sizes=", b"tree_sizes=9"),
+    "sizes": swapped(b"tree_sizes=", b"tree_sizes=9 "),
     "width": swapped(b"max_feature_idx=5", b"max_feature_idx=2"),
     "wide": swapped(b"max_feature_idx=5", b"max_feature_idx=5000000000"),
     "classes": swapped(b"num_tree_per_iteration=1", b"num_tree_per_iteration=2"),

@@ -300,7 +300,7 @@ def test_benign_search_repairs_what_can_be_repaired():
 
 
 def test_benign_search_does_not_leave_before_it_has_looked_at_everybody():
-    """At first persons 0 to 3 of 41 are wrong, in the middle persons 10 to 13, further on nobody."""
+    """At first persons 0 to 3 are wrong, in the middle 10 to 13, further on nobody."""
 
     def margin(x):
         who = (x[:, SENSITIVE] * 40).round()
@@ -345,7 +345,8 @@ def test_a_proposal_sees_bounds_what_may_move_and_the_share_of_the_budget():
     def propose(draw):
         shares.append(draw.spent)
         assert draw.here.shape == draw.low.shape == draw.high.shape
-        assert draw.numbers.shape == (len(draw.here), 3 * D)
+        assert len(draw.numbers) == len(draw.here)
+        assert draw.numbers.shape[1] >= 3 * D
         assert ((draw.numbers >= 0) & (draw.numbers < 1)).all()
         assert draw.movable.tolist() == MASK
         return draw.here + 9  # anything: what may not move stays, the rest is not our business

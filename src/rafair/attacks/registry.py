@@ -20,7 +20,7 @@ __all__ = ["attack_classes", "family_names", "make_attack", "variants_of"]
 
 @cache
 def attack_classes() -> dict[str, type[Attack]]:
-    """Return every attack class by its family's name, those with gradients first, by aim and year."""
+    """Return every attack class by family: with gradients first, then by aim and year."""
     found: dict[str, type[Attack]] = {}
     for info in pkgutil.iter_modules(rafair.attacks.__path__, f"{rafair.attacks.__name__}."):
         module = importlib.import_module(info.name)

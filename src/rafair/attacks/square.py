@@ -44,7 +44,8 @@ class Square:
     Parameters
     ----------
     queries : int
-        Rows to ask about for each seed; a look at v and four counterparts costs five.
+        Rows to ask about for each seed; a point costs three, v and two counterparts (v
+        alone for the target accurate).
     target : {"accurate_fair", "accurate", "fair"}
         Find a point where somebody in I(v) is decided wrongly, v is, or people are decided
         otherwise than others.

@@ -79,6 +79,7 @@ def check_agreement(
     if not bool(apart.max() <= AGREEMENT):
         raise InvalidInput(
             f"{what}: the converted model differs from the original by "
-            f"{apart[worst].item():.2g} in probability on random row {worst}; it is not used"
+            f"{apart[worst].item():.2g} in probability on random row {worst}; it is not used; "
+            "to ask the original for scores, wrap its predict_proba"
         )
     return float(apart[worst])

@@ -52,7 +52,10 @@ class Feed:
             raise InvalidInput("this model reads original units; pass the data's schema")
         lost = [name for name in self.columns if name not in self._names()]
         if lost:
-            raise InvalidInput(f"the model reads a column {lost[0]!r} that the data do not have")
+            raise InvalidInput(
+                f"the model reads a column {lost[0]!r} that the data do not have; describe it as a "
+                "feature, with perturbable = false if it only names people"
+            )
 
     def _names(self) -> tuple[str, ...]:
         return self.schema.columns if self.schema is not None else self.columns

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Piecewise", "possible_numbers"]
 
-# Integer features with more values than this are not taken apart value by value.
+# Features with more values than this are not taken apart value by value.
 MAX_VALUES = 1_000
 
 
 def possible_numbers(feature: Feature) -> list[float] | None:
-    """Return all values of a feature: its codes, or its whole numbers; None where they are many."""
+    """Return all values of a feature, codes or numbers; None where they are too many."""
     if feature.has_levels:
         return [float(code) for code in range(len(feature.domain))]
-    if feature.kind == "integer" and feature.span <= MAX_VALUES:
-        return [feature.low + step for step in range(round(feature.span) + 1)]
-    return None
+    if not feature.spacing or feature.spacing * MAX_VALUES < 1:
+        return None
+    count = round(1 / feature.spacing) if feature.span else 0
+    places = 0 if feature.kind == "integer" else feature.decimals or 0
+    return [round(feature.low + step * 10.0**-places, places) for step in range(count + 1)]
 
 
 @dataclass(frozen=True, eq=False)

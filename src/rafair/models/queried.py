@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -114,7 +115,8 @@ def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
         If it fails, whatever the reason: what it does is not ours.
     """
     try:
-        return predict(rows)
+        with warnings.catch_warnings(action="ignore"):  # the same ones at every question
+            return predict(rows)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         raise InvalidInput(

@@ -32,7 +32,7 @@ Proposal: TypeAlias = "Callable[[Draw], Tensor]"
 # Points that each seed proposes at once: fewer calls of the model, hardly fewer finds per row.
 WIDTH = 4
 # Counterparts that are asked about at every point, of those that fare worst at the last look.
-WATCHED = 4
+WATCHED = 2
 # Share of the budget between two looks at everyone in I(v), and the most that one may cost.
 LOOK_EVERY = 0.25
 LOOK_COST = 0.1

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from rafair.errors import InvalidInput
 from rafair.models.adapters.torch_module import TorchClassifier, wrapped_module
 from rafair.models.agreement import check_agreement, random_people, unit_rows
+from rafair.models.chain import Chain, NotAChain
 from rafair.models.extras import comes_from, need
 from rafair.models.inputs import Feed, choose_inputs, front_layers
-from rafair.models.onnx_graph.chain import Chain, NotAChain
 from rafair.models.queried import answer_of
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+
 from rafair.errors import InvalidInput
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.class_order import class_order
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PRIORITY", "accepts", "adapt"]
 
 PRIORITY = 5
-PROBES = 8
+PROBES = 256
 METHODS: tuple[tuple[str, Answer], ...] = (
     ("predict_proba", "probabilities"),
     ("decision_function", "logits"),
@@ -42,35 +44,40 @@ def adapt(
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a fitted classifier; see ``rafair.wrap``."""
-    method, answer = next(
-        (name, answer) for name, answer in METHODS if callable(getattr(model, name, None))
-    )
-    predict: Callable[[Any], Any] = getattr(model, method)
     classes = list(model.classes_)
     order = class_order(classes, schema)
     width = _width(model, schema)
     probes = unit_rows(width, PROBES) if schema is None else random_people(schema, PROBES)
     feed = _feed(model, schema, inputs)
-    wrapped = QueriedClassifier(
-        predict,
-        feed,
-        answer,
-        order,
-        width,
-        f"{type(model).__module__.partition('.')[0]} {type(model).__name__}",
-        tuple(classes[place] for place in order),
-    )
-    if feed.inputs == "frame" and not feed.categories and _fails(predict, feed(probes)):
+    known = [(name, answer) for name, answer in METHODS if callable(getattr(model, name, None))]
+    if feed.inputs == "frame" and _fails(getattr(model, known[0][0]), feed(probes)):
         with_categories = replace(feed, categories=True)
-        if not _fails(predict, with_categories(probes)):
-            wrapped = replace(wrapped, feed=with_categories)
-    wrapped.scores(probes)
-    return wrapped
+        if not _fails(getattr(model, known[0][0]), with_categories(probes)):
+            feed = with_categories
+    found = []
+    for name, answer in known:
+        wrapped = QueriedClassifier(
+            getattr(model, name),
+            feed,
+            answer,
+            order,
+            width,
+            f"{type(model).__module__.partition('.')[0]} {type(model).__name__}",
+            tuple(classes[place] for place in order),
+        )
+        found.append((wrapped, wrapped.scores(probes).argmax(dim=1)))
+    # Some decide otherwise than by their largest score: a threshold of their own, a support
+    # vector machine beside its probabilities. What they decide is what is audited.
+    decided = found[-1][1]
+    return next(wrapped for wrapped, largest in found if torch.equal(largest, decided))
 
 
 def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
     """Choose what a model reads: a frame where it was fitted to named columns."""
-    names = getattr(model, "feature_names_in_", None)
+    parts = [model, *(step for _, step in getattr(model, "steps", []))]
+    names = next(
+        (n for p in parts if (n := getattr(p, "feature_names_in_", None)) is not None), None
+    )
     named = tuple(map(str, names)) if names is not None else ()
     if inputs == "frame" or (inputs == "auto" and named and schema is not None):
         return Feed("frame", schema, named)

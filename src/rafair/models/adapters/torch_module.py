@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
+from rafair.models.chain import Chain, NotAChain
 from rafair.models.inputs import choose_inputs, front_layers
 
 if TYPE_CHECKING:
@@ -119,10 +120,42 @@ def adapt(
             "predictions change from call to call; call model.eval() first"
         )
     reads = choose_inputs("unit" if inputs == "auto" else inputs, schema)
-    like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
-    front = [layer.to(like.device, like.dtype) for layer in front_layers(reads, schema)]
-    module = sequence([*front, model]) if front else model
+    front = front_layers(reads, schema)
+    module = _fronted(front, model) if front else model
     return wrapped_module(module, schema, output, "torch module", reads)
+
+
+class AsType(nn.Module):
+    """Turns rows into another type: original units can be too far apart for a network's own."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x in this type."""
+        return x.to(self.dtype)
+
+
+def _fronted(front: Sequence[nn.Module], model: nn.Module) -> nn.Sequential:
+    """Put layers in float64 before a module; into its first layer where that is linear."""
+    like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
+    layers = list(model) if isinstance(model, nn.Sequential) else [model]
+    if not isinstance(layers[0], nn.Linear):
+        moved = [layer.to(like.device) for layer in front]
+        return sequence([*moved, AsType(like.dtype), model])
+    first = front[0]
+    assert isinstance(first, nn.Linear)  # noqa: S101 - front layers begin with one
+    chain = Chain(first.in_features, front)
+    try:
+        chain.linear(layers[0].weight.detach().double().cpu(), _bias(layers[0]))
+    except NotAChain:
+        raise InvalidInput(
+            f"the model reads {layers[0].in_features} columns, the data have {chain.width}"
+        ) from None
+    whole = nn.Sequential(*chain.module(like.dtype).to(like.device), *layers[1:])
+    whole.training = model.training
+    return whole
 
 
 def sequence(parts: Sequence[nn.Module]) -> nn.Sequential:
@@ -130,7 +163,9 @@ def sequence(parts: Sequence[nn.Module]) -> nn.Sequential:
     layers = [
         layer for part in parts for layer in (part if isinstance(part, nn.Sequential) else [part])
     ]
-    return nn.Sequential(*layers).train(parts[-1].training)
+    whole = nn.Sequential(*layers)
+    whole.training = parts[-1].training  # its own mode only: nobody but the user switches theirs
+    return whole
 
 
 def wrapped_module(
@@ -152,10 +187,23 @@ def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchCla
         and isinstance(module, nn.Sequential)
         and len(module) > 1
         and isinstance(module[-1], SQUASHING)
+        and (not isinstance(module[-1], nn.Sigmoid) or _ends_in_one(module))
     )
     if strip and isinstance(module, nn.Sequential):
         return TorchClassifier(module, output, module[:-1], "logits", kind=kind, reads=reads)
     return TorchClassifier(module, output, module, output, kind=kind, reads=reads)
+
+
+def _bias(layer: nn.Linear) -> Tensor:
+    bias: Tensor | None = layer.bias
+    found = torch.zeros(layer.out_features) if bias is None else bias
+    return found.detach().double().cpu()
+
+
+def _ends_in_one(module: nn.Module) -> bool:
+    """Tell whether the last linear layer has one column: several sigmoids are no softmax."""
+    linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    return not linear or linear[-1].out_features == 1
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:
@@ -211,7 +259,9 @@ def _detect(module: nn.Module, schema: Schema | None) -> Output:
             "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
         )
     for scale in (0.5, FAR):
-        if not _looks_like_probabilities(_probe(module, width, scale)):
+        raw = _probe(module, width, scale)
+        finite = raw[torch.isfinite(raw).all(dim=1)]  # far away an exponential may overflow
+        if not _looks_like_probabilities(finite):
             return "logits"
     return "probabilities"
 

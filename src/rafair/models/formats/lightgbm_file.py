@@ -1,4 +1,4 @@
-"""LightGBM models in text, checked before the library follows their numbers.
+"""LightGBM models in text, checked and written anew before the library follows their numbers.
 
 LightGBM reads trees in threads: where one is damaged it ends the process, or reads foreign memory.
 """
@@ -22,14 +22,19 @@ __all__ = ["NAME", "SUFFIXES", "read"]
 
 NAME = "LightGBM"
 SUFFIXES: tuple[str, ...] = (".txt",)
-NEEDED = ("num_class", "num_tree_per_iteration", "max_feature_idx", "feature_names", "tree_sizes")
+NUMBERS = ("num_class", "num_tree_per_iteration", "label_index", "max_feature_idx")
+TEXTS = ("objective", "feature_names", "feature_infos")
+# A random forest's trees are averaged; the word stands alone on its line.
+AVERAGED = "average_output"
+VERSION = re.compile(r"v[234]")
 MOST_FEATURES, MOST_CLASSES = 1_000_000, 10_000
-# One value a split, and one a leaf.
-PER_SPLIT = ("split_feature", "split_gain", "threshold", "decision_type", "left_child")
-PER_SPLIT_TOO = ("right_child", "internal_value", "internal_weight", "internal_count")
-PER_LEAF = ("leaf_value", "leaf_weight", "leaf_count")
-CATEGORICAL = 1
-END = b"end of trees\n"
+WHOLE = re.compile(r"-?\d{1,10}", re.ASCII)
+REAL = re.compile(r"-?\d{1,400}(\.\d{1,400})?(e[-+]?\d{1,3})?", re.ASCII)
+# What a tree says of each split and each leaf; the rest tells of its training.
+SPLITS = {"split_feature": WHOLE, "threshold": REAL, "decision_type": WHOLE}
+SPLITS |= {"left_child": WHOLE, "right_child": WHOLE}
+CATEGORICAL, LARGEST_DECISION = 1, 2**7
+END = "end of trees\n"
 
 
 def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs none
@@ -40,38 +45,106 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
     InvalidInput
         If the file is another text, or a damaged model.
     """
-    data = path.read_bytes()
-    head, first, _ = data.partition(b"\nTree=0\n")
-    about = _fields(head.decode())
-    if not data.startswith(b"tree\n") or not first or any(key not in about for key in NEEDED):
+    head, first, rest = path.read_text("utf-8").partition("\nTree=0\n")
+    about = _fields(head)
+    if (
+        not head.startswith("tree\n")
+        or not first
+        or any(k not in about for k in (*NUMBERS, *TEXTS))
+    ):
         raise InvalidInput("holds no LightGBM model of trees; write one with save_model")
-    width = _check_head(about)
-    start = len(head) + 1
-    sizes = _whole(about["tree_sizes"])
-    for place, size in enumerate(sizes):
-        block = data[start : start + size]
-        if size < 1 or not block.startswith(b"Tree=%d\n" % place):
-            raise damaged("tree_sizes")
-        _check_tree(_fields(block.decode()), width)
-        start += size
-    if not data[start:].startswith(END) or len(sizes) % int(about["num_class"]):
+    body, end, last = rest.partition(f"\n{END}")
+    parts = re.split(r"\nTree=\d+\n", body)
+    width = _check_head(about, len(parts))
+    if not end or len(about.get("tree_sizes", "").split()) != len(parts):
         raise damaged("the number of trees")
-    text = (data[:start] + END).decode() + _levels(data[start:].decode())
-    return need("lightgbm", "lightgbm").Booster(model_str=text)
+    trees = [f"Tree={i}\n{_tree(_fields(p), width)}\n\n\n" for i, p in enumerate(parts)]
+    sizes = " ".join(str(len(tree)) for tree in trees)
+    top = [f"{key}={about[key]}" for key in ("version", *NUMBERS, *TEXTS)]
+    top += [AVERAGED] * (AVERAGED in head.splitlines())
+    text = "\n".join(["tree", *top, f"tree_sizes={sizes}", "", "".join(trees) + END])
+    return need("lightgbm", "lightgbm").Booster(model_str=text + _levels(last))
 
 
-def _check_head(about: dict[str, str]) -> int:
+def _fields(text: str) -> dict[str, str]:
+    parted = (line.partition("=") for line in text.splitlines())
+    return {key: value for key, mark, value in parted if mark}
+
+
+def _tokens(text: str, pattern: re.Pattern[str], what: str) -> list[str]:
+    found = text.split()
+    if not all(pattern.fullmatch(token) for token in found):
+        raise damaged(what)
+    return found
+
+
+def _check_head(about: dict[str, str], trees: int) -> int:
     """Return the number of features."""
-    width, classes = int(about["max_feature_idx"]) + 1, int(about["num_class"])
+    if not VERSION.fullmatch(about.get("version", "")):
+        raise InvalidInput(f"a LightGBM model of the version {about.get('version', 'none')[:20]!r}")
+    classes, each, _, last = (int(*_tokens(about[key], WHOLE, key)) for key in NUMBERS)
+    width = last + 1
     if not 0 < width <= MOST_FEATURES or not 0 < classes <= MOST_CLASSES:
         raise damaged("the number of features or classes")
-    said = re.search(r"num_class:(\d+)", about.get("objective", ""))
-    if int(about["num_tree_per_iteration"]) != classes or (said and int(said[1]) != classes):
+    said = re.findall(r"num_class:(\S*)", about["objective"])
+    if each != classes or trees % classes or any(number != str(classes) for number in said):
         raise damaged("the number of classes")
     for key in ("feature_names", "feature_infos"):
-        if len(about.get(key, "").split()) != width:
+        if len(about[key].split()) != width:
             raise damaged(key)
     return width
+
+
+def _tree(tree: dict[str, str], width: int) -> str:
+    """Return the lines by which a tree predicts."""
+    leaves = int(*_tokens(tree["num_leaves"], WHOLE, "num_leaves"))
+    if tree.get("is_linear", "0") != "0":
+        raise InvalidInput("has linear models in its leaves, which is not read")
+    kept = {"num_leaves": [str(leaves)], "num_cat": ["0"]}
+    kept |= {key: _tokens(tree[key], pattern, key) for key, pattern in SPLITS.items()}
+    for key in SPLITS:
+        if len(kept[key]) != leaves - 1:
+            raise damaged(key)
+    kept["leaf_value"] = _tokens(tree["leaf_value"], REAL, "leaf_value")
+    if len(kept["leaf_value"]) != leaves:
+        raise damaged("leaf_value")
+    kept |= _check_categories(tree, kept)
+    check_places([int(place) for place in kept["split_feature"]], width, "split_feature")
+    _check_branches(kept, leaves)
+    kept |= {"is_linear": ["0"], "shrinkage": ["1"]}
+    return "\n".join(f"{key}={' '.join(values)}" for key, values in kept.items())
+
+
+def _check_branches(tree: dict[str, list[str]], leaves: int) -> None:
+    """Check the places of children; leaf i is written as −1 − i."""
+    splits = leaves - 1
+    sides = [[int(child) for child in tree[key]] for key in ("left_child", "right_child")]
+    branches = list(zip(*sides, strict=True))
+    if any(child >= splits for pair in branches for child in pair):
+        raise damaged("a branch that leads nowhere")
+    placed = [tuple(c if c >= 0 else splits + ~c for c in pair) for pair in branches]
+    check_tree([*placed, *[()] * leaves])
+
+
+def _check_categories(tree: dict[str, str], kept: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the lines with the sets of levels that splits look into."""
+    kinds = [int(kind) for kind in kept["decision_type"]]
+    check_places(kinds, LARGEST_DECISION, "decision_type")
+    pairs = zip(kept["threshold"], kinds, strict=True)
+    asked = [float(threshold) for threshold, kind in pairs if kind & CATEGORICAL]
+    sets = int(*_tokens(tree.get("num_cat", "0"), WHOLE, "num_cat"))
+    if not sets:
+        if asked:
+            raise damaged("num_cat")
+        return {}
+    found = {key: _tokens(tree[key], WHOLE, key) for key in ("cat_boundaries", "cat_threshold")}
+    borders, words = ([int(number) for number in numbers] for numbers in found.values())
+    if len(borders) != sets + 1:
+        raise damaged("cat_boundaries")
+    check_steps(borders, len(words), "cat_boundaries")
+    check_places(words, 2**32, "cat_threshold")
+    check_places([int(place) for place in asked], sets, "threshold")
+    return {"num_cat": [str(sets)], **found}
 
 
 def _levels(rest: str) -> str:
@@ -85,56 +158,3 @@ def _levels(rest: str) -> str:
     if levels is not None and not all(isinstance(part, list) for part in levels):
         raise damaged("pandas_categorical")
     return f"\n{mark}{json.dumps(levels)}\n"
-
-
-def _fields(text: str) -> dict[str, str]:
-    parted = (line.partition("=") for line in text.splitlines())
-    return {key: value for key, mark, value in parted if mark}
-
-
-def _whole(text: str) -> list[int]:
-    return [int(part) for part in text.split()]
-
-
-def _check_tree(tree: dict[str, str], width: int) -> None:
-    leaves = int(tree["num_leaves"])
-    splits = leaves - 1
-    if tree.get("is_linear", "0") != "0":
-        raise InvalidInput("has linear models in its leaves, which is not read")
-    for keys, n in ((PER_SPLIT + PER_SPLIT_TOO, splits), (PER_LEAF, leaves)):
-        for key in keys:
-            numbers = [float(part) for part in tree.get(key, "").split()]
-            # A tree of one leaf has nothing but its value.
-            absent = not numbers and (splits == 0 or key not in (*PER_SPLIT, "right_child"))
-            if len(numbers) != n and not (absent and key != "leaf_value"):
-                raise damaged(key)
-    check_places(_whole(tree.get("split_feature", "")), width, "split_feature")
-    sides = [_whole(tree.get(key, "")) for key in ("left_child", "right_child")]
-    branches = [
-        tuple(c if c >= 0 else splits + ~c for c in pair) for pair in zip(*sides, strict=True)
-    ]
-    if any(child >= splits > 0 and child - splits >= leaves for p in branches for child in p):
-        raise damaged("a leaf out of range")
-    check_tree([*branches, *[()] * leaves])
-    _check_categories(tree)
-
-
-def _check_categories(tree: dict[str, str]) -> None:
-    """Check the sets of levels that splits look into."""
-    kinds = _whole(tree.get("decision_type", ""))
-    asked = [
-        float(threshold)
-        for threshold, kind in zip(tree.get("threshold", "").split(), kinds, strict=True)
-        if kind & CATEGORICAL
-    ]
-    sets = int(tree.get("num_cat", "0"))
-    if not sets:
-        if asked:
-            raise damaged("num_cat")
-        return
-    borders, words = _whole(tree["cat_boundaries"]), _whole(tree["cat_threshold"])
-    if len(borders) != sets + 1:
-        raise damaged("cat_boundaries")
-    check_steps(borders, len(words), "cat_boundaries")
-    check_places(words, 2**32, "cat_threshold")
-    check_places([int(place) for place in asked], sets, "threshold")

@@ -9,77 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from rafair.models.chain import Chain, NotAChain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rafair.models.onnx_graph.graph import Graph, Node
 
-__all__ = ["Chain", "NotAChain", "chain_of"]
-
-
-class NotAChain(Exception):  # noqa: N818 - no error: the graph is converted as it is
-    """An operation that is neither linear nor a ReLU."""
-
-
-class Chain:
-    """A network that grows at its end; what is linear stays one layer, computed in float64.
-
-    Parameters
-    ----------
-    width : int
-        Number of columns read.
-    front : sequence of torch.nn.Module
-        Linear layers and ReLU before it.
-    """
-
-    def __init__(self, width: int, front: Sequence[nn.Module] = ()) -> None:
-        self.done: list[nn.Module] = []
-        self._restart(width)
-        for layer in front:
-            self.layer(layer)
-
-    @property
-    def width(self) -> int:
-        """Number of columns at the end."""
-        return len(self.offset)
-
-    def _restart(self, width: int) -> None:
-        self.matrix = torch.eye(width, dtype=torch.float64)
-        self.offset = torch.zeros(width, dtype=torch.float64)
-
-    def layer(self, layer: nn.Module) -> None:
-        """Add a linear layer, or a ReLU."""
-        if isinstance(layer, nn.Linear):
-            self.linear(layer.weight.detach().double(), layer.bias.detach().double())
-        else:
-            self.relu()
-
-    def linear(self, matrix: Tensor, offset: Tensor) -> None:
-        """Add matrix · columns + offset."""
-        if matrix.shape[1] != self.width:
-            raise NotAChain
-        self.matrix, self.offset = matrix @ self.matrix, matrix @ self.offset + offset
-
-    def scaled(self, factor: Tensor, offset: Tensor) -> None:
-        """Add factor · column + offset, both of shape (columns,)."""
-        self.matrix, self.offset = self.matrix * factor[:, None], self.offset * factor + offset
-
-    def relu(self) -> None:
-        """Add a ReLU."""
-        self.done += [self._last(), nn.ReLU()]
-        self._restart(self.width)
-
-    def _last(self) -> nn.Linear:
-        layer = nn.Linear(self.matrix.shape[1], self.width, dtype=torch.float64)
-        with torch.no_grad():
-            layer.weight.copy_(self.matrix)
-            layer.bias.copy_(self.offset)
-        return layer
-
-    def module(self, dtype: torch.dtype) -> nn.Sequential:
-        """Return the layers, a linear one last, without gradients of their own."""
-        layers = nn.Sequential(*self.done, self._last()).to(dtype).eval()
-        return layers.requires_grad_(requires_grad=False)
+__all__ = ["chain_of"]
 
 
 def chain_of(graph: Graph, wanted: str, width: int, front: Sequence[nn.Module]) -> Chain | None:
