@@ -203,6 +203,10 @@ def test_a_category_that_does_not_switch_has_no_size():
         dataset(job=Described(Column("job"), epsilon=1))
 
 
+def test_a_category_that_switches_may_have_a_step_of_its_own():
+    assert feature("job", job=Described(Column("job"), switch=True, step="50%")).step == 0.5
+
+
 def test_a_switch_moves_a_category_in_the_feasible_setting_alone():
     fixed, free = dataset(), dataset(job=Described(Column("job"), switch=True))
     x, place = free.test.x, free.schema.index("job")

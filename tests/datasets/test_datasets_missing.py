@@ -178,7 +178,7 @@ def test_a_schema_and_rules_go_together():
     rules = {"age": "median", "town": "most_frequent"}
     data = read_table(loans(), schema=schema, missing=rules)
     assert len(data.notes) == 2
-    with pytest.raises(rafair.InvalidInput, match="column 'age', row 3: .* is missing"):
+    with pytest.raises(rafair.InvalidInput, match=r"column 'age', row 3: .* is missing"):
         read_table(loans(), schema=schema)
 
 

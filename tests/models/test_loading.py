@@ -184,6 +184,9 @@ def legacy(path, version):
         ("Dense", dense("dense_2", 2, "linear", old)),
         ("Activation", {"name": "last", "activation": "softmax"}),
     ]
+    if version >= "2.3":
+        shape = {"batch_input_shape": [None, WIDTH], "dtype": "float32", "sparse": False}
+        layers.insert(0, ("InputLayer", {"name": "dense_1_input", **shape}))
     listed = [{"class_name": kind, "config": about} for kind, about in layers]
     as_list = version < "2.2.3"
     inner = listed if as_list else {"name": "sequential_1", "layers": listed}
@@ -208,7 +211,7 @@ def legacy(path, version):
     return weights
 
 
-@pytest.mark.parametrize("version", ["1.2.2", "2.0.6", "2.2.4"])
+@pytest.mark.parametrize("version", ["1.2.2", "2.0.6", "2.2.4", "2.4.0"])
 @pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
 def test_old_keras_files_are_read(tmp_path, version, suffix):
     path = tmp_path / f"model{suffix}"

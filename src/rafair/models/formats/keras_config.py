@@ -80,7 +80,11 @@ def modern_config(config: dict[str, Any]) -> dict[str, Any]:
         return config
     old = any("batch_input_shape" in (layer.get("config") or {}) for layer in layers)
     if old:
-        inner["layers"] = [new for layer in layers for new in _modern_layer(layer)]
+        new = [part for layer in layers for part in _modern_layer(layer)]
+        # Keras 2 wrote an input layer of its own before the one that holds the shape, too.
+        inner["layers"] = [
+            layer for at, layer in enumerate(new) if at == 0 or layer["class_name"] != "InputLayer"
+        ]
     return config
 
 
