@@ -29,8 +29,8 @@ GOOD = {
         "trust": "[]",
     },
     "audit": {
-        "attacks": '["rafair-tb"]',
-        "seeds": "5",
+        "attacks": '["rafair"]',
+        "seeds": "8",
         "random_state": "0",
         "steps": "2",
         "step_size": "0.05",

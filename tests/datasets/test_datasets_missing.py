@@ -187,13 +187,13 @@ def test_a_rule_for_a_column_that_does_not_exist_is_refused():
         read_table(loans(), label="y", sensitive=["sex"], missing={"job": "mean"})
 
 
-def test_a_rule_for_a_one_hot_column_is_kept():
+def test_a_rule_for_a_one_hot_column_is_refused():
     frame = loans().drop(columns=["age", "town"])
     frame["race_b"] = frame["race_b"].astype(float).where(frame.index != 3)
     groups = {"race": ["race_a", "race_b"]}
     rules = {"race_b": "median"}
-    data = read_table(frame, label="y", sensitive=["sex"], one_hot=groups, missing=rules)
-    assert data.notes == ("1 empty cells of race_b were filled with 0.0 (median).",)
+    with pytest.raises(rafair.InvalidInput, match="missing names 'race_b', which is no feature"):
+        read_table(frame, label="y", sensitive=["sex"], one_hot=groups, missing=rules)
 
 
 def test_a_rule_for_the_label_is_kept_or_refused_as_one():

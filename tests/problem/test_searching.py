@@ -343,7 +343,7 @@ def test_a_proposal_sees_bounds_what_may_move_and_the_share_of_the_budget():
     x, shares = people(3), []
 
     def propose(draw):
-        shares.append(draw.spent)
+        shares.append(float(draw.spent.max()))
         assert draw.here.shape == draw.low.shape == draw.high.shape
         assert len(draw.numbers) == len(draw.here)
         assert draw.numbers.shape[1] >= 3 * D

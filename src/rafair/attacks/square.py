@@ -109,11 +109,13 @@ class Square:
 
 
 def _change_some(draw: Draw) -> Tensor:
-    halvings = sum(draw.spent >= share for share in HALVED_AT)
-    count = max(1, round(int(draw.movable.sum()) * FIRST_SHARE * 0.5**halvings))
+    schedule = torch.tensor(HALVED_AT, dtype=draw.spent.dtype, device=draw.spent.device)
+    halvings = (draw.spent >= schedule).sum(dim=1, keepdim=True)
+    most = int(draw.movable.sum())
+    count = (most * FIRST_SHARE * 0.5**halvings).round().clamp(1, most).long()
     order, kind, place = draw.numbers[:, 1:].chunk(3, dim=1)
     order = torch.where(draw.movable, order, 2.0)
-    last = order.topk(count, dim=1, largest=False).values[:, -1:]
+    last = order.sort(dim=1).values.gather(1, count - 1)
     last = torch.where(draw.numbers[:, :1] < AFRESH, 1.0, last)
     end = (place >= 0.5).to(place.dtype)
     share = torch.where(kind < ENDS, end, place)

@@ -140,7 +140,8 @@ def root_boxes(
     low, high = space.hull(x.to(torch.float64))
     values = Values.of(counterparts, x, space)
     everyone = torch.arange(len(x), device=x.device)
-    valid = counterparts.valid(x, space.movable(x))
+    # v itself is judged whether or not its own combination meets every relation.
+    valid = counterparts.valid(x, space.movable(x)) | counterparts.is_self(x)
     full = values.size == len(counterparts) and bool(valid.all())
     parts = []
     if full:

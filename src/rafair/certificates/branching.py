@@ -64,6 +64,7 @@ def branch_and_bound(
     max_nodes: int,
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     attack: Callable[[Tensor], Tensor],
+    is_nobody: Callable[[Tensor, Tensor], Tensor],
 ) -> Outcome:
     """Decide for each instance whether f = y all over its boxes.
 
@@ -87,6 +88,8 @@ def branch_and_bound(
         decide them wrongly?
     attack : callable
         From instances (b,) to a person (b, d) for each who may be decided wrongly.
+    is_nobody : callable
+        Like ``is_wrong``: whom a relation rules out, so that a box of them alone is done.
     """
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
@@ -103,7 +106,8 @@ def branch_and_bound(
             promising = enough - PROMISING * found.gain[some.owner]
             bounds = bound(some, y[some.owner], promising, enough)
             gains.append(bounds.gain)
-            children.append(_open_halves(some, bounds, values, enough, found, is_wrong))
+            parts = _open_halves(some, bounds, values, enough, found, is_wrong, is_nobody)
+            children.append(parts)
         found.learn(now.owner, torch.cat(gains))
         boxes = Boxes.join(children)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
@@ -172,6 +176,7 @@ def _open_halves(
     enough: Tensor,
     found: _Found,
     is_wrong: Callable[[Tensor, Tensor], Tensor],
+    is_nobody: Callable[[Tensor, Tensor], Tensor],
 ) -> Boxes:
     """Try the corners of the boxes that a bound leaves open, and split these."""
     left = (bound.lower <= enough).nonzero()[:, 0]
@@ -181,11 +186,13 @@ def _open_halves(
     found.note(corner, some.owner, wrong)
     width = some.high - some.low
     score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
-    stuck = some.owner[~wrong & (score == 0).all(dim=1)]  # too close to call
+    gone = (width <= POINT).all(dim=1)
+    gone[gone.clone()] = is_nobody(corner[gone], some.owner[gone])
+    stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too close to call
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
     some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
-    on = (found.status[some.owner] == PROVED).nonzero()[:, 0]
+    on = (~gone & (found.status[some.owner] == PROVED)).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)
     # The parent's linear function bounds a half too, and closes many without more work.

@@ -159,6 +159,7 @@ def certify(
         max_nodes=max_nodes,
         is_wrong=claim.is_wrong,
         attack=claim.attack,
+        is_nobody=claim.is_nobody,
     )
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)
@@ -206,9 +207,20 @@ class _Claim:
         """Tell whom the model itself decides otherwise than claimed, shape (b,), bool."""
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
-        counterpart = self.possible(people, owner)[1]
+        perturbed, counterpart = self.possible(people, owner)
         wrong = predict(self.model, counterpart) != self.y[owner]
-        return wrong & self.counterparts.exist(counterpart)
+        themselves = (counterpart == perturbed).all(dim=1)
+        return wrong & (themselves | self.counterparts.exist(counterpart))
+
+    def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
+        """Tell whom a relation rules out, as v + δ or as its counterpart, shape (b,), bool."""
+        origin = self.x[owner]
+        perturbed = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
+        themselves = (people.to(origin.dtype) == perturbed).all(dim=1)
+        nobody = ~themselves & ~self.counterparts.exist(people)
+        if self.space.conditions is not None:
+            nobody |= ~self.space.conditions.met(perturbed)
+        return nobody
 
     def attack(self, owner: Tensor) -> Tensor:
         """Return whom the strongest single attack ends with, shape (b, d), float64."""

@@ -86,8 +86,9 @@ class Dataset:
         y : Tensor of int64, shape (n,), optional. Adds the label column.
         """
         people = self.schema.decode(x, y)
-        order = [name for name in self.test.frame.columns if name in people.columns]
-        return as_kind(people[order], self.kind)
+        like = self.test.frame
+        columns = {n: _typed(people[n], like[n]) for n in like.columns if n in people.columns}
+        return as_kind(pd.DataFrame(columns), self.kind)
 
     def digest(self) -> str:
         """Return a SHA-256 over names, classes, values and labels, in hexadecimal."""
@@ -96,3 +97,12 @@ class Dataset:
             sha.update(split.x.contiguous().numpy().tobytes())
             sha.update(split.y.contiguous().numpy().tobytes())
         return sha.hexdigest()
+
+
+def _typed(values: pd.Series, like: pd.Series) -> pd.Series:
+    """Return a column with the type of another one, where that changes no value."""
+    try:
+        typed = values.astype(like.dtype)
+    except (TypeError, ValueError):
+        return values
+    return typed if typed.astype(object).equals(values.astype(object)) else values

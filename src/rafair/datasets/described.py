@@ -101,8 +101,13 @@ def _feature(frame: pd.DataFrame, described: Described) -> Feature:
     feature = fit_feature(frame, described.column)
     if described.switch and feature.kind != "categorical":
         raise InvalidInput(f"column {feature.name!r}: switch is for categorical features")
+    if described.switch and described.epsilon is not None:
+        raise InvalidInput(
+            f"column {feature.name!r} has epsilon, but where it may switch every level is in reach"
+        )
     for name in ("epsilon", "step"):
-        if getattr(described, name) is not None and not feature.movable:
+        fixed = not (feature.movable or (described.switch and not feature.sensitive))
+        if getattr(described, name) is not None and fixed:
             raise InvalidInput(
                 f"column {feature.name!r} has {name}, but it is "
                 f"{'sensitive' if feature.sensitive else 'not perturbable'}"
@@ -170,6 +175,10 @@ def split_table(
     InvalidInput
         If a value is not possible, or every row breaks a relation.
     """
+    if frame.empty:
+        raise InvalidInput("the table has no row")
+    if schema.label not in frame.columns:
+        raise InvalidInput(f"the table has no label column {schema.label!r}")
     met = schema.conditions.each_met(schema.encode(frame)).numpy()
     lost = [
         f"{int((~holds).sum())} of {len(frame)} rows break the relation {text!r} and are left out."

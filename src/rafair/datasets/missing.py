@@ -85,11 +85,10 @@ def _found(values: pd.Series, rule: Rule) -> Level:
         ties = counts[counts == counts.max()].index
         first: Level = min(ties, key=str)
         return first.item() if hasattr(first, "item") else first
-    numbers = pd.to_numeric(present, errors="coerce")
-    if numbers.isna().any() or pd.api.types.is_bool_dtype(present):
+    if not pd.api.types.is_numeric_dtype(present) or pd.api.types.is_bool_dtype(present):
         raise InvalidInput(
             f'column {values.name!r}: the {rule} needs numbers; use missing = "most_frequent"'
         )
     if rule == "mean":
-        return float(numbers.mean())
-    return float(numbers.quantile(0.5, interpolation="lower"))
+        return float(present.mean())
+    return float(present.quantile(0.5, interpolation="lower"))

@@ -79,9 +79,11 @@ def read_table(
     """
     frame, stem, kind = open_table(table)
     fills = {column: Fill(rule) for column, rule in (missing or {}).items()}  # type: ignore[arg-type]
-    strangers = [column for column in fills if column not in frame.columns]
-    if strangers:
-        raise InvalidInput(f"missing names {strangers[0]!r}, which is no column of the table")
+    grouped = {column for columns in (one_hot or {}).values() for column in columns}
+    for column in fills:
+        if column not in frame.columns or column in grouped or column == label:
+            raise InvalidInput(f"missing names {column!r}, which is no feature of one column")
+    relations = (relations,) if isinstance(relations, str) else relations
     with naming(table):
         if schema is not None:
             if label or sensitive or positive is not None or one_hot or relations:

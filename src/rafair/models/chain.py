@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Chain", "NotAChain"]
+__all__ = ["Chain", "NotAChain", "linear_layer"]
+
+
+def linear_layer(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """Return a layer of these numbers, in float64, without gradients; nothing random is drawn."""
+    n_out, n_in = weight.shape
+    layer: nn.Linear = skip_init(nn.Linear, n_in, n_out, dtype=torch.float64)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer.requires_grad_(requires_grad=False)
 
 
 class NotAChain(Exception):  # noqa: N818 - no error: the model is used as it is
@@ -66,11 +77,7 @@ class Chain:
         self._restart(self.width)
 
     def _last(self) -> nn.Linear:
-        layer = nn.Linear(self.matrix.shape[1], self.width, dtype=torch.float64)
-        with torch.no_grad():
-            layer.weight.copy_(self.matrix)
-            layer.bias.copy_(self.offset)
-        return layer
+        return linear_layer(self.matrix, self.offset)
 
     def module(self, dtype: torch.dtype) -> nn.Sequential:
         """Return the layers, a linear one last, without gradients of their own."""

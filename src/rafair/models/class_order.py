@@ -30,6 +30,8 @@ def class_order(found: Sequence[Any], schema: Schema | None) -> tuple[int, ...]:
     InvalidInput
         If the model's classes are neither.
     """
+    if any(hasattr(value, "__len__") and not isinstance(value, str) for value in found):
+        raise InvalidInput("the model decides several labels at once; wrap it for one of them")
     plain = [value.item() if hasattr(value, "item") else value for value in found]
     if schema is None:
         return tuple(range(len(plain)))

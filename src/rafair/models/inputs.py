@@ -22,7 +22,7 @@ __all__ = ["INPUTS", "Feed", "Inputs", "choose_inputs", "reads_codes"]
 Inputs: TypeAlias = Literal["auto", "unit", "original", "frame"]
 INPUTS: tuple[Inputs, ...] = get_args(Inputs)
 # What rounding leaves of a whole number; a tree's threshold may be that very number.
-SNAP = 1e-6
+SNAP = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Feed:
 
     def _matrix(self, x: Tensor) -> npt.NDArray[np.float64]:
         if self.inputs == "unit" or self.schema is None:
-            return x.numpy()
+            return x.clone().numpy()  # somebody's model may write to it
         parts = []
         for place, feature in enumerate(self.schema.features):
             raw = feature.low + x[:, place] * feature.span

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from rafair.models.chain import linear_layer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -131,7 +133,7 @@ class Piecewise:
         d = len(self.schema.features)
         used = (self.weights[:, d:] != 0).any(dim=0).nonzero()[:, 0]
         if not len(used):
-            return [_linear(self.weights[:, :d], self.offset)]
+            return [linear_layer(self.weights[:, :d], self.offset)]
         # x + 1 is above 0 in all of unit space, so that a ReLU lets it through as it is.
         first = torch.zeros(d + len(used), d, dtype=torch.float64)
         first[:d] = torch.eye(d)
@@ -144,9 +146,9 @@ class Piecewise:
         plain = self.weights[:, :d]
         last = torch.cat([plain, self.weights[:, d + used]], dim=1)
         return [
-            _linear(first, shift),
+            linear_layer(first, shift),
             nn.ReLU(),
-            _linear(last, self.offset - plain.sum(dim=1)),
+            linear_layer(last, self.offset - plain.sum(dim=1)),
         ]
 
 
@@ -165,11 +167,3 @@ def _knots(schema: Schema, place: int) -> slice:
 def _width(schema: Schema) -> int:
     d = len(schema.features)
     return d + sum(len(_spots(schema, place)) for place in range(d))
-
-
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
-    return layer.requires_grad_(requires_grad=False)

@@ -28,6 +28,8 @@ Answer: TypeAlias = Literal["labels", "probabilities", "logits"]
 # Decimal places of the probabilities that tell two models apart; threads change later ones.
 PLACES = 6
 TOLERANCE = 1e-4
+# Decides between equal scores; far below what any score means.
+TIE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class QueriedClassifier:
         """Return logits or log-probabilities, shape (n, k), float64; 0 and 1 for labels."""
         raw = asked(self.predict, self.feed(x))
         if self.answer == "labels":
-            return _marked(raw, self.labels)
+            return _marked(raw, self.labels, len(x))
         numbers = _numbers(raw, len(x))
         if numbers.shape[1] == 1:
             numbers = _both(numbers, self.answer)
@@ -84,10 +86,12 @@ class QueriedClassifier:
             raise InvalidInput(
                 f"the model returned {numbers.shape[1]} scores a row, not {len(self.order)}"
             )
-        numbers = numbers[:, list(self.order)]
         if self.answer == "logits":
-            return numbers
-        return torch.log(numbers.clamp_min(torch.finfo(torch.float64).tiny))
+            return numbers[:, list(self.order)]
+        numbers = torch.log(numbers.clamp_min(torch.finfo(torch.float64).tiny))
+        # Of equal scores the model's own first class wins, as in its predictions.
+        places = torch.arange(numbers.shape[1], dtype=torch.float64)
+        return (numbers - TIE * places)[:, list(self.order)]
 
     def digest(self) -> str:
         """Return a SHA-256 of the kind of model and its decisions on random rows, in hexadecimal.
@@ -132,7 +136,7 @@ def answer_of(raw: Any, n: int, k: int) -> Answer:
     InvalidInput
         If it is neither n labels nor numbers for each row.
     """
-    found = np.asarray(raw)
+    found = _array(raw)
     if found.shape == (n,) and _is_labels(found, k):
         return "labels"
     numbers = _numbers(raw, n)
@@ -143,12 +147,21 @@ def answer_of(raw: Any, n: int, k: int) -> Answer:
 
 
 def _is_labels(found: np.ndarray[Any, Any], k: int) -> bool:
-    return not np.issubdtype(found.dtype, np.floating) and len(np.unique(found)) <= k
+    if np.issubdtype(found.dtype, np.floating) and not (found == np.round(found)).all():
+        return False
+    return len(set(found.tolist())) <= k
+
+
+def _array(raw: Any) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(raw)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("the model returned rows of different lengths") from error
 
 
 def _numbers(raw: Any, n: int) -> Tensor:
     try:
-        found = torch.as_tensor(np.asarray(raw, dtype=np.float64))
+        found = torch.from_numpy(np.asarray(raw).astype(np.float64))
     except (TypeError, ValueError) as error:
         raise InvalidInput("the model returned something that is no table of numbers") from error
     if found.ndim == 1 and len(found) == n:
@@ -166,11 +179,16 @@ def _both(numbers: Tensor, answer: Answer) -> Tensor:
     return torch.cat([other, numbers], dim=1)
 
 
-def _marked(raw: Any, labels: tuple[Any, ...]) -> Tensor:
-    found = np.asarray(raw).ravel()
+def _marked(raw: Any, labels: tuple[Any, ...], n: int) -> Tensor:
+    found = _array(raw)
+    if found.ndim == 2 and found.shape[1] > 1:
+        raise InvalidInput("the model decides several labels at once; wrap it for one of them")
+    if found.size != n:
+        raise InvalidInput(f"the model returned {found.size} labels for {n} rows")
+    found = found.ravel()
     hits = np.stack([found == label for label in labels], axis=1)
     if not hits.any(axis=1).all():
-        stranger = found[~hits.any(axis=1)][0]
+        stranger = found[~hits.any(axis=1)][:1].tolist()[0]
         raise InvalidInput(
             f"the model answered {stranger!r}, which is not one of {', '.join(map(str, labels))}"
         )

@@ -67,8 +67,11 @@ def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
     InvalidInput
         If a score is NaN or infinite.
     """
+    given = rows.to(model.device, model.dtype)
+    if model.access == "gradient":  # a model that is asked is asked about these rows alone
+        given = padded(given)
     with torch.no_grad():
-        scores = model.scores(padded(rows.to(model.device, model.dtype)))[: len(rows)]
+        scores = model.scores(given)[: len(rows)]
     if not all_finite(scores):
         raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
     return scores

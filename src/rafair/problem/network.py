@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
+from rafair.models.chain import linear_layer
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -91,10 +92,10 @@ def _merged(layers: list[nn.Module]) -> list[nn.Module]:
         before = merged[-1] if merged else None
         if isinstance(layer, nn.Linear) and isinstance(before, nn.Linear):
             weight = layer.weight.detach().to(torch.float64)
-            whole = nn.Linear(before.in_features, layer.out_features, dtype=torch.float64)
-            with torch.no_grad():
-                whole.weight.copy_(weight @ before.weight.detach().to(torch.float64))
-                whole.bias.copy_(torch.mv(weight, _bias(before)) + _bias(layer))
+            whole = linear_layer(
+                weight @ before.weight.detach().to(torch.float64),
+                torch.mv(weight, _bias(before)) + _bias(layer),
+            )
             merged[-1] = whole.to(weight.device)
         else:
             merged.append(layer)

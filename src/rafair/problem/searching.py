@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
+from rafair.errors import InvalidInput
 from rafair.models import require_wrapped
-from rafair.problem.batching import AUTO, BatchSize, forward_rows, rows_per_call
+from rafair.problem.batching import AUTO, BatchSize, all_finite, forward_rows, rows_per_call
 from rafair.problem.losses import Margin
 from rafair.problem.noise import Noise
 from rafair.problem.validation import check_problem, check_whole
@@ -29,8 +31,10 @@ Value: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 # From where seeds are to new points, (n, d); what may not move or is not possible is mended later.
 Proposal: TypeAlias = "Callable[[Draw], Tensor]"
 
-# Points that each seed proposes at once: fewer calls of the model, hardly fewer finds per row.
-WIDTH = 4
+# Rows that each seed asks about at once: fewer calls of the model, hardly fewer finds per row.
+ROUND = 12
+# Points that a trajectory keeps, beside the last ones.
+LOOKS = 5
 # Counterparts that are asked about at every point, of those that fare worst at the last look.
 WATCHED = 2
 # Share of the budget between two looks at everyone in I(v), and the most that one may cost.
@@ -56,11 +60,14 @@ class Goal:
         From margins max_{j≠y} z_j − z_y of v and of some counterparts; above 0 is a wrong decision.
     top, bottom : int
         Counterparts with the largest and with the smallest margins to ask about at every point.
+    of_everyone : bool
+        Whether it is reached only if it is so for all of I(v), not just for the watched.
     """
 
     value: Value
     top: int = 0
     bottom: int = 0
+    of_everyone: bool = False
 
 
 # A wrong decision on somebody; on v; a wrong one beside a right one.
@@ -74,7 +81,7 @@ TARGETS: Mapping[str, Goal] = {
     ),
 }
 # No wrong decision on anybody.
-BENIGN = Goal(lambda margins, exist: -_largest(margins, exist), top=WATCHED)
+BENIGN = Goal(lambda margins, exist: -_largest(margins, exist), top=WATCHED, of_everyone=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +97,7 @@ class Draw:
     movable : Tensor of bool, shape (d,)
     numbers : Tensor, shape (n, 3·d + 1)
         Uniform in [0, 1).
-    spent : float
+    spent : Tensor, shape (n, 1)
         Share of the budget that is gone.
     """
 
@@ -99,7 +106,7 @@ class Draw:
     high: Tensor
     movable: Tensor
     numbers: Tensor
-    spent: float
+    spent: Tensor
 
 
 @dataclass(frozen=True)
@@ -137,54 +144,95 @@ def random_search(
     A seed starts where it is. In every round it proposes some points; the best of them takes its
     place if it is no worse, so that it wanders where a model of trees is flat. A few counterparts
     are asked about at every point; at fixed shares of the budget all of I(v), or an even sample of
-    it, is looked at anew. A seed that has reached its goal, or spent its budget, leaves. The
-    trajectory has the best points at these looks.
+    it, is looked at anew. A seed that has reached its goal, or cannot pay for another round,
+    leaves. The trajectory has the best points at the looks of the first seeds.
 
     Raises
     ------
     InvalidInput
-        See ``check_problem``; also if ``queries`` is no positive whole number.
+        See ``check_problem``; also if Δ is unbounded, or ``queries`` is no positive whole number.
     """
     require_wrapped(model, "the search")
     check_whole("queries", search.queries, 1)
     low, high = check_problem(model, x, y, counterparts, space)
+    if not all_finite(high - low):
+        raise InvalidInput("a random search needs a bounded Δ; give it an ε or a domain")
     movable, noise = space.movable(x), Noise.of(x, y, search.random_state)
     asker = _Asker(model, counterparts, search)
-    here = space.round(x, x).clone()
-    seen = [here.clone()]
-    best = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
-    watched = torch.full((len(x), search.goal.top + search.goal.bottom), -1, device=x.device)
-    rows, spent, looked, asked, turn = torch.arange(len(x), device=x.device), 0, -1.0, 0, 0
-    while len(rows) and bool(movable.any()):
-        share = spent / search.queries
-        if share >= looked + LOOK_EVERY:
-            cost = asker.look_cost
-            if spent + cost > search.queries:
-                break
-            best[rows], watched[rows] = asker.look(here[rows], y[rows])
-            seen.append(here.clone())
-            looked = share
-        else:
-            width = min(WIDTH, (search.queries - spent) // asker.point_cost)
-            if not width:
-                break
-            cost = width * asker.point_cost
-            draws = Noise(noise.keys[rows]).uniform(turn, width * (3 * x.shape[1] + 1))
-            numbers = draws.view(len(rows) * width, -1).to(x.dtype)
-            wide = rows.repeat_interleave(width)
-            draw = Draw(here[wide], low[wide], high[wide], movable, numbers, share)
+    state = _Searched.start(space.round(x, x), asker.watches)
+    seen, turn = [state.here.clone()], 0
+    while bool(movable.any()):
+        looking, proposing = state.due(asker)
+        if not len(looking) + len(proposing):
+            break
+        if len(looking):
+            value, watched = asker.look(state.here[looking], y[looking])
+            state.look(looking, value, watched, asker)
+            seen.append(state.here.clone())
+        if len(proposing):
+            width, n = asker.width, len(proposing)
+            draws = Noise(noise.keys[proposing]).uniform(turn, width * (3 * x.shape[1] + 1))
+            wide = proposing.repeat_interleave(width)
+            spent = state.spent[wide].to(x.dtype)[:, None] / search.queries
+            numbers = draws.view(len(wide), -1).to(x.dtype)
+            draw = Draw(state.here[wide], low[wide], high[wide], movable, numbers, spent)
             points = torch.where(movable, search.propose(draw), x[wide])
             points = space.round(points, x[wide])
-            values = asker.ask(points, y[wide], watched[wide]).view(len(rows), width)
-            value, which = values.max(dim=1)
-            better = value >= best[rows]
-            chosen = points.view(len(rows), width, -1)[torch.arange(len(rows)), which]
-            here[rows] = torch.where(better[:, None], chosen, here[rows])
-            best[rows] = torch.maximum(best[rows], value)
-            turn += 1
-        spent, asked = spent + cost, asked + cost * len(rows)
-        rows = rows[best[rows] <= 0]
-    return AttackResult(here, Trajectory(torch.stack([*seen, here])), 0, asked)
+            values = asker.ask(points, y[wide], state.watched[wide])
+            state.move(proposing, points.view(n, width, -1), values.view(n, width), asker)
+        turn += 1
+    points = torch.stack([*seen[:LOOKS], state.here])
+    return AttackResult(state.here, Trajectory(points), 0, int(state.spent.sum()))
+
+
+@dataclass(eq=False)
+class _Searched:
+    """Where a search is; rows are updated in place."""
+
+    here: Tensor  # (n, d)
+    best: Tensor  # (n,), float64
+    watched: Tensor  # (n, watched), rows of the grid
+    spent: Tensor  # (n,), rows asked about
+    looked: Tensor  # (n,), what was spent before the last look; −∞ at first
+    sure: Tensor  # (n,), bool: ``best`` is about everyone
+
+    @classmethod
+    def start(cls, x: Tensor, watches: int) -> _Searched:
+        like = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        return cls(
+            x.clone(),
+            torch.full_like(like, -torch.inf),
+            torch.full((len(x), watches), -1, device=x.device),
+            torch.zeros(len(x), dtype=torch.int64, device=x.device),
+            torch.full_like(like, -torch.inf),
+            torch.zeros(len(x), dtype=torch.bool, device=x.device),
+        )
+
+    def due(self, asker: _Asker) -> tuple[Tensor, Tensor]:
+        """Return who looks at everyone, and who proposes points; the others have left."""
+        reached, left = self.best > 0, asker.search.queries - self.spent
+        doubtful = reached & ~self.sure & asker.search.goal.of_everyone
+        late = self.spent >= self.looked + LOOK_EVERY * asker.search.queries
+        look = (late & ~reached) | doubtful
+        can_look = look & (left >= asker.look_cost)
+        can_move = ~look & ~reached & (left >= asker.round_cost)
+        return can_look.nonzero()[:, 0], can_move.nonzero()[:, 0]
+
+    def look(self, rows: Tensor, value: Tensor, watched: Tensor, asker: _Asker) -> None:
+        """Take what a look at everyone found."""
+        self.best[rows], self.watched[rows], self.sure[rows] = value, watched, True
+        self.looked[rows] = self.spent[rows].to(self.looked.dtype)
+        self.spent[rows] += asker.look_cost
+
+    def move(self, rows: Tensor, points: Tensor, values: Tensor, asker: _Asker) -> None:
+        """Take the best of some points, (n, width, d), where it is no worse."""
+        value, which = values.max(dim=1)
+        better = value >= self.best[rows]
+        chosen = points[torch.arange(len(rows), device=rows.device), which]
+        self.here[rows] = torch.where(better[:, None], chosen, self.here[rows])
+        self.best[rows] = torch.maximum(self.best[rows], value)
+        self.sure[rows] &= ~better
+        self.spent[rows] += asker.round_cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,15 +244,25 @@ class _Asker:
     search: Search
 
     @property
-    def point_cost(self) -> int:
-        """Rows of one point: v and the watched."""
-        return 1 + self.search.goal.top + self.search.goal.bottom
+    def watches(self) -> int:
+        """Counterparts to ask about at every point."""
+        return self.search.goal.top + self.search.goal.bottom
 
     @property
+    def width(self) -> int:
+        """Points of a round."""
+        return max(1, min(ROUND, self.search.queries // 2) // (1 + self.watches))
+
+    @property
+    def round_cost(self) -> int:
+        """Rows of a round: v and the watched at each point."""
+        return self.width * (1 + self.watches)
+
+    @cached_property
     def everyone(self) -> Tensor:
         """Rows of the grid to look at: all, or an even sample where they cost too much."""
         m = len(self.counterparts)
-        if self.point_cost == 1:
+        if not self.watches:
             return torch.empty(0, dtype=torch.int64, device=self.model.device)
         count = max(1, min(m, int(self.search.queries * LOOK_COST)))
         return torch.arange(count, device=self.model.device) * m // count

@@ -148,7 +148,7 @@ class PerturbationSpace:
         is known.
         """
         spacing = self._like("lattice", origin)
-        moved = self.round(origin, origin)
+        moved = self._on_lattice(origin, origin)
         regular = self.movable(origin) & (spacing > 0) & ((moved - origin).abs() <= SLACK)
         return torch.where(regular, spacing, torch.zeros_like(origin))
 

@@ -54,6 +54,8 @@ class Feature:
         The 0/1 columns that stand for this feature in a frame, one per level in the order of
         ``domain``; one column less where all of them being 0 means the first level. Empty for a
         feature with a column of its own name.
+    truths : bool
+        Whether these columns hold true and false instead of 1 and 0.
     epsilon, step : float, optional
         Radius of Δ and length of a step in the *feasible* setting, as shares of the range; by
         default those of the audit.
@@ -70,6 +72,7 @@ class Feature:
     observed: tuple[float, ...] = ()
     decimals: int | None = None
     columns: tuple[str, ...] = ()
+    truths: bool = False
     epsilon: float | None = None
     step: float | None = None
     switch: bool = False
@@ -228,7 +231,7 @@ class Feature:
             return {self.name: values}
         levels = self.domain[len(self.domain) - len(self.columns) :]
         return {
-            name: (values == level).astype(np.int64)
+            name: (values == level).astype(np.bool_ if self.truths else np.int64)
             for name, level in zip(self.columns, levels, strict=True)
         }
 

@@ -105,6 +105,7 @@ def _one_hot(frame: pd.DataFrame, column: Column) -> Feature:
         column.sensitive,
         perturbable=column.perturbable is not False,
         columns=column.columns,
+        truths=all(pd.api.types.is_bool_dtype(frame[name]) for name in column.columns),
     )
     feature.read(frame)
     return feature
@@ -154,7 +155,7 @@ def levels_of(values: pd.Series) -> tuple[Level, ...]:
             f"column {values.name!r} has {len(levels)} different values; "
             f"drop it or group them (at most {MAX_LEVELS})"
         )
-    return tuple(sorted(levels, key=str))
+    return tuple(sorted(levels))  # all of one kind
 
 
 def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
@@ -170,6 +171,11 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         raise InvalidInput(
             f"column {column.name!r} holds whole numbers beyond 2^53; are they identifiers? drop it"
         )
+    if kind == "integer" and any(end is not None and end != round(end) for end in column.bounds):
+        raise InvalidInput(
+            f"column {column.name!r}: the range of whole numbers must end in whole numbers, "
+            f"not {column.bounds}"
+        )
     seen = (float(numbers.min()), float(numbers.max()))
     ends = [own if own is not None else end for own, end in zip(column.bounds, seen, strict=True)]
     whole = kind == "integer" and all(end == round(end) for end in ends)
@@ -181,7 +187,7 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         column.sensitive,
         perturbable=column.perturbable is not False,
         observed=_axis(column, np.unique(numbers)),
-        decimals=_decimals(numbers) if kind == "numeric" else None,
+        decimals=_decimals(np.append(numbers, ends)) if kind == "numeric" else None,
     )
     feature.encode(values)
     return feature

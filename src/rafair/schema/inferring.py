@@ -29,10 +29,10 @@ ENOUGH_ROWS = 10
 SEPARATOR = re.compile(r"[_=. ]")
 # The unit that a column's name tells; the first that fits.
 UNITS = (
-    (re.compile(r"(^|[_ ])age($|[_ ])|years?($|[_ ])", re.IGNORECASE), "years"),
-    (re.compile(r"months?($|[_ ])", re.IGNORECASE), "months"),
-    (re.compile(r"days?($|[_ ])", re.IGNORECASE), "days"),
-    (re.compile(r"hours?($|[_ ])", re.IGNORECASE), "hours"),
+    (re.compile(r"(^|[_ ])age($|[_ ])|(^|[_ ])years?($|[_ ])", re.IGNORECASE), "years"),
+    (re.compile(r"(^|[_ ])months?($|[_ ])", re.IGNORECASE), "months"),
+    (re.compile(r"(^|[_ ])days?($|[_ ])", re.IGNORECASE), "days"),
+    (re.compile(r"(^|[_ ])hours?($|[_ ])", re.IGNORECASE), "hours"),
     (re.compile(r"percent|pct|(^|[_ ])share($|[_ ])", re.IGNORECASE), "%"),
     (re.compile(r"(^|[_ ])usd($|[_ ])|dollars?", re.IGNORECASE), "USD"),
     (re.compile(r"(^|[_ ])eur($|[_ ])|euros?", re.IGNORECASE), "EUR"),
@@ -52,6 +52,7 @@ def infer_schema(
     classes = classes_of(frame, label, positive)
     features = frame.drop(columns=label)
     groups = one_hot_groups(features) if one_hot is None else dict(one_hot)
+    groups.pop(label, None)
     members = {name for columns in groups.values() for name in columns}
     singles = [name for name in features.columns if name not in members]
     known = [*singles, *groups]
@@ -78,7 +79,8 @@ def infer_schema(
     found.sort(key=lambda feature: order.index(feature.sources[0]))
     lost = [name for name in sensitive if name not in {feature.name for feature in found}]
     if lost:
-        raise InvalidInput(f"sensitive column {lost[0]!r} cannot be used: {doubts[-1]}")
+        why = [doubt for doubt in doubts if doubt.startswith(f"{lost[0]}: left out")]
+        raise InvalidInput(f"sensitive column {lost[0]!r} cannot be used: {'; '.join(why)}")
     return Schema(tuple(found), label, classes, doubts=tuple(doubts))
 
 
@@ -155,7 +157,7 @@ def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | 
     try:
         feature = fit_feature(
             present.reset_index(drop=True).to_frame(),
-            Column(str(name), unit=_unit(str(name), present), sensitive=sensitive),
+            Column(name, unit=_unit(str(name), present), sensitive=sensitive),  # type: ignore[arg-type]
         )
     except InvalidInput as error:
         doubts.append(f"{name}: left out, {error}.")

@@ -26,11 +26,13 @@ __all__ = ["Relation", "parse_relation"]
 Reader: TypeAlias = "Callable[[int], Tensor]"
 
 MAX_LENGTH = 1_000
+DEEPEST = 120
 SHOWN = 60
 # Two sides are equal where they differ by rounding only: a share of the larger one.
 SAME = 1e-9
 TRUTHS = {"true": True, "false": False}
-QUOTED = re.compile(r"`([^`]*)`")
+# Texts in quotes are passed over; between back-quotes stands a column.
+QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`([^`]*)`""")
 ARITHMETIC: Mapping[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -53,10 +55,18 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class _Node(Protocol):
-    """A part of a relation: from a person's values to numbers, or to true and false."""
+class _Term(Protocol):
+    """A part of a relation that is a number for each person."""
 
     def __call__(self, read: Reader) -> Tensor: ...
+
+
+class _Claim(Protocol):
+    """A part that is true or false of each person, or neither: a division by zero is neither."""
+
+    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        """Return whom it is true of, and whom it is false of."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,8 +103,8 @@ class _Looked:
 @dataclass(frozen=True)
 class _Arithmetic:
     kind: type[ast.operator]
-    left: _Node
-    right: _Node
+    left: _Term
+    right: _Term
 
     def __call__(self, read: Reader) -> Tensor:
         return ARITHMETIC[self.kind](self.left(read), self.right(read))
@@ -103,11 +113,14 @@ class _Arithmetic:
 @dataclass(frozen=True)
 class _Comparison:
     kind: type[ast.cmpop]
-    left: _Node
-    right: _Node
+    left: _Term
+    right: _Term
 
-    def __call__(self, read: Reader) -> Tensor:
-        return COMPARISONS[self.kind](self.left(read), self.right(read))
+    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        left, right = self.left(read), self.right(read)
+        known = torch.isfinite(left) & torch.isfinite(right)
+        held = COMPARISONS[self.kind](left, right)
+        return known & held, known & ~held
 
 
 @dataclass(frozen=True)
@@ -115,22 +128,24 @@ class _Several:
     """All of some parts, or any of them."""
 
     every: bool
-    parts: tuple[_Node, ...]
+    parts: tuple[_Claim, ...]
 
-    def __call__(self, read: Reader) -> Tensor:
-        join = torch.logical_and if self.every else torch.logical_or
-        found = self.parts[0](read)
+    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        true, false = self.parts[0](read)
         for part in self.parts[1:]:
-            found = join(found, part(read))
-        return found
+            more, less = part(read)
+            true = true & more if self.every else true | more
+            false = false | less if self.every else false & less
+        return true, false
 
 
 @dataclass(frozen=True)
 class _Not:
-    part: _Node
+    part: _Claim
 
-    def __call__(self, read: Reader) -> Tensor:
-        return ~self.part(read)
+    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        true, false = self.part(read)
+        return false, true
 
 
 @dataclass(frozen=True)
@@ -147,7 +162,7 @@ class Relation:
 
     text: str
     places: tuple[int, ...]
-    node: _Node
+    claim: _Claim
 
     def holds(self, read: Reader) -> Tensor:
         """Tell who meets it.
@@ -160,9 +175,9 @@ class Relation:
 
         Returns
         -------
-        Tensor of bool. A division by zero meets nothing.
+        Tensor of bool. What hangs on a division by zero is not met.
         """
-        return self.node(read)
+        return self.claim(read)[0]
 
 
 def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
@@ -177,18 +192,20 @@ def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
     InvalidInput
         If it is no such expression, or names something that is no feature or no level.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
+        raise InvalidInput(f"a relation must be a text, not a {type(text).__name__}")
+    if not text.strip():
         raise InvalidInput(f"relation {text!r} must be a text such as 'age >= 18'")
     if len(text) > MAX_LENGTH:
         raise InvalidInput(f"relation {text[:40]!r}… is longer than {MAX_LENGTH} characters")
     reading = _Reading(text, features)
     try:
-        node = reading.truth(reading.parsed())
+        claim = reading.truth(reading.parsed())
     except (RecursionError, OverflowError) as error:
         raise reading.wrong("too deep, or a number too large") from error
     if not reading.places:
         raise InvalidInput(f"relation {text!r} speaks of no column")
-    return Relation(text, tuple(sorted(reading.places)), node)
+    return Relation(text, tuple(sorted(reading.places)), claim)
 
 
 class _Reading:
@@ -206,18 +223,27 @@ class _Reading:
         return InvalidInput(f"relation {text!r}: {why}")
 
     def parsed(self) -> ast.expr:
+        prefix = "quoted"
+        while any(name.startswith(prefix) for name in self.names) or prefix in self.text:
+            prefix += "_"
+
         def unquoted(match: re.Match[str]) -> str:
-            name = f"column_in_quotes_{len(self.quoted)}"
+            if match.group(1) is None:  # a text in quotes
+                return match.group()
+            name = f"{prefix}{len(self.quoted)}"
             self.quoted[name] = match.group(1)
             return name
 
         try:
             with warnings.catch_warnings(action="ignore"):  # of odd escapes in a text
-                return ast.parse(QUOTED.sub(unquoted, self.text).strip(), mode="eval").body
+                tree = ast.parse(QUOTED.sub(unquoted, self.text).strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise self.wrong("not an expression that can be read") from error
+        if _depth(tree) > DEEPEST:
+            raise self.wrong(f"too deep: more than {DEEPEST} parts inside one another")
+        return tree
 
-    def truth(self, part: ast.expr) -> _Node:
+    def truth(self, part: ast.expr) -> _Claim:
         """Read something that is true or false."""
         if isinstance(part, ast.BoolOp):
             parts = tuple(self.truth(value) for value in part.values)
@@ -231,7 +257,7 @@ class _Reading:
             return _Several(every=True, parts=parts)
         raise self.wrong("it must compare something, as in 'age >= 18'")
 
-    def _compared(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> _Node:
+    def _compared(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> _Claim:
         if isinstance(sign, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
                 raise self.wrong("after 'in' comes a list, as in 'sex in [\"female\", \"male\"]'")
@@ -248,7 +274,7 @@ class _Reading:
 
     def _levels(
         self, side: ast.expr, sign: ast.cmpop, other: ast.expr
-    ) -> tuple[_Node, _Node] | None:
+    ) -> tuple[_Term, _Term] | None:
         """Read a feature with levels beside a level or beside a feature with the same levels."""
         place = self._place(side)
         if place is None or not self.features[place].has_levels:
@@ -257,7 +283,7 @@ class _Reading:
         if second is not None:
             if self.features[second].domain != feature.domain:
                 return None
-            there: _Node = _Value(second)
+            there: _Term = _Value(second)
         else:
             code = self._code(feature, other)
             if code is None:
@@ -284,7 +310,7 @@ class _Reading:
         known = ", ".join(map(repr, feature.domain[:8]))
         raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
 
-    def number(self, part: ast.expr) -> _Node:
+    def number(self, part: ast.expr) -> _Term:
         """Read something that is a number."""
         if isinstance(part, ast.Constant) and _is_number(part.value):
             if not math.isfinite(part.value):
@@ -315,6 +341,15 @@ class _Reading:
             raise self.wrong(f"there is no feature {name!r}")
         self.places.add(self.names[name])
         return self.names[name]
+
+
+def _depth(tree: ast.AST) -> int:
+    """Return how many parts stand inside one another, without recursion."""
+    deepest, level = 0, [tree]
+    while level:
+        deepest += 1
+        level = [child for part in level for child in ast.iter_child_nodes(part)]
+    return deepest
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Schema"]
 
 # Unit-space distance below which two values are one.
-SLACK = 1e-6
+SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
 
 
 @dataclass(frozen=True)
@@ -244,8 +244,9 @@ class Schema:
         -------
         Tensor of bool, shape (n,)
         """
-        fits = ((x >= -SLACK) & (x <= 1 + SLACK)).all(dim=1)
+        slack = SLACK.get(x.dtype, max(SLACK.values()))
+        fits = ((x >= -slack) & (x <= 1 + slack)).all(dim=1)
         for place, feature in enumerate(self.features):
             raw = feature.low + x[:, place].to(torch.float64) * feature.span
-            fits &= (raw - feature.numbers(x[:, place])).abs() <= SLACK * max(feature.span, 1e-300)
+            fits &= (raw - feature.numbers(x[:, place])).abs() <= slack * max(feature.span, 1e-300)
         return fits & self.conditions.met(x)

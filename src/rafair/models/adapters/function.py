@@ -48,7 +48,7 @@ def adapt(
     order: tuple[int, ...] = tuple(range(k))
     labels: tuple[Any, ...] = ()
     if answer == "labels":
-        seen = set(np.unique(np.asarray(raw)).tolist())
+        seen = set(np.asarray(raw).ravel().tolist())
         names = list(schema.classes) if seen <= set(schema.classes) else list(range(k))
         labels = tuple(names[place] for place in class_order(names, schema))
     name = getattr(model, "__name__", type(model).__name__)
