@@ -117,8 +117,8 @@ def not_models(tmp_path):
     ("kind", "text"),
     [
         ("text", "not a model file in safetensors format"),
-        ("nothing", "not a model file in safetensors format"),
-        ("folder", "no such model file"),
+        ("nothing", "an empty file; save the model again"),
+        ("folder", "a directory, where a model file is needed"),
         ("other", "not written by rafair train"),
         ("claims", "not written by rafair train"),
     ],

@@ -103,7 +103,7 @@ CSV = {
     "an open quote at the end": (TEXT + '"', "not a readable csv file"),
     "no header": (BODY, ""),
     "a row too long": (with_line(9, FIRST + ",1,2"), "line 11"),
-    "every row too long": (HEAD + "\n" + "\n".join(line + "," for line in TEXT.splitlines()[1:]),
+    "every row too long": (HEAD + "\n" + "\n".join(line + ",1" for line in TEXT.splitlines()[1:]),
                            ""),
     "every row two too long": (HEAD + "\n" + "\n".join(f"{x},1,1" for x in TEXT.splitlines()[1:]),
                                ""),
@@ -257,6 +257,19 @@ PARQUET = {
 def test_a_parquet_file_that_does_not_fit_is_refused(refused, verb, name):
     make, *words = PARQUET[name]
     refused(verb, "people.parquet", make(), *words)
+
+
+@pytest.mark.parametrize(
+    "values", [times(N), pa.array([datetime.timedelta(0, i) for i in range(N)])], ids=["at", "for"]
+)
+@pytest.mark.parametrize("kind", ["", "[features.income] kind = 'numeric'"])
+def test_times_are_not_taken_for_numbers_of_nanoseconds(rafair, tmp_path, values, kind):
+    pq.write_table(table(income=values), tmp_path / "people.parquet")
+    lost = ["no [model]", "[features.income] range", "[features.income] missing"]
+    lost += ["[features.income] epsilon", "[features.income] step", "[features.income] kind"]
+    content = plan(*lost, "[data] table = 'people.parquet'", *([kind] if kind else []))
+    (tmp_path / "plan.toml").write_text(content)
+    assert "'income'" in rafair("check", "plan.toml").complaint
 
 
 @pytest.mark.parametrize("verb", ["check", "audit", "train", "certify"])

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import plans
 import polars as pl
@@ -186,7 +187,7 @@ def test_every_instance_is_a_possible_person(run_directory, folder):
     people_ = pd.read_parquet(run_directory / "instances.parquet")
     assert people_["feasible"].all()
     data = rafair.auditing.planfile.read_plan(folder / "plan.toml").load()
-    points = torch.tensor(people_["x"].tolist(), dtype=torch.float64)
+    points = torch.from_numpy(np.stack(people_["x"].tolist()))
     assert data.schema.possible(points).all()
     frame = data.decode(points)
     assert (frame["age"] >= 18 + frame["years"]).all()
@@ -275,7 +276,7 @@ def test_an_audit_of_a_constant_model_is_inconclusive(rafair_cli, here, suffix):
     assert "accuracy 0.500, majority share 0.500" in checked.out.replace("\n", " ")
     done = rafair_cli("audit", "plan.toml", "--out", "run")
     assert done.code == 3
-    text = done.out.replace("\n", " ")
+    text = " ".join(done.out.split())
     assert "changed no seed's cell: it shows nothing about the model." in text
     assert "Nor does it with all of the domain within reach." in text
     assert "predicts one class for everybody" in text
@@ -301,7 +302,6 @@ def test_no_line_is_wider_than_the_terminal(rafair_cli, here, monkeypatch, colum
     (here / "people.csv").write_text(plans.csv().replace("income", long))
     text = plan().replace("features.income", f"features.{long}")
     text = re.sub(r"\[model\].*?\n\n", "", text, flags=re.DOTALL)
-    text = text.replace('"nurse"', '"nurse"').replace("age >= 18 + years", "age >= 18 + years" * 1)
     (here / "plan.toml").write_text(text)
     done = rafair_cli("train", "plan.toml", "--epochs", "2", "--quiet")
     assert done.code == 0
@@ -371,3 +371,17 @@ def test_a_positive_number_can_be_named_on_the_command_line(rafair_cli, tmp_path
     )
     assert done.code == 0, done.err
     assert "positive = 0" in done.out
+
+
+def test_names_and_levels_cannot_steer_the_terminal(rafair_cli, here):
+    name, level = "a\x1b[31mred\x07", "r\x1b[0m"
+    frame = plans.people().assign(**{name: np.tile(["p", level], 100)})
+    frame.to_csv(here / "people.csv", index=False)
+    edit = '[features."a\\u001b[31mred\\u0007"] kind = "categorical"'
+    write_plan(here, edit, "no [model]")
+    done = rafair_cli("check", "plan.toml")
+    assert done.code == 0
+    assert rafair_cli("train", "plan.toml", "--epochs", "1", "--quiet").code == 0
+    audited = rafair_cli("audit", "plan.toml", "--model", "plan.safetensors", "--out", "run")
+    for text in (done.out, audited.out):
+        assert all(c.isprintable() or c == "\n" for c in text)

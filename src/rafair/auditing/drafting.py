@@ -65,11 +65,20 @@ def draft_plan(
     """
     frame, _, _ = open_table(table)
     with naming(table):
+        positive = _meant(frame, label, positive)
         schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
     # As it was given: the plan is written to standard output, so its place is not known here.
     return "\n".join(_lines(Path(table), frame, schema, ignored))
+
+
+def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | None:
+    """Return the label's value that a text from the command line stands for."""
+    if positive is None or label not in frame.columns:
+        return positive
+    levels = frame[label].dropna().tolist()
+    return next((level for level in levels if str(level) == positive), positive)
 
 
 def _lines(

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from rafair.auditing.plan import Plan
 from rafair.auditing.sections import Section
 from rafair.datasets.described import Described, Description, make_dataset
 from rafair.datasets.missing import Fill
 from rafair.datasets.splitting import TEST_SHARE
 from rafair.datasets.table import open_table
 from rafair.errors import InvalidInput, naming
+from rafair.models.inputs import INPUTS
+from rafair.models.wrapping import OUTPUTS
+from rafair.problem.validation import check_whole
 from rafair.schema import Column, Kind
 
 if TYPE_CHECKING:
@@ -88,16 +92,16 @@ def read_plan(path: str | Path) -> PlanFile:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    if path.is_dir() or not path.exists():
-        raise InvalidInput(f"{path}: no such plan")
+    if not path.is_file():
+        raise InvalidInput(f"{path}: no such plan" + (", but no file" if path.exists() else ""))
     try:
         if path.stat().st_size > LARGEST:
             raise InvalidInput(f"{path}: larger than {LARGEST >> 20} MB; this is no plan")
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{path}: not TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path}: not a text in UTF-8") from error
+    except (ValueError, RecursionError) as error:  # TOML's errors, and numbers of 5,000 digits
+        raise InvalidInput(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror or error}") from error
 
@@ -154,7 +158,29 @@ def _column(name: str, content: Any) -> Described:
             section.take("switch", bool, default=False),
         )
     section.finish()
+    _check_use(section, described)
     return described
+
+
+def _check_use(section: Section, described: Described) -> None:
+    """Refuse what would be passed over in silence.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    column = described.column
+    idle = {
+        "range": column.columns,
+        "bins": column.columns,
+        "missing": column.columns,
+        "fill": column.columns,
+        "switch": column.sensitive or section.content.get("perturbable") is False,
+    }
+    for key, useless in idle.items():
+        if useless and section.content.get(key) not in (None, False, "refuse"):
+            what = "one-hot columns" if column.columns else "what cannot change"
+            raise InvalidInput(f"[{section.name}] {key} has no effect on {what}; take it out")
 
 
 def _model(path: Path, content: dict[str, Any]) -> ModelFile | None:
@@ -162,8 +188,8 @@ def _model(path: Path, content: dict[str, Any]) -> ModelFile | None:
     where = section.take("path", str, required=bool(content))
     found = ModelFile(
         path.parent / (where or ""),
-        section.take("inputs", str, default="auto"),
-        section.take("output", str, default="auto"),
+        section.one_of("inputs", INPUTS) or "auto",
+        section.one_of("output", OUTPUTS) or "auto",
         section.texts("trust"),
     )
     section.finish()
@@ -187,6 +213,9 @@ OPTIONS: tuple[tuple[str, str, tuple[type, ...], str | None], ...] = (
 )
 
 
+NOT_OF_A_PLAN = ("certify", "max_nodes")
+
+
 def _audit(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     section = Section("audit", content)
     found: dict[str, Any] = {}
@@ -204,4 +233,18 @@ def _audit(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     gates = Section("audit.fail_under", section.table("fail_under"))
     bounds = {name: float(gates.take(name, NUMBER)) for name in list(gates.content)}
     section.finish()
+    with section.located():
+        _check(found)
     return found, bounds
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Refuse now what an audit would refuse later.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    check_whole("max_nodes", options.get("max_nodes"), 1)
+    fields = {name: value for name, value in options.items() if name not in NOT_OF_A_PLAN}
+    Plan(**{**fields, "attacks": tuple(options.get("attacks", ("rafair",)))}).families()

@@ -15,6 +15,8 @@ __all__ = ["Section"]
 
 # Numbers beyond are typing errors: TOML knows no bound.
 LARGEST = 1e300
+# Characters of a value that a message shows.
+LONGEST = 60
 NAMES = {
     str: "a text",
     bool: "true or false",
@@ -38,15 +40,15 @@ class Section:
     def __init__(self, name: str, content: Any) -> None:
         self.name = name
         if not isinstance(content, dict):
-            raise InvalidInput(f"[{name}] must be a section, not {content!r}")
+            raise InvalidInput(f"[{name}] must be a section, not {_shown(content)}")
         self.content: dict[str, Any] = content
         self.known: list[str] = []
 
     def wrong(self, key: str, expected: str) -> InvalidInput:
         """Return the error of a key that holds something else."""
-        value = repr(self.content.get(key))
-        shown = value if len(value) <= 60 else f"{value[:60]}…"
-        return InvalidInput(f"{self._place(key)} must be {expected}, not {shown}")
+        return InvalidInput(
+            f"{self._place(key)} must be {expected}, not {_shown(self.content.get(key))}"
+        )
 
     def _place(self, key: str) -> str:
         return f"[{self.name}] {key}" if self.name else key
@@ -106,6 +108,8 @@ class Section:
         fits = all(isinstance(n, int | float) and not isinstance(n, bool) for n in found)
         if not fits or not all(map(_usable, found)):
             raise self.wrong(key, "a list of numbers")
+        if key in self.content and not found:
+            raise self.wrong(key, "a list of numbers")
         if found and count is not None and len(found) != count:
             raise self.wrong(key, f"a list of {count} numbers")
         return tuple(found)
@@ -143,3 +147,12 @@ class Section:
 def _usable(value: Any) -> bool:
     """Tell whether a value is no number, or one that double precision knows."""
     return not isinstance(value, int | float) or abs(value) <= LARGEST
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it; Python writes no number of 5,000 digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -18,6 +18,7 @@ from rafair.errors import Interrupted, RafairError
 __all__ = ["build_app", "main"]
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+LONGEST, TAIL = 500, 150
 STOPPED = "interrupted; nothing was written"
 # Typer carries a copy of click from 0.20 on; this names the base of all usage errors in both.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
@@ -94,5 +95,8 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _complain(text: str, code: int = BAD_INPUT) -> int:
-    print("error: " + " ".join(text.split()), file=sys.stderr)
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    if len(line) > LONGEST:  # a cell or a name can be a novel
+        line = f"{line[: LONGEST - TAIL]} … {line[-TAIL:]}"
+    print(f"error: {line}", file=sys.stderr)
     return code

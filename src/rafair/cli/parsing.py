@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from rafair.errors import InvalidInput
 
-__all__ = ["gates", "given", "names", "number_or"]
+__all__ = ["CLEAN_RATES", "gates", "given", "names", "number_or"]
+
+ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
+CLEAN_RATES = ("acc", "if", "af")
+RATES = CLEAN_RATES + ROBUST_RATES
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -50,7 +54,7 @@ def names(option: str, text: str | None) -> list[str] | None:
     return found
 
 
-def gates(texts: list[str], known: tuple[str, ...]) -> dict[str, float]:
+def gates(texts: list[str], known: tuple[str, ...] = RATES) -> dict[str, float]:
     """Return the least allowed rates from texts like ``r_af=0.5``.
 
     Raises
@@ -60,7 +64,8 @@ def gates(texts: list[str], known: tuple[str, ...]) -> dict[str, float]:
     """
     found = {}
     for text in texts:
-        name, _, bound = text.partition("=")
+        name, sign, bound = text.rpartition("=")
+        name, bound = (name, bound) if sign else (text, "")
         if name not in known:
             raise InvalidInput(
                 f"--fail-under: unknown rate {name!r}; use one of {', '.join(known)}"

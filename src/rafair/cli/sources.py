@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rafair.errors import InvalidInput
+from rafair.cli.parsing import gates
+from rafair.errors import InvalidInput, naming
 
 if TYPE_CHECKING:
     from rafair.auditing.planfile import PlanFile
@@ -65,17 +66,30 @@ class Source:
         """For the run directory."""
         return self.data.name if self.plan is None else self.plan.path.stem
 
-    @property
-    def gates(self) -> list[str]:
-        """The plan's gates, as the option takes them."""
-        planned = {} if self.plan is None else self.plan.gates
-        return [f"{name}={bound}" for name, bound in planned.items()]
+    def gates(self) -> dict[str, float]:
+        """Return the plan's gates.
+
+        Raises
+        ------
+        InvalidInput
+            If a rate is unknown, or its bound does not lie in [0, 1].
+        """
+        if self.plan is None:
+            return {}
+        with naming(self.plan.path):
+            return gates([f"{name}={bound}" for name, bound in self.plan.gates.items()])
 
     def options(self, **given: Any) -> dict[str, Any]:
         """Return the arguments of an audit: the plan's, and over them those that were given."""
         planned: dict[str, Any] = {}
         if self.plan is not None:
-            planned = {"n_seeds": min(SEEDS, len(self.data.test)), **self.plan.audit}
+            rows = len(self.data.test)
+            planned = {"n_seeds": min(SEEDS, rows), **self.plan.audit}
+            if "n_seeds" not in given and (planned["n_seeds"] or 0) > rows:
+                raise InvalidInput(
+                    f"{self.plan.path}: [audit] seeds asks for {planned['n_seeds']}, but the test "
+                    f"split has {rows} rows"
+                )
         return {**planned, **{key: value for key, value in given.items() if value is not None}}
 
     def has_model(self, choice: ModelChoice) -> bool:

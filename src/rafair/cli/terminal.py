@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,18 +16,31 @@ if TYPE_CHECKING:
 
     from rafair.report.tables import Table
 
-__all__ = ["console", "progress", "show_table"]
+__all__ = ["console", "plain", "progress", "show_table"]
+
+
+class _PlainConsole(Console):
+    """Prints texts as they are, but for characters that would steer the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        shown = [plain(text) if isinstance(text, str) else text for text in objects]
+        super().print(*shown, **options)
+
+
+def plain(text: str) -> str:
+    """Return a text in which a question mark stands for each character that cannot be printed."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def console() -> Console:
     """Return standard output, without markup, since names come from data."""
-    return Console(markup=False, highlight=False, emoji=False)
+    return _PlainConsole(markup=False, highlight=False, emoji=False)
 
 
 def show_table(table: Table, *, wide: bool = False) -> None:
     """Print a table; ``wide`` turns it, so that many columns become rows."""
     drawn = RichTable(
-        title=Text(table.title),
+        title=Text(plain(table.title)),
         title_justify="left",
         title_style="bold",
         box=None,
@@ -36,11 +49,11 @@ def show_table(table: Table, *, wide: bool = False) -> None:
     )
     heads, rows = _turned(table) if wide else (table.heads, table.rows)
     for place, head in enumerate(heads):
-        drawn.add_column(Text(head), justify="right" if place else "left", no_wrap=True)
+        drawn.add_column(Text(plain(head)), justify="right" if place else "left", no_wrap=True)
     for place, row in enumerate(rows):
         if not wide and place in table.groups and place:
             drawn.add_row()
-        drawn.add_row(*(Text(value) for value in row))
+        drawn.add_row(*(Text(plain(value)) for value in row))
     console().print(drawn)
 
 

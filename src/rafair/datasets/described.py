@@ -90,10 +90,17 @@ def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
     for name in description.ignore:
         if name not in frame.columns:
             raise InvalidInput(f"ignore names {name!r}, which is no column of the table")
+        if name in known or name == description.label:
+            raise InvalidInput(f"ignore names {name!r}, which is described as well; keep one")
     classes = classes_of(frame, description.label, description.positive)
     features = tuple(_feature(frame, described) for described in description.columns)
     if not any(feature.sensitive for feature in features):
         raise InvalidInput("no sensitive column; set sensitive = true for at least one")
+    for described in description.columns:
+        if described.column.bins and not described.column.sensitive:
+            raise InvalidInput(
+                f"column {described.column.name!r}: bins are for I(v), and it is not sensitive"
+            )
     return Schema(features, description.label, classes, description.relations)
 
 
@@ -188,6 +195,9 @@ def split_table(
     frame = frame.iloc[np.flatnonzero(met.all(axis=1))].reset_index(drop=True)
     if frame.empty:
         raise InvalidInput(f"{lost[0]} Nobody is left: correct the relation")
+    gone = [level for level in schema.classes if not (frame[schema.label] == level).any()]
+    if gone and lost:
+        raise InvalidInput(f"{lost[0]} Nobody whose {schema.label} is {gone[0]!r} is left")
     test = stratified_test_rows(frame[schema.label], test_share, random_state)
     provenance = f"{len(frame)} rows; {test_share:.0%} of them, by label, form the test split."
     return Dataset(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import pandas as pd
 
 from rafair.errors import InvalidInput
+from rafair.schema.feature import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,8 +87,11 @@ def _found(values: pd.Series, rule: Rule) -> Level:
         first: Level = min(ties, key=str)
         return first.item() if hasattr(first, "item") else first
     if not pd.api.types.is_numeric_dtype(present) or pd.api.types.is_bool_dtype(present):
+        read = pd.to_numeric(present.astype(object), errors="coerce")
+        row = int(read.isna().to_numpy().argmax())
         raise InvalidInput(
-            f'column {values.name!r}: the {rule} needs numbers; use missing = "most_frequent"'
+            f"column {values.name!r}, row {present.index[row]}: {shown(present.iloc[row])} is no "
+            f'number, and the {rule} needs numbers; use missing = "most_frequent"'
         )
     if rule == "mean":
         return float(present.mean())

@@ -28,6 +28,8 @@ def stratified_test_rows(
     """
     if not 0 < test_share < 1:
         raise InvalidInput(f"test_share must lie between 0 and 1, not {test_share}")
+    if random_state < 0:
+        raise InvalidInput(f"random_state must be 0 or more, not {random_state}")
     generator = np.random.default_rng(random_state)
     chosen = np.zeros(len(labels), dtype=np.bool_)
     for level, rows in sorted(

@@ -124,10 +124,16 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidInput(f"{path}: no such file")
     try:
-        return READERS[path.suffix.lower()](path)
-    except (ValueError, OSError) as error:  # parser, decoder and Arrow errors are all ValueErrors
+        frame = READERS[path.suffix.lower()](path)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a parser says of a broken file, or of its metadata
         reason = (str(error).splitlines() or [""])[0]
         raise InvalidInput(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from error
+    if path.suffix.lower() == ".csv" and not isinstance(frame.index, pd.RangeIndex):
+        # pandas takes the first cells for the rows' names then, and shifts the others.
+        raise InvalidInput(f"{path}: every row has more cells than the head has names")
+    return frame.reset_index(drop=True)
 
 
 def _columns(

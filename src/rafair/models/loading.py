@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_model", "model_suffixes"]
 
+# What a file without an ending is taken for.
+PLAIN = ".safetensors"
+
 
 def model_suffixes() -> tuple[str, ...]:
     """Return the endings of the model files that can be read."""
@@ -52,7 +55,7 @@ def load_model(
     Parameters
     ----------
     path : str or Path
-        Its ending names the format: ``.safetensors`` of ``rafair train``, ``.onnx``, ``.keras``,
+        Its ending names the format: ``.safetensors`` (or none), ``.onnx``, ``.keras``,
         ``.h5``, ``.hdf5``, ``.pt``, ``.pth``, ``.bin``, ``.pt2``, ``.skops``, ``.json``, ``.ubj``
         of XGBoost, ``.txt`` of LightGBM, ``.pkl``, ``.pickle``, ``.joblib``, ``.sav``.
     schema, output, inputs
@@ -68,7 +71,7 @@ def load_model(
         If the file cannot be read safely, or ``rafair.wrap`` refuses what it holds.
     """
     path = Path(path)
-    found = _formats().get(path.suffix.lower())
+    found = _formats().get(path.suffix.lower() or PLAIN)
     if found is None:
         raise InvalidInput(
             f"{_shown(path)}: no known kind of model file; its name must end in one of "

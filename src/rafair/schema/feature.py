@@ -13,16 +13,48 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 
-__all__ = ["Feature", "Kind", "Level"]
+__all__ = ["Feature", "Kind", "Level", "as_numbers", "shown"]
 
 Kind = Literal["numeric", "integer", "ordinal", "categorical"]
 Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
+# Characters of a cell that a message shows.
+LONGEST = 60
+
+
 def shown(value: object) -> str:
     """Return a cell as a message shows it: text in quotes, numbers without their type."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def as_numbers(column: pd.Series) -> Floats:
+    """Return the numbers of a column, NaN where a cell is none, ±∞ beyond double precision.
+
+    Raises
+    ------
+    InvalidInput
+        If it holds dates or durations.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise InvalidInput(
+            f"column {column.name!r} holds dates or times; turn them into numbers, as years or days"
+        )
+    try:
+        return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    except (OverflowError, TypeError):
+        return np.array([_as_number(cell) for cell in column.tolist()], dtype=np.float64)
+
+
+def _as_number(cell: object) -> float:
+    try:
+        return float(cell)  # type: ignore[arg-type]  # anything may stand in a cell
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 @dataclass(frozen=True)
@@ -174,7 +206,12 @@ class Feature:
         if missing.any():
             raise InvalidInput(self._complaint(column, missing, "is missing"))
         if self.has_levels:
-            codes = pd.Index(self.domain).get_indexer(pd.Index(column))
+            try:
+                codes = pd.Index(self.domain).get_indexer(pd.Index(column))
+            except TypeError as error:
+                raise InvalidInput(
+                    f"column {self.name!r} holds lists or objects; use text or numbers"
+                ) from error
             if (codes < 0).any():
                 raise InvalidInput(self._complaint(column, codes < 0, "is not one of its levels"))
             return self._to_unit(codes.astype(np.float64))
@@ -186,7 +223,7 @@ class Feature:
         return self._to_unit(raw)
 
     def _numbers(self, column: pd.Series) -> Floats:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = as_numbers(column)
         broken = ~np.isfinite(numbers)
         if broken.any():
             raise InvalidInput(self._complaint(column, broken, "is not a finite number"))

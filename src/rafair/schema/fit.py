@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.feature import Feature, Kind, Level, shown
+from rafair.schema.feature import Feature, Kind, Level, as_numbers, shown
 from rafair.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -161,16 +161,20 @@ def levels_of(values: pd.Series) -> tuple[Level, ...]:
 def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
     if pd.api.types.is_complex_dtype(values):
         raise InvalidInput(f"column {column.name!r} holds complex numbers; use real ones")
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = as_numbers(values)
     if (broken := ~np.isfinite(numbers)).any():
         row = int(np.flatnonzero(broken)[0])
         raise InvalidInput(
             f"column {column.name!r}, row {row}: {shown(values.iloc[row])} is not a finite number"
         )
+    if column.levels:
+        raise InvalidInput(f"column {column.name!r}: {kind} features have a range, no levels")
     if kind == "integer" and np.abs(numbers).max() > LARGEST_INTEGER:
         raise InvalidInput(
             f"column {column.name!r} holds whole numbers beyond 2^53; are they identifiers? drop it"
         )
+    if kind == "integer" and any(abs(end or 0) > LARGEST_INTEGER for end in column.bounds):
+        raise InvalidInput(f"column {column.name!r}: the range goes beyond 2^53: {column.bounds}")
     if kind == "integer" and any(end is not None and end != round(end) for end in column.bounds):
         raise InvalidInput(
             f"column {column.name!r}: the range of whole numbers must end in whole numbers, "

@@ -19,15 +19,13 @@ from rafair.cli.options import (
     Trust,
     UnsafePickle,
 )
-from rafair.cli.parsing import gates, given, names, number_or
+from rafair.cli.parsing import CLEAN_RATES, gates, given, names, number_or
 from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
     from rafair.auditing import AuditResult
 
-ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
-CLEAN_RATES = ("acc", "if", "af")
 
 
 def command(
@@ -102,7 +100,7 @@ def command(
     quiet: Quiet = False,
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
-    bounds = gates(fail_under or [], CLEAN_RATES + ROBUST_RATES)
+    bounds = gates(fail_under or [])
     numbers = {
         "n_seeds": given("all", "--seeds", seeds),
         "counterparts": given("all", "--counterparts", counterparts),
@@ -116,11 +114,7 @@ def command(
     from rafair.report import render_pages
 
     source = Source.open(subject, columns)
-    planned = source.plan.gates if source.plan is not None else {}
-    bounds = {
-        **gates([f"{k}={v}" for k, v in planned.items()], CLEAN_RATES + ROBUST_RATES),
-        **bounds,
-    }
+    bounds = {**source.gates(), **bounds}
     out = out or free_run(Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}")
     check_new_run(out)
     classifier, origin = source.model(choice, device)

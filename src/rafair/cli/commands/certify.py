@@ -18,11 +18,11 @@ from rafair.cli.options import (
     Trust,
     UnsafePickle,
 )
-from rafair.cli.parsing import given, names, number_or
+from rafair.cli.parsing import given, names
 from rafair.cli.sources import ModelChoice, Source
 
 DEFAULT_EPSILON = 0.05
-DEFAULT_SEEDS = 200
+OPTIONS = ("n_seeds", "counterparts", "random_state", "setting")
 
 
 def command(
@@ -48,24 +48,30 @@ def command(
     ] = None,
     sensitive: Sensitive = None,
     counterparts: Annotated[
-        str, typer.Option(metavar="N|all", help="Combinations of sensitive values per person.")
-    ] = "all",
+        str | None,
+        typer.Option(
+            metavar="N|all", help="Combinations of sensitive values per person [default: all]."
+        ),
+    ] = None,
     claim: Annotated[
         list[str] | None,
         typer.Option(help="accurate_fair, accurate or fair; repeatable [default: all three]."),
     ] = None,
     max_nodes: Annotated[
-        int, typer.Option(help="Boxes to bound per person, claim and radius.")
-    ] = 5_000,
+        int | None,
+        typer.Option(help="Boxes to bound per person, claim and radius [default: 5000]."),
+    ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
-    random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
+    random_state: Annotated[
+        int | None, typer.Option(help="Of seeds and samples [default: 0].")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
     n_seeds = given("all", "--seeds", seeds)
-    n_counterparts = number_or("all", "--counterparts", counterparts)
+    n_counterparts = given("all", "--counterparts", counterparts)
     columns = names("--sensitive", sensitive)
 
     from rafair.auditing import (
@@ -76,6 +82,7 @@ def command(
         free_run,
         write_certificates,
     )
+    from rafair.certificates import MAX_NODES
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report.figures import draw_curve
     from rafair.report.tables import certificates_table
@@ -84,14 +91,12 @@ def command(
     source = Source.open(subject, columns)
     out = out or free_run(Path("runs") / f"{source.name}-certified-{datetime.now():%Y%m%d-%H%M%S}")
     check_new_run(out)
-    radii = epsilon or [source.options(epsilon=None).get("epsilon", DEFAULT_EPSILON)]
-    plan = Plan(
-        n_seeds=n_seeds[0] if n_seeds else source.options().get("n_seeds", DEFAULT_SEEDS),
-        random_state=random_state,
-        epsilon=max(radii),
-        setting=setting or ("paper" if source.plan is None else "feasible"),  # type: ignore[arg-type]
-        counterparts=n_counterparts,
-    )
+    numbers = {"n_seeds": n_seeds, "counterparts": n_counterparts}
+    options = source.options(random_state=random_state, setting=setting, max_nodes=max_nodes)
+    options |= {key: number[0] for key, number in numbers.items() if number}
+    radii = epsilon or [options.get("epsilon", DEFAULT_EPSILON)]
+    chosen = {key: options[key] for key in OPTIONS if key in options}
+    plan = Plan.of(source.data, "gradient", epsilon=max(radii), **chosen)
     choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
     classifier, _ = source.model(choice, "cpu")
     with progress(quiet=quiet) as on_progress:
@@ -99,7 +104,7 @@ def command(
             classifier,
             source.data,
             plan,
-            max_nodes,
+            options.get("max_nodes", MAX_NODES),
             claim or CLAIMS,  # type: ignore[arg-type]  # checked by certify_seeds
             epsilons=radii,
             max_seconds=max_seconds,

@@ -33,6 +33,7 @@ def command(
     from rafair.report.checks import features_table
 
     source = Source.open(subject, columns)
+    source.gates()
     options = {k: v for k, v in source.options().items() if k not in ("certify", "max_nodes")}
     found = check_table(source.data, Plan.of(source.data, "gradient", **options))
     show_table(features_table(found))
