@@ -4,7 +4,7 @@ For each benchmark: the R-ACC, R-IF and R-AF that RAFair, Square and random samp
 scikit-learn MLP pipeline (which is converted to torch, so that gradients are at hand), and that the
 last two leave of XGBoost and of a random forest, at equal budgets. All models are trained here.
 
-    python benchmarks/score_only.py [--dataset adult] [--epsilon 0.05] [--queries 20000] [--seeds 200]
+    python benchmarks/score_only.py [--dataset adult] [--epsilon 0.05] [--queries 20000]
 
 prints one table in Markdown. Needs scikit-learn and xgboost.
 """
@@ -61,7 +61,10 @@ def measured(model, data, attack, arguments):
 def line(name, kind, attack, rates, cost, seconds):
     figures = [f"{rates[key]:.3f}" for key in RATES]
     asked = f"{cost:,.0f}" if attack in ("square", "random", "square-af", "random-af") else ""
-    print(f"| {name} | {kind} | {attack} | {' | '.join(figures)} | {asked} | {seconds:.0f} |", flush=True)
+    print(
+        f"| {name} | {kind} | {attack} | {' | '.join(figures)} | {asked} | {seconds:.0f} |",
+        flush=True,
+    )
 
 
 def main() -> None:

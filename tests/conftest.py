@@ -1,6 +1,7 @@
 """Shared small problems: random ReLU networks, a small I(v), a space."""
 
 import itertools
+import os
 from dataclasses import dataclass, replace
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 from torch import nn
 
 import rafair
+
+# Read where Keras is first imported, whichever test that is.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 settings.register_profile(
     "rafair",

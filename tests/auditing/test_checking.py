@@ -155,7 +155,7 @@ class Linear(nn.Module):
 
 
 def said(model, data, **options):
-    plan = Plan.of(data, model.access, **options)
+    plan = Plan.of(data, model.access, **{"n_seeds": None, **options})
     return " ".join(check_model(model, data, plan))
 
 

@@ -128,7 +128,8 @@ def test_bins_stand_in_the_counterparts_as_values_that_were_seen():
 def test_the_last_bin_holds_its_upper_edge_and_an_empty_bin_nobody():
     edges = (0, 10, 20, 60)
     assert feature("age", age=Described(Column("age", sensitive=True, bins=edges))).observed
-    assert len(feature("age", age=Described(Column("age", bins=edges))).observed) == 1
+    described = Described(Column("age", sensitive=True, bins=edges))
+    assert len(feature("age", age=described).observed) == 1
 
 
 @pytest.mark.parametrize(

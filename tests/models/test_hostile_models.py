@@ -167,7 +167,7 @@ def test_odd_names_are_refused_in_one_line(tmp_path):
         with pytest.raises(rafair.InvalidInput) as caught:
             load_model(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(rafair.InvalidInput, match="no known kind"):
+    with pytest.raises(rafair.InvalidInput, match="a directory"):
         load_model("")
 
 

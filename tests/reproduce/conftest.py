@@ -16,7 +16,9 @@ STUDY = Study(
     datasets=("credit", "adult"), n_seeds=8, steps=2, step_size=0.05, trend_seeds=4, trend_steps=5
 )
 TINY = Study(datasets=("credit",), n_seeds=5, steps=1, step_size=0.1, trend_seeds=3, trend_steps=3)
-PUBLISHED = tuple(name for name, attack in attack_classes().items() if attack.year <= 2024)
+PUBLISHED = tuple(
+    name for name, attack in attack_classes().items() if attack.gradients and attack.year <= 2024
+)
 
 
 @dataclass(frozen=True)

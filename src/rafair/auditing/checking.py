@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.auditing.seeds import checked_model
+from rafair.errors import InvalidInput
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.batching import forward_rows
 from rafair.problem.gradients import gradient_rows
@@ -31,6 +32,7 @@ READS = {
     "frame": "frames in original units",
 }
 GIVES = {"gradient": "gradients", "scores": "scores", "labels": "decisions alone"}
+TOO_SMALL = "nowhere: ε is too small"
 # Rows that a model is timed on.
 TIMED_ROWS = 2_048
 # Test rows whose counterparts are counted.
@@ -92,9 +94,9 @@ def _moves(feature: Feature, reach: float, plan: Plan) -> str:
     far = reach * feature.span
     steps = round(reach / feature.spacing - 0.5 + SLACK) if feature.spacing else None
     if feature.has_levels:
-        return f"±{steps} levels" if steps else "nowhere: ε is less than a level"
+        return f"±{steps} levels" if steps else TOO_SMALL
     if steps == 0:
-        return f"nowhere: ε is {far:g}, the next value further"
+        return TOO_SMALL
     return f"±{far:g} {feature.unit}".strip()
 
 
@@ -112,10 +114,9 @@ def _table_lines(data: Dataset, plan: Plan) -> Iterator[str]:
         yield f"Relation: {text}"
     if people.conditions is not None:
         possible = people.valid(data.test.x[:COUNTED]).sum(dim=1)
-        yield (
-            f"Relations leave {int(possible.min()):,} to {int(possible.max()):,} of them possible, "
-            f"depending on the person."
-        )
+        least, most = int(possible.min()), int(possible.max())
+        counted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        yield f"Relations leave {counted} of them possible, depending on the person."
 
 
 def check_model(model: Classifier, data: Dataset, plan: Plan) -> list[str]:
@@ -155,7 +156,9 @@ def check_model(model: Classifier, data: Dataset, plan: Plan) -> list[str]:
 
 
 def _cost(model: Classifier, data: Dataset, plan: Plan) -> str:
-    n = len(data.test) if plan.n_seeds is None else min(plan.n_seeds, len(data.test))
+    n = len(data.test) if plan.n_seeds is None else plan.n_seeds
+    if n > len(data.test):
+        raise InvalidInput(f"{n} seeds asked for, but the test split has {len(data.test)} rows")
     m = len(plan.people(data.schema))
     attacks = [attack for members in plan.families(data.schema).values() for attack in members]
     if model.access == "gradient":

@@ -68,8 +68,8 @@ def audit(
         Seeds come from its test split.
     attacks : str or sequence of str, optional
         Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) or
-        single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, else
-        ``"square"``.
+        single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, with
+        ``"square"`` beside it where categories may switch, else ``"square"``.
     n_seeds : int, optional
         k-means seeds (``choose_seeds``); None takes the whole test split.
     random_state : int

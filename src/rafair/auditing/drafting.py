@@ -97,18 +97,23 @@ def _lines(
     yield '# inputs = "frame"       # or "original", "unit": what the model reads\n'
     yield AUDIT
     yield KEYS
-    general = [doubt for doubt in schema.doubts if _about(doubt) not in schema.names]
-    yield from (f"# Look: {_commented(doubt)}" for doubt in general)
+    about = _by_feature(schema, [*map(str, frame.columns), *schema.names])
+    yield from (f"# Look: {_commented(doubt)}" for doubt in about.pop("", []))
     for feature in schema.features:
-        yield from _feature(feature, frame, [d for d in schema.doubts if _about(d) == feature.name])
+        yield from _feature(feature, frame, about.get(feature.name, []))
 
 
 def _listed(levels: Sequence[Level]) -> str:
     return ", ".join(map(str, levels))
 
 
-def _about(doubt: str) -> str:
-    return doubt.partition(": ")[0]
+def _by_feature(schema: Schema, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the doubts of each feature, and under "" those about columns that are left out."""
+    found: dict[str, list[str]] = {}
+    for doubt in schema.doubts:
+        about = max((name for name in names if doubt.startswith(f"{name}: ")), key=len, default="")
+        found.setdefault(about if about in schema.names else "", []).append(doubt)
+    return found
 
 
 def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> Iterator[str]:

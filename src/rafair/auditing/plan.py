@@ -84,13 +84,16 @@ class Plan:
             may be one name.
         """
         attacks = options.pop("attacks", None)
-        if attacks is None:
-            attacks = ("rafair",) if access == "gradient" else ("square",)
-        elif isinstance(attacks, str):
-            attacks = (attacks,)
         setting = options.pop("setting", None)
         if setting is None:
             setting = "paper" if data.is_benchmark else "feasible"
+        if attacks is None:
+            switches = setting == "feasible" and any(f.switch for f in data.schema.features)
+            # Gradients go through the levels of a category in their order; a search tries any.
+            attacks = ("rafair", "square") if switches else ("rafair",)
+            attacks = attacks if access == "gradient" else ("square",)
+        elif isinstance(attacks, str):
+            attacks = (attacks,)
         return cls(attacks=tuple(attacks), setting=setting, **options)
 
     @property

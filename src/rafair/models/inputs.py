@@ -67,12 +67,23 @@ class Feed:
 
     def _frame(self, x: Tensor) -> Any:
         assert self.schema is not None  # noqa: S101 - checked above
-        people = self.schema.decode(x)
-        if self.categories:
-            levels = {f.name: f.domain for f in self.schema.features if f.has_levels}
-            types = {n: _category(levels[n]) for n in people.columns if n in levels}
-            people = people.astype(types)
+        people = self._categorised(x) if self.categories else self.schema.decode(x)
         return people[list(self.columns)] if self.columns else people
+
+    def _categorised(self, x: Tensor) -> Any:
+        """Return a frame whose levels are categories, made of the codes themselves."""
+        import pandas as pd
+
+        assert self.schema is not None  # noqa: S101 - checked above
+        columns: dict[str, Any] = {}
+        for place, feature in enumerate(self.schema.features):
+            if feature.has_levels and not feature.columns:
+                codes = feature.numbers(x[:, place]).numpy().astype(np.int64)
+                levels = pd.CategoricalDtype(list(feature.domain))
+                columns[feature.name] = pd.Categorical.from_codes(codes, dtype=levels)
+            else:
+                columns |= feature.write(feature.decode(x[:, place].numpy()))
+        return pd.DataFrame(columns)
 
     def _matrix(self, x: Tensor) -> npt.NDArray[np.float64]:
         if self.inputs == "unit" or self.schema is None:
@@ -86,12 +97,6 @@ class Feed:
         matrix: npt.NDArray[np.float64] = torch.cat(parts, dim=1).numpy()
         order = [self._names().index(name) for name in self.columns]
         return matrix[:, order] if order else matrix
-
-
-def _category(levels: tuple[Any, ...]) -> Any:
-    import pandas as pd
-
-    return pd.CategoricalDtype(list(levels))
 
 
 def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:

@@ -176,7 +176,8 @@ def attack_cells(
     judged_on_all: bool = False,
 ) -> list[AttackCell]:
     """Return the cells of these rows of a table; by default of every attack up to the paper's."""
-    known = (attack for attack in attack_classes().values() if attack.year <= PUBLISHED)
+    following = (attack for attack in attack_classes().values() if attack.gradients)
+    known = (attack for attack in following if attack.year <= PUBLISHED)
     rows = variants or [row for attack in known for row in attack.variants]
     return [AttackCell(setup, row, options, every_iterate, judged_on_all) for row in rows]
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS"]
 
 EPSILONS = (0.01, 0.05, 0.1, 0.2)
-ROWS = [row for attack in attack_classes().values() for row in attack.variants]
+FOLLOWING = [attack for attack in attack_classes().values() if attack.gradients]
+ROWS = [row for attack in FOLLOWING for row in attack.variants]
 
 
 @dataclass(frozen=True)
