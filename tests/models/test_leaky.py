@@ -101,7 +101,9 @@ def test_the_models_own_gradient_is_the_same_after_a_failure(rows):
 
 
 @pytest.mark.parametrize(
-    "kink", [nn.LeakyReLU(0.3), nn.ReLU6(), nn.Tanh(), lambda z: z.clamp_min(0)], ids=repr
+    "kink",
+    [nn.LeakyReLU(0.3), nn.ReLU6(), nn.Tanh(), lambda z: z.clamp_min(0)],
+    ids=["leaky", "relu6", "tanh", "clamp"],
 )
 def test_what_is_no_relu_keeps_its_gradient(rows, kink):
     model = rafair.wrap(Called(kink), output="logits")
