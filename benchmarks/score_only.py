@@ -6,7 +6,12 @@ last two leave of XGBoost and of a random forest, at equal budgets. All models a
 
     python benchmarks/score_only.py [--dataset adult] [--epsilon 0.05] [--queries 20000]
 
-prints one table in Markdown. Needs scikit-learn and xgboost.
+prints one table in Markdown, and with several budgets
+
+    python benchmarks/score_only.py --model xgboost --epsilon 0.005 --queries 300 --queries 3000
+
+one line per dataset and model: the R-AF that ``square-af`` and ``random-af`` leave at each. Needs
+scikit-learn and xgboost.
 """
 
 from __future__ import annotations
@@ -72,26 +77,55 @@ def main() -> None:
     parser.add_argument("--dataset", choices=benchmark_names(), action="append")
     parser.add_argument("--model", choices=("mlp", "xgboost", "forest"), action="append")
     parser.add_argument("--epsilon", type=float, default=0.05)
-    parser.add_argument("--queries", type=int, default=20_000)
+    parser.add_argument("--queries", type=int, action="append")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--setting", default="paper")
     arguments = parser.parse_args()
+    arguments.budgets = arguments.queries or [20_000]
     torch.set_num_threads(1)
-    print("| data | model | attack | R-ACC | R-IF | R-AF | rows asked, at most | s |")
-    print("|---|---|---|---|---|---|---|---|")
+    if len(arguments.budgets) > 1:
+        compare_budgets(arguments)
+    else:
+        compare_attacks(arguments)
+
+
+def chosen(arguments):
     for name in arguments.dataset or benchmark_names():
         data = rafair.load_dataset(name)
         for kind in arguments.model or ("mlp", "xgboost", "forest"):
-            model = trained(kind, data)
-            attacks = ["rafair"] if kind == "mlp" else []
-            for attack in [*attacks, "square", "random"]:
-                metrics, cost, seconds = measured(model, data, attack, arguments)
-                if attack == (attacks or ["square"])[0]:
-                    clean = metrics["clean"]
-                    before = {f"r_{key}": clean[key] for key in ("acc", "if", "af")}
-                    line(name, kind, "clean", before, 0, 0)
-                for row, rates in metrics["attacks"].items():
-                    line(name, kind, row, rates, cost, seconds)
+            yield name, kind, data, trained(kind, data)
+
+
+def compare_budgets(arguments) -> None:
+    heads = [f"{budget:,}" for budget in arguments.budgets]
+    print(f"| data | model | clean | {' | '.join(heads)} |")
+    print("|---|---|---|" + "---|" * len(heads))
+    for name, kind, data, model in chosen(arguments):
+        cells = []
+        for budget in arguments.budgets:
+            arguments.queries = budget
+            runs = [measured(model, data, row, arguments)[0] for row in ("square-af", "random-af")]
+            both = [next(iter(run["attacks"].values()))["r_af"] for run in runs]
+            cells.append(" / ".join(f"{rate:.3f}" for rate in both))
+        print(
+            f"| {name} | {kind} | {runs[0]['clean']['af']:.3f} | {' | '.join(cells)} |", flush=True
+        )
+
+
+def compare_attacks(arguments) -> None:
+    arguments.queries = arguments.budgets[0]
+    print("| data | model | attack | R-ACC | R-IF | R-AF | rows asked, at most | s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, kind, data, model in chosen(arguments):
+        attacks = ["rafair"] if kind == "mlp" else []
+        for attack in [*attacks, "square", "random"]:
+            metrics, cost, seconds = measured(model, data, attack, arguments)
+            if attack == (attacks or ["square"])[0]:
+                clean = metrics["clean"]
+                before = {f"r_{key}": clean[key] for key in ("acc", "if", "af")}
+                line(name, kind, "clean", before, 0, 0)
+            for row, rates in metrics["attacks"].items():
+                line(name, kind, row, rates, cost, seconds)
 
 
 if __name__ == "__main__":

@@ -4,148 +4,42 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 import re
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeGuard
 
 from rafair.errors import InvalidInput
+from rafair.schema.clauses import (
+    ARITHMETIC,
+    COMPARISONS,
+    Arithmetic,
+    Claim,
+    Comparison,
+    Looked,
+    Not,
+    Number,
+    Reader,
+    Several,
+    Term,
+    Value,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
+
+    from torch import Tensor
 
     from rafair.schema.feature import Feature, Level
 
 __all__ = ["Relation", "parse_relation"]
 
-# From a feature's place to its values: numbers in original units, codes for levels.
-Reader: TypeAlias = "Callable[[int], Tensor]"
-
 MAX_LENGTH = 1_000
 DEEPEST = 120
 SHOWN = 60
-# Two sides are equal where they differ by rounding only: a share of the larger one.
-SAME = 1e-9
 TRUTHS = {"true": True, "false": False}
 # Texts in quotes are passed over; between back-quotes stands a column.
 QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`([^`]*)`""")
-ARITHMETIC: Mapping[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-def _close(a: Tensor, b: Tensor) -> Tensor:
-    return (a - b).abs() <= SAME * torch.maximum(a.abs(), b.abs()).clamp_min(1.0)
-
-
-COMPARISONS: Mapping[type[ast.cmpop], Callable[[Tensor, Tensor], Tensor]] = {
-    ast.Eq: _close,
-    ast.NotEq: lambda a, b: ~_close(a, b),
-    ast.LtE: lambda a, b: (a <= b) | _close(a, b),
-    ast.GtE: lambda a, b: (a >= b) | _close(a, b),
-    ast.Lt: lambda a, b: (a < b) & ~_close(a, b),
-    ast.Gt: lambda a, b: (a > b) & ~_close(a, b),
-}
-
-
-class _Term(Protocol):
-    """A part of a relation that is a number for each person."""
-
-    def __call__(self, read: Reader) -> Tensor: ...
-
-
-class _Claim(Protocol):
-    """A part that is true or false of each person, or neither: a division by zero is neither."""
-
-    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        """Return whom it is true of, and whom it is false of."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Number:
-    value: float
-
-    def __call__(self, read: Reader) -> Tensor:
-        return torch.tensor(self.value, dtype=torch.float64, device=read(0).device)
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A feature's numbers or codes."""
-
-    place: int
-
-    def __call__(self, read: Reader) -> Tensor:
-        return read(self.place)
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """The numbers that a feature's levels are."""
-
-    place: int
-    levels: tuple[float, ...]
-
-    def __call__(self, read: Reader) -> Tensor:
-        codes = read(self.place)
-        levels = torch.tensor(self.levels, dtype=torch.float64, device=codes.device)
-        return levels[codes.long()]
-
-
-@dataclass(frozen=True)
-class _Arithmetic:
-    kind: type[ast.operator]
-    left: _Term
-    right: _Term
-
-    def __call__(self, read: Reader) -> Tensor:
-        return ARITHMETIC[self.kind](self.left(read), self.right(read))
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    kind: type[ast.cmpop]
-    left: _Term
-    right: _Term
-
-    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        left, right = self.left(read), self.right(read)
-        known = torch.isfinite(left) & torch.isfinite(right)
-        held = COMPARISONS[self.kind](left, right)
-        return known & held, known & ~held
-
-
-@dataclass(frozen=True)
-class _Several:
-    """All of some parts, or any of them."""
-
-    every: bool
-    parts: tuple[_Claim, ...]
-
-    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        true, false = self.parts[0](read)
-        for part in self.parts[1:]:
-            more, less = part(read)
-            true = true & more if self.every else true | more
-            false = false | less if self.every else false & less
-        return true, false
-
-
-@dataclass(frozen=True)
-class _Not:
-    part: _Claim
-
-    def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        true, false = self.part(read)
-        return false, true
 
 
 @dataclass(frozen=True)
@@ -162,7 +56,7 @@ class Relation:
 
     text: str
     places: tuple[int, ...]
-    claim: _Claim
+    claim: Claim
 
     def holds(self, read: Reader) -> Tensor:
         """Tell who meets it.
@@ -243,38 +137,36 @@ class _Reading:
             raise self.wrong(f"too deep: more than {DEEPEST} parts inside one another")
         return tree
 
-    def truth(self, part: ast.expr) -> _Claim:
+    def truth(self, part: ast.expr) -> Claim:
         """Read something that is true or false."""
         if isinstance(part, ast.BoolOp):
             parts = tuple(self.truth(value) for value in part.values)
-            return _Several(every=isinstance(part.op, ast.And), parts=parts)
+            return Several(every=isinstance(part.op, ast.And), parts=parts)
         if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
-            return _Not(self.truth(part.operand))
+            return Not(self.truth(part.operand))
         if isinstance(part, ast.Compare):
             sides = [part.left, *part.comparators]
             pairs = zip(sides[:-1], part.ops, sides[1:], strict=True)
             parts = tuple(self._compared(*pair) for pair in pairs)
-            return _Several(every=True, parts=parts)
+            return Several(every=True, parts=parts)
         raise self.wrong("it must compare something, as in 'age >= 18'")
 
-    def _compared(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> _Claim:
+    def _compared(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> Claim:
         if isinstance(sign, ast.In | ast.NotIn):
             if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
                 raise self.wrong("after 'in' comes a list, as in 'sex in [\"female\", \"male\"]'")
             parts = tuple(self._compared(left, ast.Eq(), level) for level in right.elts)
-            among = _Several(every=False, parts=parts)
-            return among if isinstance(sign, ast.In) else _Not(among)
+            among = Several(every=False, parts=parts)
+            return among if isinstance(sign, ast.In) else Not(among)
         if type(sign) not in COMPARISONS:
             raise self.wrong("use one of <, <=, >, >=, ==, !=, in")
         if pair := self._levels(left, sign, right):
-            return _Comparison(type(sign), *pair)
+            return Comparison(type(sign), *pair)
         if pair := self._levels(right, sign, left):
-            return _Comparison(type(sign), *reversed(pair))
-        return _Comparison(type(sign), self.number(left), self.number(right))
+            return Comparison(type(sign), *reversed(pair))
+        return Comparison(type(sign), self.number(left), self.number(right))
 
-    def _levels(
-        self, side: ast.expr, sign: ast.cmpop, other: ast.expr
-    ) -> tuple[_Term, _Term] | None:
+    def _levels(self, side: ast.expr, sign: ast.cmpop, other: ast.expr) -> tuple[Term, Term] | None:
         """Read a feature with levels beside a level or beside a feature with the same levels."""
         place = self._place(side)
         if place is None or not self.features[place].has_levels:
@@ -283,17 +175,17 @@ class _Reading:
         if second is not None:
             if self.features[second].domain != feature.domain:
                 return None
-            there: _Term = _Value(second)
+            there: Term = Value(second)
         else:
             code = self._code(feature, other)
             if code is None:
                 return None
-            there = _Number(float(code))
+            there = Number(float(code))
         if feature.kind == "categorical" and not isinstance(sign, ast.Eq | ast.NotEq):
             if _numeric(feature.domain):
                 return None
             raise self.wrong(f"the levels of {feature.name!r} have no order; use == or !=")
-        return _Value(place), there
+        return Value(place), there
 
     def _code(self, feature: Feature, part: ast.expr) -> int | None:
         """Return the place of a level; None for what may be a number."""
@@ -310,26 +202,26 @@ class _Reading:
         known = ", ".join(map(repr, feature.domain[:8]))
         raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
 
-    def number(self, part: ast.expr) -> _Term:
+    def number(self, part: ast.expr) -> Term:
         """Read something that is a number."""
         if isinstance(part, ast.Constant) and _is_number(part.value):
             if not math.isfinite(part.value):
                 raise self.wrong("a number too large")
-            return _Number(float(part.value))
+            return Number(float(part.value))
         if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub | ast.UAdd):
             sign = -1.0 if isinstance(part.op, ast.USub) else 1.0
-            return _Arithmetic(ast.Mult, _Number(sign), self.number(part.operand))
+            return Arithmetic(ast.Mult, Number(sign), self.number(part.operand))
         if isinstance(part, ast.BinOp) and type(part.op) in ARITHMETIC:
-            return _Arithmetic(type(part.op), self.number(part.left), self.number(part.right))
+            return Arithmetic(type(part.op), self.number(part.left), self.number(part.right))
         place = self._place(part)
         if place is None:
             raise self.wrong("only numbers, columns, + - * / and comparisons can be used")
         feature = self.features[place]
         if not feature.has_levels:
-            return _Value(place)
+            return Value(place)
         if not _numeric(feature.domain):
             raise self.wrong(f"column {feature.name!r} holds text; compare it with its levels")
-        return _Looked(place, tuple(float(level) for level in feature.domain))
+        return Looked(place, tuple(float(level) for level in feature.domain))
 
     def _place(self, part: ast.expr) -> int | None:
         if not isinstance(part, ast.Name):
