@@ -58,7 +58,9 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Tensor, Tensor], Tensor]] = {
 class Term(Protocol):
     """A part of a relation that is a number for each person."""
 
-    def __call__(self, read: Reader) -> Tensor: ...
+    def __call__(self, read: Reader) -> Tensor:
+        """Return its value for each person."""
+        ...
 
 
 class Claim(Protocol):
@@ -76,6 +78,7 @@ class Number:
     value: float
 
     def __call__(self, read: Reader) -> Tensor:
+        """Return its value for each person."""
         return torch.tensor(self.value, dtype=torch.float64, device=read(0).device)
 
 
@@ -86,6 +89,7 @@ class Value:
     place: int
 
     def __call__(self, read: Reader) -> Tensor:
+        """Return its value for each person."""
         return read(self.place)
 
 
@@ -97,6 +101,7 @@ class Looked:
     levels: tuple[float, ...]
 
     def __call__(self, read: Reader) -> Tensor:
+        """Return its value for each person."""
         codes = read(self.place)
         levels = torch.tensor(self.levels, dtype=torch.float64, device=codes.device)
         return levels[codes.long()]
@@ -111,6 +116,7 @@ class Arithmetic:
     right: Term
 
     def __call__(self, read: Reader) -> Tensor:
+        """Return its value for each person."""
         return ARITHMETIC[self.kind](self.left(read), self.right(read))
 
 
@@ -123,6 +129,7 @@ class Comparison:
     right: Term
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        """Return whom it is true of, and whom it is false of."""
         left, right = self.left(read), self.right(read)
         known = torch.isfinite(left) & torch.isfinite(right)
         held = COMPARISONS[self.kind](left, right)
@@ -137,6 +144,7 @@ class Several:
     parts: tuple[Claim, ...]
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        """Return whom it is true of, and whom it is false of."""
         true, false = self.parts[0](read)
         for part in self.parts[1:]:
             more, less = part(read)
@@ -152,5 +160,6 @@ class Not:
     part: Claim
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
+        """Return whom it is true of, and whom it is false of."""
         true, false = self.part(read)
         return false, true
