@@ -58,6 +58,8 @@ class Source:
         from rafair.datasets import load_dataset
 
         plan = read_plan(name) if Path(name).suffix == PLAN_SUFFIX else None
+        if plan is None and Path(name).suffix:
+            raise InvalidInput(f"{name}: neither a dataset nor a plan, whose name ends in .toml")
         data = load_dataset(name) if plan is None else plan.load()
         return cls(data if sensitive is None else data.with_sensitive(sensitive), plan)
 
