@@ -214,3 +214,13 @@ def test_a_device_without_numbers_is_refused():
 def test_an_unwrapped_model_is_refused_where_gradients_are_needed(make_network):
     with pytest.raises(rafair.InvalidInput, match="RAFair takes a wrapped model, not a Sequential"):
         require_gradient(make_network(6, 2), "RAFair")
+
+
+def test_an_output_that_a_models_kind_contradicts_is_refused():
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows = torch.rand(20, 3, generator=torch.Generator().manual_seed(0)).numpy()
+    forest = RandomForestClassifier(3, random_state=0).fit(rows, rows[:, 0] > 0.5)
+    assert rafair.wrap(forest, output="probabilities").access == "scores"
+    with pytest.raises(rafair.InvalidInput, match="returns probabilities, not logits"):
+        rafair.wrap(forest, output="logits")

@@ -75,6 +75,9 @@ def wrap(
     for adapter in _adapters():
         if adapter.accepts(model):
             wrapped: Classifier = adapter.adapt(model, schema, output, inputs)
+            told = getattr(wrapped, "answer", output)  # of a model whose kind tells what it returns
+            if output not in ("auto", told):
+                raise InvalidInput(f"this model returns {told}, not {output}; leave output away")
             return wrapped
     raise InvalidInput(
         f"cannot wrap a {type(model).__name__}; give a torch, Keras, scikit-learn, ONNX, "
