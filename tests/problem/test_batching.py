@@ -39,6 +39,6 @@ def test_the_scores_of_a_row_do_not_depend_on_its_company(make_problem, dtype):
         assert torch.equal(forward_rows(problem.model, problem.x[:n]), together[:n])
 
 
-def test_auto_is_a_positive_number_and_a_number_is_itself():
-    assert rows_per_call("auto", torch.device("cpu")) >= MIN_ROWS
-    assert rows_per_call(7, torch.device("cpu")) == 7
+def test_auto_is_a_positive_number_and_a_number_is_itself(make_problem):
+    assert rows_per_call("auto", make_problem(3).model) >= MIN_ROWS
+    assert rows_per_call(7, make_problem(3).model) == 7

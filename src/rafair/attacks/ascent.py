@@ -111,7 +111,7 @@ class Landscape:
 
     def value(self, points: Tensor) -> Tensor:
         """Return the loss at n points, shape (n,), float64."""
-        size = rows_per_call(self.batch_size, self.model.device)
+        size = rows_per_call(self.batch_size, self.model)
         pieces = zip(torch.split(points, size), torch.split(self.y, size), strict=True)
         return torch.cat([self.loss.value(forward_rows(self.model, p), y) for p, y in pieces])
 

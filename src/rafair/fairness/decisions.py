@@ -23,7 +23,7 @@ def predict(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tenso
 
 def own_scores(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
     """Return the scores of each v itself, shape (n, k), in the model's type."""
-    size = rows_per_call(batch_size, model.device)
+    size = rows_per_call(batch_size, model)
     return torch.cat([forward_rows(model, rows) for rows in torch.split(x, size)])
 
 
@@ -32,7 +32,7 @@ def counterpart_scores(
 ) -> Tensor:
     """Return the scores of everyone in I(v), shape (n, m, k), in the model's type."""
     people = x.to(model.device, model.dtype)
-    tiles = counterparts.tiles(len(x), rows_per_call(batch_size, model.device))
+    tiles = counterparts.tiles(len(x), rows_per_call(batch_size, model))
     parts = [
         forward_rows(model, counterparts.rows(people[seeds], combinations))
         for seeds, combinations in tiles

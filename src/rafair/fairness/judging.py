@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
-from rafair.fairness.decisions import decide
+from rafair.fairness.decisions import counterpart_scores, predict
 from rafair.fairness.verdict import Verdict
 from rafair.problem import AUTO, BatchSize
 from rafair.problem.validation import check_rows
@@ -80,16 +80,24 @@ def judge(
         raise InvalidInput(f"K must be finite and not negative, not {K}")
     label_distance = _named(D, LABEL_DISTANCES, "D")
     person_distance = _named(d, PERSON_DISTANCES, "d")
-    verdicts = []
-    for block in counterparts.blocks(len(x)):
-        people = x[block]
-        own, others = decide(model, people, counterparts, batch_size)
-        apart = label_distance(own.unsqueeze(1), others)
+
+    def fair_to(people: Tensor, own: Tensor, everyone: Counterparts) -> Tensor:
+        scores = counterpart_scores(model, people, everyone, batch_size)
+        apart = label_distance(own.unsqueeze(1), scores.argmax(dim=2))
         allowed = torch.zeros((), dtype=torch.float64, device=x.device)
         if K > 0:
-            everyone = counterparts.expand(people.to(torch.float64))
-            allowed = K * person_distance(people.to(torch.float64).unsqueeze(1), everyone)
-        fair = ((apart <= allowed) | ~counterparts.valid(people)).all(dim=1)
+            v = people.to(torch.float64)
+            allowed = K * person_distance(v.unsqueeze(1), everyone.expand(v))
+        return ((apart <= allowed) | ~everyone.valid(people)).all(dim=1)
+
+    verdicts = []
+    for block in counterparts.blocks(len(x)):
+        people, own = x[block], predict(model, x[block], batch_size)
+        fair = torch.ones(len(people), dtype=torch.bool, device=x.device)
+        for part in counterparts.parts:  # whom one dissents from, the others cannot make fair
+            left = fair.nonzero()[:, 0]
+            if len(left):
+                fair[left] = fair_to(people[left], own[left], part)
         verdicts.append(Verdict.of(own == y[block], fair))
     return Verdict.concat(verdicts)
 

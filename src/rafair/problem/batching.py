@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.problem.dense import dense_network
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -21,6 +22,8 @@ AUTO: Literal["auto"] = "auto"
 # Rows whose activations stay in a core's cache (measured in benchmarks/), and many for a GPU.
 CPU_ROWS = 2048
 GPU_ROWS = 1 << 18
+# A dense network goes through fewer and larger kernels: as many rows as leave so many activations.
+DENSE_ACTIVATIONS, DENSE_ROWS = 5 << 19, 1 << 14
 
 # Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
 # gave a row other last bits in batches of 1 to 8 than in any larger one. Smaller batches are padded
@@ -32,7 +35,7 @@ MIN_ROWS = 64
 ROW_BLOCK = 16
 
 
-def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
+def rows_per_call(batch_size: BatchSize, model: Classifier) -> int:
     """Return how many rows go through a model at once.
 
     Raises
@@ -41,10 +44,19 @@ def rows_per_call(batch_size: BatchSize, device: torch.device) -> int:
         If ``batch_size`` is neither ``"auto"`` nor a positive whole number.
     """
     if batch_size == AUTO:
-        return CPU_ROWS if device.type == "cpu" else GPU_ROWS
+        return _auto_rows(model)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InvalidInput(f"batch_size must be 'auto' or a positive number, not {batch_size!r}")
     return batch_size
+
+
+def _auto_rows(model: Classifier) -> int:
+    if model.device.type != "cpu":
+        return GPU_ROWS
+    network = dense_network(model)
+    if network is None:
+        return CPU_ROWS
+    return min(max(DENSE_ACTIVATIONS // network.n_activations, MIN_ROWS), DENSE_ROWS)
 
 
 def padded(rows: Tensor) -> Tensor:
@@ -71,7 +83,9 @@ def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
     if model.access == "gradient":  # a model that is asked is asked about these rows alone
         given = padded(given)
     with torch.no_grad():
-        scores = model.scores(given)[: len(rows)]
+        network = dense_network(model)
+        fast = network is not None and network.takes(given)
+        scores = (network.scores(given) if network and fast else model.scores(given))[: len(rows)]
     if not all_finite(scores):
         raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
     return scores

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from rafair.problem.batching import AUTO, BatchSize, padded, rows_per_call
+from rafair.problem.dense import dense_network
 from rafair.problem.losses import SMALLEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rafair.models import Classifier
     from rafair.problem.counterparts import Counterparts
@@ -57,18 +58,31 @@ def _gradient_chunk(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return scores, direction and log_scale of rows, in the model's type, that fit one batch."""
     n = len(rows)
-    rows = padded(rows.detach()).requires_grad_()
+    rows = padded(rows.detach())
     if len(rows) > n:
         y = torch.cat([y, y[-1:].expand(len(rows) - n)])
+    network = dense_network(model)
+    if network is not None and network.takes(rows):
+        scores, pull_back = network.vjp(rows)
+    else:
+        scores, pull_back = _vjp(model, rows)
+    outer, log_scale = loss.derivative(scores, y)
+    direction = pull_back(outer)
+    return scores[:n], direction[:n], log_scale[:n]
+
+
+def _vjp(model: Classifier, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the scores of rows, and what maps u, of their shape, to Σⱼ uⱼ ∂zⱼ/∂x: by autograd."""
+    rows.requires_grad_()
     with torch.enable_grad():
         scores = model.scores(rows)
-        outer, log_scale = loss.derivative(scores.detach(), y)
-        # A sum, not grad_outputs: for the latter torch imports sympy, most of a second.
-        (direction,) = torch.autograd.grad((scores * outer).sum(), rows)
-    scores = scores.detach()
-    if len(rows) == n:
-        return scores, direction, log_scale
-    return scores[:n], direction[:n], log_scale[:n]
+
+    def pull_back(outer: Tensor) -> Tensor:
+        with torch.enable_grad():  # a sum: for grad_outputs torch imports sympy, most of a second
+            (direction,) = torch.autograd.grad((scores * outer).sum(), rows)
+        return direction
+
+    return scores.detach(), pull_back
 
 
 def gradient_rows(
@@ -101,7 +115,7 @@ def _batches(
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Cut rows and labels into what goes through the model at once; the rows in its type."""
     device = model.device
-    x, size = x.to(device, model.dtype), rows_per_call(batch_size, device)
+    x, size = x.to(device, model.dtype), rows_per_call(batch_size, model)
     if len(x) <= size:
         return [(x, y)]
     return zip(torch.split(x, size), torch.split(y, size), strict=True)
@@ -126,7 +140,7 @@ def counterpart_gradient_norms(
     """
     people = x.to(model.device, model.dtype)
     norms = torch.empty(len(x), len(counterparts), dtype=torch.float64, device=model.device)
-    for seeds, combinations in counterparts.tiles(len(x), rows_per_call(batch_size, model.device)):
+    for seeds, combinations in counterparts.tiles(len(x), rows_per_call(batch_size, model)):
         tile = norms[seeds, combinations]
         rows = counterparts.rows(people[seeds], combinations)
         labels = y[seeds].repeat_interleave(tile.shape[1])

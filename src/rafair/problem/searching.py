@@ -294,7 +294,7 @@ class _Asker:
         index = torch.cat([who.new_full((len(who), 1), -1), who], dim=1)
         several = index.shape[1]
         people = self.counterparts.take(points.repeat_interleave(several, 0), index.flatten())
-        size = rows_per_call(self.search.batch_size, self.model.device)
+        size = rows_per_call(self.search.batch_size, self.model)
         scores = torch.cat([forward_rows(self.model, rows) for rows in torch.split(people, size)])
         margins = Margin().value(scores.to(torch.float64), y.repeat_interleave(several))
         exist = self.counterparts.exist(people).view_as(index).clone()

@@ -1,0 +1,248 @@
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+import rafair
+from rafair.attacks import PGD, RAFair
+from rafair.fairness import choose_seeds, judge
+from rafair.models import LeakyGradient
+from rafair.problem import batching, forward_rows, gradient_rows, gradients, make_loss
+from rafair.problem.dense import dense_network
+from rafair.problem.kernels import linear_relu
+
+BENCHMARKS = ("adult", "bank", "compas", "credit")
+WIDTHS = ((3, 2), (3, 5, 2), (13, 32, 64, 32, 2), (7, 33, 18, 3), (20, 48, 1), (1, 1, 1, 2))
+
+
+def network(*widths, bias=True, dtype=torch.float32, seed=0):
+    torch.manual_seed(seed)
+    layers = []
+    for n_in, n_out in itertools.pairwise(widths):
+        layers += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).to(dtype).requires_grad_(requires_grad=False)
+
+
+def wrapped(module):
+    return rafair.wrap(module, output="logits")
+
+
+@pytest.fixture
+def only_autograd(monkeypatch):
+    def switch():
+        for where in (gradients, batching):
+            monkeypatch.setattr(where, "dense_network", lambda _: None)
+
+    return switch
+
+
+@pytest.fixture(params=BENCHMARKS)
+def benchmark_problem(request):
+    data = rafair.load_dataset(request.param)
+    chosen = choose_seeds(data.test.x, 25)
+    x, y = data.test.x[chosen], data.test.y[chosen]
+    people = rafair.Counterparts.of(data.schema)
+    space = rafair.PerturbationSpace.of(data.schema)
+    return rafair.baseline(request.param), x, y, people, space
+
+
+@pytest.mark.parametrize("mode", ["true_biased", "false_fair", "false_biased"])
+def test_rafair_finds_the_same_instances_as_by_autograd(benchmark_problem, only_autograd, mode):
+    attack = RAFair(mode=mode, steps=8, step_size=0.02)
+    assert dense_network(benchmark_problem[0]) is not None
+    fast = attack.run(*benchmark_problem)
+    only_autograd()
+    slow = attack.run(*benchmark_problem)
+    assert torch.equal(fast.trajectory.points, slow.trajectory.points)
+    assert torch.equal(fast.trajectory.counterparts, slow.trajectory.counterparts)
+    assert torch.equal(fast.trajectory.losses, slow.trajectory.losses)
+    assert (fast.n_gradients, fast.n_forwards) == (slow.n_gradients, slow.n_forwards)
+
+
+def test_pgd_and_the_judge_find_the_same_as_by_autograd(benchmark_problem, only_autograd):
+    model, _, y, people, _ = benchmark_problem
+    fast = PGD(steps=10).run(*benchmark_problem).x_adv
+    verdict = judge(model, fast, y, people)
+    only_autograd()
+    assert torch.equal(PGD(steps=10).run(*benchmark_problem).x_adv, fast)
+    assert torch.equal(judge(model, fast, y, people).cells, verdict.cells)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "margin"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_every_shape_gives_autograds_bits(only_autograd, widths, bias, dtype, loss):
+    model = wrapped(network(*widths, bias=bias, dtype=dtype))
+    assert dense_network(model) is not None
+    x = torch.rand(157, widths[0], generator=torch.Generator().manual_seed(1))
+    y = torch.arange(157) % max(widths[-1], 2)
+    fast, scores = gradient_rows(model, x, y, make_loss(loss)), forward_rows(model, x)
+    only_autograd()
+    slow = gradient_rows(model, x, y, make_loss(loss))
+    assert torch.equal(fast.direction, slow.direction)
+    assert torch.equal(fast.log_scale, slow.log_scale)
+    assert torch.equal(fast.loss, slow.loss)
+    assert torch.equal(scores, forward_rows(model, x))
+
+
+def test_changed_weights_are_noticed():
+    module = network(3, 8, 2)
+    model, x = wrapped(module), torch.rand(5, 3)
+    before = forward_rows(model, x)
+    module[0].weight.mul_(2)
+    changed = forward_rows(model, x)
+    assert not torch.equal(changed, before)
+    module[0] = nn.Linear(3, 8).requires_grad_(requires_grad=False)
+    assert not torch.equal(forward_rows(model, x), changed)
+    torch.testing.assert_close(forward_rows(model, x), module(x))
+
+
+def test_weights_that_still_learn_leave_no_graph():
+    module = network(3, 8, 2).requires_grad_()
+    model = wrapped(module)
+    assert dense_network(model) is not None
+    found = gradient_rows(model, torch.rand(5, 3), torch.zeros(5).long(), make_loss("mse"))
+    assert not found.direction.requires_grad
+    assert not forward_rows(model, torch.rand(5, 3)).requires_grad
+    assert module[0].weight.grad is None
+
+
+def hooked():
+    module = network(3, 8, 2)
+    module[1].register_forward_hook(lambda _module, _given, found: found + 1)
+    return module
+
+
+def with_a_forward_of_its_own():
+    module = network(3, 8, 2)
+    module[0].forward = lambda x: x.new_ones(len(x), 8)
+    return module
+
+
+class Doubling(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Skipping(nn.Sequential):
+    def forward(self, x):
+        return self[0](x)
+
+
+OTHERS = {
+    "hook": hooked,
+    "forward": with_a_forward_of_its_own,
+    "layer": lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), Doubling(4, 2)),
+    "sequence": lambda: Skipping(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2)),
+    "tanh": lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)),
+    "two in a row": lambda: nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)),
+    "relu last": lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()),
+    "two types": lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2).double()),
+    "parametrised": lambda: nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_may_be_more_than_a_chain_is_left_to_autograd(name):
+    module = OTHERS[name]()
+    model = wrapped(nn.Sequential(nn.Linear(3, 2)))
+    model = type(model)(module, "logits", module, "logits")
+    assert dense_network(model) is None
+
+
+def test_a_leaky_gradient_is_left_to_autograd():
+    assert dense_network(LeakyGradient(wrapped(network(3, 8, 2)))) is None
+
+
+def test_probabilities_without_a_layer_to_leave_out_are_left_to_autograd():
+    module = network(3, 8, 1)
+    model = rafair.wrap(module, output="probabilities")
+    assert dense_network(model) is None
+
+
+@pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e30])
+def test_a_network_that_may_overflow_keeps_torchs_kernels(weight):
+    module = network(3, 8, 2)
+    model, x = wrapped(module), torch.rand(600, 3)
+    module[0].weight[0, 0] = weight
+    found = dense_network(model)
+    assert found.layer_kernels == (linear_relu,)
+    torch.testing.assert_close(found.scores(x), module(x), rtol=0, atol=0, equal_nan=True)
+
+
+def with_sleepers(seed):
+    """A network with neurons that nothing wakes, that little wakes, and that never rest."""
+    module = network(5, 24, 20, 16, 2, seed=seed)
+    module[0].weight[3:9] = 0.0
+    module[0].bias[3:9] = torch.tensor([-1.0, 0.0, -1e-9, -0.5, -2.0, -1e-30])
+    module[2].bias[::2] = -100.0
+    module[2].bias[1] = 100.0
+    module[4].bias[5] = -100.0
+    return module
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_neurons_that_nothing_wakes_change_no_bit(only_autograd, seed):
+    model = wrapped(with_sleepers(seed))
+    widths = [len(weight) for weight, _ in dense_network(model).layers]
+    assert widths[0] <= 20
+    assert widths[1:] == [12, 16, 2]
+    x = torch.rand(700, 5, generator=torch.Generator().manual_seed(seed)) * 4 - 2
+    y = torch.arange(700) % 2
+    fast = gradient_rows(model, x, y, make_loss("mse"))
+    only_autograd()
+    slow = gradient_rows(model, x, y, make_loss("mse"))
+    assert torch.equal(fast.direction, slow.direction)
+    assert torch.equal(fast.log_scale, slow.log_scale)
+
+
+def test_rows_that_may_wake_a_neuron_that_was_left_out_are_left_to_autograd():
+    module = network(5, 24, 20, 16, 2)
+    module[0].bias[3:9] = -50.0
+    model = wrapped(module)
+    far = torch.full((3, 5), 1e3)
+    assert not dense_network(model).takes(far)
+    torch.testing.assert_close(forward_rows(model, far), module(far))
+
+
+def test_a_network_that_always_sleeps_still_answers():
+    module = network(5, 24, 20, 2)
+    module[0].weight.zero_()
+    module[0].bias.fill_(-1.0)
+    model, x = wrapped(module), torch.rand(600, 5)
+    assert torch.equal(forward_rows(model, x), module(x))
+
+
+def test_rows_that_may_overflow_are_left_to_autograd():
+    found = dense_network(wrapped(network(3, 8, 2)))
+    assert found.takes(torch.rand(5, 3))
+    for entry in (1e31, -1e31, torch.nan, torch.inf):
+        assert not found.takes(torch.full((5, 3), entry))
+
+
+@pytest.mark.parametrize("weight", [torch.nan, torch.inf])
+def test_scores_that_are_no_numbers_are_refused(weight):
+    module = network(3, 8, 2)
+    model = wrapped(module)
+    module[2].weight.fill_(1.0)
+    module[0].weight[0, 0] = weight
+    with pytest.raises(rafair.InvalidInput, match="NaN or infinity"):
+        forward_rows(model, torch.ones(5, 3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device at hand")
+def test_on_a_gpu_everything_stays_there_and_means_the_same(benchmark_problem):
+    model, x, y, people, space = benchmark_problem
+    there = model.to(torch.device("cuda")), x.cuda(), y.cuda(), people, space
+    attack = RAFair(mode="false_fair", steps=8, step_size=0.02)
+    here, away = attack.run(*benchmark_problem), attack.run(*there)
+    assert away.x_adv.is_cuda
+    assert away.trajectory.points.is_cuda
+    cells = judge(there[0], away.x_adv, there[2], people).cells
+    assert cells.is_cuda
+    same = cells.cpu() == judge(model, here.x_adv, y, people).cells
+    assert same.double().mean() >= 0.9  # another processor rounds otherwise
