@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, repair
-    from rafair.auditing import AuditResult, Plan, audit, load_run, repair_run, write_run
+    from rafair.auditing import (
+        AuditResult,
+        Engine,
+        Plan,
+        RunDirectory,
+        audit,
+        load_run,
+        repair_run,
+        write_run,
+    )
     from rafair.certificates import Certificate, certify
     from rafair.datasets import Dataset, load_dataset, read_table
     from rafair.errors import InvalidInput, RafairError
@@ -29,7 +38,9 @@ _HOME = {
     "rafair": ("attacks", "repair"),
     "rafair.auditing": (
         "AuditResult",
+        "Engine",
         "Plan",
+        "RunDirectory",
         "audit",
         "load_run",
         "read_plan",
@@ -53,11 +64,13 @@ __all__ = [
     "Classifier",
     "Counterparts",
     "Dataset",
+    "Engine",
     "Feature",
     "InvalidInput",
     "PerturbationSpace",
     "Plan",
     "RafairError",
+    "RunDirectory",
     "Schema",
     "Verdict",
     "attacks",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Interrupted", "InvalidInput", "RafairError", "naming"]
+__all__ = ["Interrupted", "InvalidInput", "RafairError", "WorkersLost", "naming"]
 
 
 class RafairError(Exception):
@@ -22,6 +22,10 @@ class InvalidInput(RafairError, ValueError):  # noqa: N818 - named after the use
 
 class Interrupted(RafairError):  # noqa: N818 - not the user's mistake
     """The user stopped a run; the text says what is left of it."""
+
+
+class WorkersLost(RafairError):  # noqa: N818 - what happened
+    """The processes that computed were killed from outside; the text says what may help."""
 
 
 @contextlib.contextmanager

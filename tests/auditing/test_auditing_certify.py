@@ -198,7 +198,7 @@ def test_after_the_time_all_that_is_left_is_undecided(credit_data, credit_model,
         return run(*arguments, **options)
 
     monkeypatch.setattr(certifying, "certify_curve", noting)
-    monkeypatch.setattr(certifying, "time", SimpleNamespace(monotonic=lambda: 100.0 + len(calls)))
+    monkeypatch.setattr(certifying, "time", SimpleNamespace(time=lambda: 100.0 + len(calls)))
     plan = Plan(n_seeds=9, epsilon=0.01)
     found = certify_seeds(credit_model, credit_data, plan, 20, max_seconds=1.5)
     assert calls == ["accurate", "accurate_fair"]
@@ -232,8 +232,8 @@ def test_shards_do_not_change_what_is_certified(curve, credit_data, credit_model
     )
     assert again.metrics == curve.metrics
     assert again.instances["nodes"].tolist() == curve.instances["nodes"].tolist()
-    assert seen[0] == ("accurate", 0, 36)
-    assert seen[-1] == ("table", 36, 36)
+    assert seen[0] == ("certificates", 0, 12)
+    assert seen[-1] == ("certificates", 12, 12)
 
 
 def test_no_attack_of_a_certified_audit_gets_below_what_is_proved(certified_run):
@@ -300,7 +300,7 @@ def test_a_proof_that_an_attack_contradicts_is_counted(credit_data, credit_model
 def test_a_budget_without_meaning_is_refused_before_anything_is_attacked(
     credit_data, credit_model, monkeypatch
 ):
-    monkeypatch.setattr(conductor, "_attacked", lambda *_: pytest.fail("it was attacked"))
+    monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a whole number"):
         rafair.audit(credit_model, credit_data, n_seeds=4, certify=True, max_nodes=0)
 
@@ -310,7 +310,7 @@ def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(
 ):
     module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     model = rafair.wrap(module, output="logits")
-    monkeypatch.setattr(conductor, "_attacked", lambda *_: pytest.fail("it was attacked"))
+    monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
     with pytest.raises(rafair.InvalidInput, match="this network has Linear, Tanh"):
         rafair.audit(model, credit_data, n_seeds=4, certify=True)
 

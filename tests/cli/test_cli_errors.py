@@ -237,24 +237,32 @@ def interrupt(*_arguments, **_options):
 
 
 def test_an_interrupt_leaves_nothing_and_exits_with_130(audit, tmp_path, monkeypatch):
-    monkeypatch.setattr("rafair.auditing.conductor._attacked", interrupt)
+    monkeypatch.setattr("rafair.auditing.conductor.attack_seeds", interrupt)
     stopped = audit("--out", "run")
     assert stopped.code == 130
     assert stopped.complaint == "interrupted; nothing was written"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_while_writing_leaves_nothing(audit, tmp_path, monkeypatch):
-    monkeypatch.setattr("rafair.report.page.draw_figures", interrupt)
-    assert audit("--out", "run").code == 130
-    assert list(tmp_path.iterdir()) == []
+def test_an_interrupt_while_writing_keeps_what_is_finished(audit, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("rafair.report.page.draw_figures", interrupt)
+        stopped = audit("--out", "run")
+    assert (stopped.code, stopped.out) == (130, "")
+    error, advice = stopped.err.splitlines()
+    assert error == "error: interrupted; what is finished is kept in run"
+    assert advice.startswith("go on with: rafair audit credit --seeds 8 ")
+    assert advice.endswith(" --out run --resume")
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    assert audit("--out", "run", "--resume").code == 0
+    assert (tmp_path / "run" / "manifest.json").exists()
 
 
 def test_running_out_of_memory_is_one_line_with_advice(audit, tmp_path, monkeypatch):
     def greedy(*_arguments):
         raise MemoryError
 
-    monkeypatch.setattr("rafair.auditing.conductor._attacked", greedy)
+    monkeypatch.setattr("rafair.auditing.conductor.attack_seeds", greedy)
     refused = audit("--out", "run")
     assert refused.code == 2
     assert "out of memory; use fewer --seeds" in refused.complaint

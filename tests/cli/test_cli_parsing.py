@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafair import InvalidInput
-from rafair.cli.parsing import gates, names, number_or
+from rafair.auditing.engine import Engine
+from rafair.cli.parsing import engine, gates, names, number_or
 
 
 @given(st.integers())
@@ -47,3 +48,34 @@ def test_a_bound_outside_of_zero_to_one_is_refused(bound):
 
 def test_several_gates_are_kept_and_the_last_of_one_rate_wins():
     assert gates(["acc=0.1", "r_af=0.2", "acc=0.3"], ("acc", "r_af")) == {"acc": 0.3, "r_af": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ((None, "processes", None), Engine(1)),
+        (("3", "processes", None), Engine(3)),
+        (("all", "processes", None), Engine(None)),
+        ((None, "ray", None), Engine(None, "ray")),
+        (("2", "ray", "host:6379"), Engine(2, "ray", "host:6379")),
+    ],
+    ids=str,
+)
+def test_an_engine_is_made_of_its_options(options, meant):
+    assert engine(*options) == meant
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("", "processes", None), "^--jobs takes a whole number or 'all', not ''$"),
+        (("few", "ray", None), "^--jobs takes a whole number or 'all', not 'few'$"),
+        (("0", "processes", None), "^jobs must be a whole number, 1 or more"),
+        ((None, "dask", None), "^--engine takes processes or ray, not 'dask'$"),
+        ((None, "processes", "auto"), "^an address is for the engine ray; add --engine ray$"),
+    ],
+    ids=str,
+)
+def test_an_engine_that_is_not_possible_is_refused(options, message):
+    with pytest.raises(InvalidInput, match=message):
+        engine(*options)

@@ -59,8 +59,18 @@ def test_every_option_reaches_the_study(rafair, tmp_path):
         "trend_steps": 5,
     }
     shown = rafair("reproduce", "--help").out
-    for option in (*options, "--out", "--quiet"):
+    for option in (*options, "--out", "--quiet", "--jobs", "--engine", "--address"):
         assert f"{option} " in shown
+
+
+def test_several_jobs_write_the_same_page(rafair, tmp_path):
+    arguments = ("reproduce", "table3", "--quiet", *SMALL)
+    for path, engine in (("here", ()), ("there", ("--jobs", "2"))):
+        done = rafair(*arguments, "--out", path, *engine)
+        assert (done.code, done.out, done.err) == (0, "", "")
+    for name in PAGES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    assert names_in(tmp_path / "here" / "cells") == names_in(tmp_path / "there" / "cells")
 
 
 def test_datasets_can_be_repeated_and_the_page_goes_below_runs(rafair, tmp_path):
@@ -91,6 +101,9 @@ ERRORS = [
     (["table3", "--random-state", "-1"], "random_state must be a whole number, 0 or more"),
     (["figure9", "--trend-seeds", "0"], "trend_seeds must be a whole number, 1 or more"),
     (["figure9", "--trend-steps", "1"], "trend_steps must be a whole number, 2 or more"),
+    (["table3", "--jobs", "0"], "jobs must be a whole number, 1 or more"),
+    (["table3", "--engine", "dask"], "--engine takes processes or ray, not 'dask'"),
+    (["table3", "--address", "auto"], "an address is for the engine ray; add --engine ray"),
     (["table3", "--attack", "pgd"], "No such option: --attack"),
     (["table3", "--out"], "--out"),
 ]

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 import torch
 
+from rafair.auditing.engine import Engine
+from rafair.auditing.facts import facts_about
+from rafair.auditing.identity import identity_of
 from rafair.auditing.plan import check_whole
-from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent
+from rafair.auditing.result import CertifiedResult
+from rafair.auditing.seeds import Block, Seeds, checked_model, silent
+from rafair.auditing.shards import Memory, Runner, Shard, Task, merged
+from rafair.auditing.store import load_certificates
 from rafair.certificates import MAX_NODES, Certificate, Property, certify_curve
 from rafair.certificates.branching import BROKEN, PROVED
 from rafair.errors import InvalidInput
@@ -20,41 +27,24 @@ from rafair.problem.network import relu_network
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from torch import Tensor
+
     from rafair.auditing.plan import Plan
+    from rafair.auditing.seeds import Part
+    from rafair.auditing.shards import Store
     from rafair.datasets import Dataset
     from rafair.models import Classifier
+    from rafair.schema import Schema
 
-__all__ = ["CLAIMS", "CertifiedResult", "Curves", "certify_seeds", "curves_of"]
+__all__ = ["CLAIMS", "Curves", "certify_seeds", "curves_of"]
 
-# Instances that are certified together; their open boxes must fit memory.
-SHARD = 256
+# Instances that are certified together: their open boxes must fit memory, and fewer would only
+# show progress more often. A run is cut into about so many shards, between those bounds.
+SHARD, LEAST, SHARDS = 256, 32, 64
 WORDS = {1: "proved", -1: "broken", 0: "undecided"}
 CLAIMS: tuple[Property, ...] = get_args(Property)
 # Each can use the verdicts on those before it.
 ORDER: tuple[Property, ...] = ("accurate", "accurate_fair", "fair")
-
-
-@dataclass(frozen=True, eq=False)
-class CertifiedResult:
-    """What was proved.
-
-    Attributes
-    ----------
-    metrics : dict
-        ``dataset``, ``n_seeds``, ``n_counterparts``, and under ``curve`` for each ε its
-        ``epsilon`` and ``claims``: for each of ``accurate_fair`` (R-AF), ``accurate`` (R-ACC) and
-        ``fair`` (R-IF) the shares ``proved``, ``broken`` and ``undecided`` with 95 % intervals; the
-        truth lies between ``proved`` and 1 − ``broken``.
-    instances : DataFrame
-        One row per ε, claim and seed: status, boxes bounded, and the witness with its counterpart
-        in unit space, empty where there is none.
-    manifest : dict
-        Versions, the plan, hashes of data and model, the budget, and whether time ran out.
-    """
-
-    metrics: dict[str, Any]
-    instances: pd.DataFrame
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +87,8 @@ def certify_seeds(
     *,
     epsilons: Sequence[float] | None = None,
     max_seconds: float | None = None,
+    engine: Engine | None = None,
+    store: Store | None = None,
     on_progress: Callable[[str, int, int], None] = silent,
 ) -> CertifiedResult:
     """Certify the seeds of a plan, claim by claim.
@@ -111,22 +103,28 @@ def certify_seeds(
     epsilons : sequence of float, optional
         Several ε, in any order, in place of the plan's.
     max_seconds : float, optional
-        Stop after this time, once the claim that is worked on is done for up to 256 instances; what
-        is left is undecided, and the manifest says so.
+        Stop after this time, once each worker is done with its claim for a shard; what is left is
+        undecided, and the manifest says so. A run that is kept can go on with what is left.
+    engine, store : see ``rafair.audit``.
     on_progress : callable
-        Called with the claim, and how many instances of how many are done.
+        Called with what is done, and how many instances of how many.
 
     Raises
     ------
     InvalidInput
-        If the model is no ReLU network, or model and data do not fit together.
+        If the model is no ReLU network, model and data do not fit together, or the store holds
+        another run.
     """
     model = checked_model(model, data)
     seeds = Seeds.chosen(model, data, plan)
     chosen = [plan.radius] if epsilons is None else list(epsilons)
-    curves = curves_of(
-        seeds, chosen, max_nodes, claims, max_seconds=max_seconds, on_progress=on_progress
-    )
+    _check(seeds, chosen, max_nodes, claims, max_seconds)
+    runner = Runner(store or Memory(), engine or Engine(), on_progress)
+    certified = {"claims": list(claims), "epsilons": _radii(chosen), "max_nodes": max_nodes}
+    kept = runner.store.begin(identity_of("certificates", seeds, certified))
+    if kept is not None:
+        return load_certificates(kept)
+    curves = curves_of(seeds, chosen, max_nodes, claims, max_seconds=max_seconds, runner=runner)
     metrics = {
         "dataset": data.name,
         "n_seeds": len(seeds.y),
@@ -137,6 +135,19 @@ def certify_seeds(
     return CertifiedResult(metrics, curves.instances(seeds), manifest)
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What is to be certified, and until when by the clock on the wall.
+
+    That clock is the one that workers on other machines share.
+    """
+
+    claims: tuple[Property, ...]
+    radii: tuple[float, ...]
+    max_nodes: int
+    end: float
+
+
 def curves_of(
     seeds: Seeds,
     epsilons: Sequence[float],
@@ -144,7 +155,7 @@ def curves_of(
     claims: Sequence[Property] = CLAIMS,
     *,
     max_seconds: float | None = None,
-    on_progress: Callable[[str, int, int], None] = silent,
+    runner: Runner,
 ) -> Curves:
     """Certify seeds at several ε; see ``certify_seeds``.
 
@@ -152,6 +163,35 @@ def curves_of(
     ------
     InvalidInput
     """
+    _check(seeds, epsilons, max_nodes, claims, max_seconds)
+    end = math.inf if max_seconds is None else time.time() + max_seconds
+    question = _Question(tuple(claims), _radii(epsilons), max_nodes, end)
+    size = min(SHARD, max(LEAST, math.ceil(len(seeds.y) / SHARDS)))
+    tasks = [
+        Task(f"certified-{place:06d}", part, "certificates", len(part.y))
+        for place, part in enumerate(seeds.parts(size))
+    ]
+    function = partial(_shard, seeds.model, seeds.schema, seeds.plan, question)
+    shards = runner.run(function, tasks)
+    tensors = merged(shards)
+    found = {
+        claim: [_certificate(tensors, claim, place) for place in range(len(question.radii))]
+        for claim in claims
+    }
+    return Curves(question.radii, found, not all(shard.is_whole for shard in shards))
+
+
+def _radii(epsilons: Sequence[float]) -> tuple[float, ...]:
+    return tuple(sorted(set(epsilons)))
+
+
+def _check(
+    seeds: Seeds,
+    epsilons: Sequence[float],
+    max_nodes: int,
+    claims: Sequence[Property],
+    max_seconds: float | None,
+) -> None:
     check_whole("max_nodes", max_nodes, 1)
     if not epsilons or not claims:
         raise InvalidInput("nothing to certify; name at least one ε and one claim")
@@ -161,42 +201,43 @@ def curves_of(
     if max_seconds is not None and not max_seconds > 0:
         raise InvalidInput(f"max_seconds must be above 0, not {max_seconds}")
     relu_network(seeds.model)
-    end = math.inf if max_seconds is None else time.monotonic() + max_seconds
-    radii = tuple(sorted(set(epsilons)))
-    plans = [replace(seeds.plan, epsilon=radius) for radius in radii]
-    spaces = [plan.space(seeds.data.schema) for plan in plans]
-    shards: list[dict[Property, list[Certificate]]] = []
-    total, done, stopped = len(claims) * len(seeds.y), 0, False
-    for rows in torch.split(torch.arange(len(seeds.y)), SHARD):
-        x, y = seeds.x[rows], seeds.y[rows]
-        shard: dict[Property, list[Certificate]] = {}
-        for claim in sorted(claims, key=ORDER.index):
-            on_progress(claim, done, total)
-            shard[claim] = _implied(claim, shard, x, len(spaces))
-            if time.monotonic() < end:
-                shard[claim] = certify_curve(
-                    seeds.model,
-                    x,
-                    y,
-                    seeds.counterparts,
-                    spaces,
-                    max_nodes,
-                    prove=claim,
-                    known=shard[claim],
-                )
-            else:
-                stopped = True
-            done += len(rows)
-        shards.append(shard)
-    on_progress("table", done, total)
-    found = {
-        claim: [
-            Certificate.join([shard[claim][place] for shard in shards])
-            for place in range(len(spaces))
-        ]
-        for claim in claims
+    for epsilon in epsilons:
+        replace(seeds.plan, epsilon=epsilon)
+
+
+def _shard(model: Classifier, schema: Schema, plan: Plan, question: _Question, part: Part) -> bytes:
+    """Certify some seeds."""
+    block = Block.at(model, schema, plan, part)
+    spaces = [replace(plan, epsilon=radius).space(schema) for radius in question.radii]
+    found: dict[Property, list[Certificate]] = {}
+    stopped = False
+    for claim in sorted(question.claims, key=ORDER.index):
+        found[claim] = _implied(claim, found, block.x, len(spaces))
+        if time.time() < question.end:
+            found[claim] = certify_curve(
+                model,
+                block.x,
+                block.y,
+                block.counterparts,
+                spaces,
+                question.max_nodes,
+                prove=claim,
+                known=found[claim],
+            )
+        else:
+            stopped = True
+    tensors = {
+        f"{claim}.{place}.{name}": tensor
+        for claim, several in found.items()
+        for place, certificate in enumerate(several)
+        for name, tensor in vars(certificate).items()
     }
-    return Curves(radii, found, stopped)
+    return Shard(tensors, {"stopped": stopped}).encode()
+
+
+def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> Certificate:
+    names = Certificate.__dataclass_fields__
+    return Certificate(**{name: tensors[f"{claim}.{place}.{name}"] for name in names})
 
 
 def _implied(
@@ -217,7 +258,7 @@ def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.D
     broken = (found.status == -1).tolist()
 
     def points(people: torch.Tensor) -> list[Any]:
-        rows = people.to("cpu", torch.float64).numpy()
+        rows = people.to(torch.float64).numpy()
         return [row if here else None for row, here in zip(rows, broken, strict=True)]
 
     return pd.DataFrame(
@@ -226,7 +267,7 @@ def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.D
             "epsilon": epsilon,
             "claim": claim,
             "status": [WORDS[status] for status in found.status.tolist()],
-            "nodes": found.nodes.cpu().numpy(),
+            "nodes": found.nodes.numpy(),
             "witness": points(found.witness),
             "witness_counterpart": points(found.witness_counterpart),
         }

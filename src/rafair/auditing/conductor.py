@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
-from rafair.attacks.ensemble import EnsembleResult
+from rafair.auditing.attacking import CLEAN, Attacked, attack_seeds, check_access
 from rafair.auditing.certifying import Curves, curves_of
 from rafair.auditing.controls import run_controls
+from rafair.auditing.engine import Engine
+from rafair.auditing.facts import facts_about
+from rafair.auditing.identity import identity_of
 from rafair.auditing.plan import Plan, Select, check_whole
 from rafair.auditing.result import AuditResult
-from rafair.auditing.rows import Row, join
-from rafair.auditing.seeds import Seeds, checked_model, facts_about, silent, zero_gradients
+from rafair.auditing.seeds import Seeds, checked_model, silent
+from rafair.auditing.shards import Memory, Runner
+from rafair.auditing.store import load_run
 from rafair.certificates import MAX_NODES
 from rafair.errors import InvalidInput
 from rafair.fairness import TF
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rafair.attacks import Attack
+    from rafair.auditing.shards import Store
     from rafair.datasets import Dataset
-    from rafair.problem import AttackResult, BatchSize
+    from rafair.problem import BatchSize
     from rafair.problem.space import Setting
 
 __all__ = ["audit"]
@@ -56,6 +60,8 @@ def audit(
     queries: int = 5_000,
     certify: bool = False,
     max_nodes: int = MAX_NODES,
+    engine: Engine | None = None,
+    store: Store | None = None,
     on_progress: Callable[[str, int, int], None] = silent,
 ) -> AuditResult:
     """Measure how accurate and fair a model is, and stays when its inputs are perturbed.
@@ -100,17 +106,25 @@ def audit(
         (``rafair.certify``); the truth then stands between two figures.
     max_nodes : int
         Boxes to bound per instance, claim and ε.
+    engine : Engine, optional
+        Where the shards of the run are computed: by default one by one in this process. The result
+        does not depend on it.
+    store : Store, optional
+        Where finished shards are kept: by default in memory; with a ``RunDirectory`` an interrupted
+        run goes on where it stopped.
     on_progress : callable
-        Called with what is done, and how many shards of how many.
+        Called with what is done, and how many seeds of how many, each attack by itself.
 
     Returns
     -------
     AuditResult
+        The same, bit for bit, whether or not the run was ever interrupted.
 
     Raises
     ------
     InvalidInput
-        If a name is unknown, a number is not possible, or model and data do not fit together.
+        If a name is unknown, a number is not possible, model and data do not fit together, or the
+        store holds another run.
     """
     if not isinstance(model, Classifier):
         raise InvalidInput(
@@ -136,57 +150,82 @@ def audit(
     if sensitive is not None:
         data = data.with_sensitive(sensitive)
     model = checked_model(_on_device(model, device), data)
+    check_access(model, families)
     check_whole("max_nodes", max_nodes, 1)
     if certify:
         relu_network(model)
     seeds = Seeds.chosen(model, data, plan)
-    clean = seeds.judged("clean", seeds.x.unsqueeze(0))
-    rows, cost = _attacked(seeds, families, clean, on_progress)
-    metrics: dict[str, Any] = {
-        "dataset": data.name,
-        "n_seeds": len(seeds.y),
-        "n_counterparts": len(seeds.counterparts),
-        "clean": clean.verdict.rates(),
-        "attacks": {row.name: row.verdict.rates(robust=True) for row in rows},
-        "repairs": {},
-        "by_sensitive": {
-            name: {
-                "clean": _by_attribute(seeds, clean, name).rates(),
-                "attacks": {
-                    row.name: _by_attribute(seeds, row, name).rates(robust=True) for row in rows
-                },
-            }
-            for name in data.schema.sensitive
-        },
-    }
-    tables = [seeds.tabulated(clean, "clean"), *(seeds.tabulated(row, "attacked") for row in rows)]
-    instances = pd.concat(tables, ignore_index=True)
-    controls = run_controls(seeds, clean, cost, on_progress)
-    facts = {
-        **facts_about(seeds),
-        "cost": cost,
-        "zero_gradients": zero_gradients(seeds),
-        "controls": controls,
-        "inconclusive": len(controls) == len(families) and not any(controls.values()),
-    }
-    if not certify:
-        return AuditResult(metrics, instances, facts)
+    runner = Runner(store or Memory(), engine or Engine(), on_progress)
     radii = [share * plan.radius for share in CURVE]
-    curves = curves_of(seeds, radii, max_nodes, on_progress=on_progress)
-    metrics["certificates"] = {
-        "curve": curves.metrics(),
-        "conflicts": _conflicts(curves, rows),
-    }
-    return AuditResult(
-        metrics, instances, {**facts, "max_nodes": max_nodes}, curves.instances(seeds)
+    claimed = {"epsilons": radii, "max_nodes": max_nodes} if certify else None
+    kept = runner.store.begin(identity_of("audit", seeds, claimed))
+    if kept is not None:
+        return load_run(kept)
+    attacked = attack_seeds(seeds, families, runner)
+    run = _result(seeds, families, attacked, run_controls(seeds, attacked, runner))
+    if not certify:
+        return run
+    curves = curves_of(seeds, radii, max_nodes, runner=runner)
+    proofs = {"curve": curves.metrics(), "conflicts": _conflicts(curves, attacked)}
+    return replace(
+        run,
+        metrics={**run.metrics, "certificates": proofs},
+        manifest={**run.manifest, "max_nodes": max_nodes},
+        certificates=curves.instances(seeds),
     )
 
 
-def _conflicts(curves: Curves, rows: Sequence[Row]) -> int:
+def _result(
+    seeds: Seeds,
+    families: Mapping[str, Mapping[str, Attack]],
+    attacked: Attacked,
+    controls: dict[str, int],
+) -> AuditResult:
+    """Put together what the attacks say."""
+    facts = {
+        **facts_about(seeds),
+        "cost": attacked.cost,
+        "zero_gradients": attacked.zero_gradients,
+        "controls": controls,
+        "inconclusive": len(controls) == len(families) and not any(controls.values()),
+    }
+    return AuditResult(_metrics(seeds, attacked), _instances(seeds, attacked), facts)
+
+
+def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
+    """Return the rates, over all of I(v) and along each sensitive attribute."""
+    clean, rows = attacked.clean, attacked.rows
+    return {
+        "dataset": seeds.data.name,
+        "n_seeds": len(seeds.y),
+        "n_counterparts": len(seeds.counterparts),
+        "clean": clean.verdict.rates(),
+        "attacks": {name: row.verdict.rates(robust=True) for name, row in rows.items()},
+        "repairs": {},
+        "by_sensitive": {
+            attribute: {
+                "clean": clean.alone[place].rates(),
+                "attacks": {
+                    name: row.alone[place].rates(robust=True) for name, row in rows.items()
+                },
+            }
+            for place, attribute in enumerate(seeds.schema.sensitive)
+        },
+    }
+
+
+def _instances(seeds: Seeds, attacked: Attacked) -> pd.DataFrame:
+    """Return the clean instances, then those of every row."""
+    tables = [seeds.tabulated(CLEAN, "clean", attacked.clean)]
+    tables += [seeds.tabulated(name, "attacked", row) for name, row in attacked.rows.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _conflicts(curves: Curves, attacked: Attacked) -> int:
     """Count the seeds that are proved and yet were broken by an attack: a certificate was wrong."""
     proved = curves.found["accurate_fair"][-1].status == 1
-    broken = torch.stack([row.verdict.cells != TF for row in rows]).any(dim=0)
-    return int((proved & broken).sum())
+    cells = torch.stack([row.verdict.cells for row in attacked.rows.values()])
+    return int((proved & (cells != TF).any(dim=0)).sum())
 
 
 def _on_device(model: Classifier, device: str | None) -> Classifier:
@@ -196,79 +235,3 @@ def _on_device(model: Classifier, device: str | None) -> Classifier:
         raise InvalidInput(f"this model cannot be moved from {model.device} to {device}")
     moved: Classifier = model.to(parse_device(device))
     return moved
-
-
-def _attacked(
-    seeds: Seeds,
-    families: Mapping[str, Mapping[str, Attack]],
-    clean: Row,
-    on_progress: Callable[[str, int, int], None],
-) -> tuple[list[Row], dict[str, dict[str, Any]]]:
-    """Run every attack over every shard; each family with several variants also gets a row."""
-    suffix = "" if seeds.plan.select == "last" else "@worst"
-    shards = len(list(seeds.shards()))
-    total = shards * sum(len(members) for members in families.values())
-    rows: list[Row] = []
-    cost: dict[str, dict[str, Any]] = {}
-    done = 0
-    for family, members in families.items():
-        judged = []
-        for variant, attack in members.items():
-            results = []
-            for shard in seeds.shards():
-                on_progress(variant, done, total)
-                results.append(_run(seeds, attack, shard))
-                done += 1
-            on_progress(variant, done, total)
-            candidates = torch.cat([_candidates(r, seeds.plan.select) for r in results], dim=1)
-            judged.append(seeds.judged(variant + suffix, candidates))
-            cost[variant] = {
-                "gradients": sum(result.n_gradients for result in results),
-                "forwards": sum(result.n_forwards for result in results),
-                "changed": int((judged[-1].verdict.cells != clean.verdict.cells).sum()),
-                **_members(seeds, results),
-            }
-        rows += judged
-        if len(judged) > 1:
-            rows.append(join(family + suffix, judged))
-    return rows, cost
-
-
-def _members(seeds: Seeds, results: Sequence[AttackResult]) -> dict[str, Any]:
-    """Say of an ensemble which member broke which seed, and at what cost."""
-    parts = [result for result in results if isinstance(result, EnsembleResult)]
-    if not parts:
-        return {}
-    index = seeds.index.to(seeds.y.device)
-    broken_by = torch.cat([part.broken_by for part in parts])
-    members = []
-    for place, several in enumerate(zip(*(part.members for part in parts), strict=True)):
-        counted = [asdict(member) for member in several]
-        total = {key: sum(one[key] for one in counted) for key in ("n_gradients", "n_forwards")}
-        members.append(
-            {
-                "name": several[0].name,
-                "tried": sum(member.tried for member in several),
-                "broken": index[broken_by == place].tolist(),
-                "gradients": total["n_gradients"],
-                "forwards": total["n_forwards"],
-                "skipped": several[0].skipped,
-            }
-        )
-    return {"members": members}
-
-
-def _run(seeds: Seeds, attack: Attack, shard: slice) -> AttackResult:
-    space = seeds.plan.space(seeds.data.schema)
-    return attack.run(seeds.model, seeds.x[shard], seeds.y[shard], seeds.counterparts, space)
-
-
-def _candidates(result: AttackResult, select: Select) -> Tensor:
-    if select == "worst" and result.trajectory is not None:
-        return result.trajectory.points
-    return result.x_adv.unsqueeze(0)
-
-
-def _by_attribute(seeds: Seeds, row: Row, name: str) -> Any:
-    """Judge the same instances where only one sensitive attribute varies."""
-    return seeds.judged(row.name, row.candidates, only=name).verdict

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
 from rafair.attacks.registry import variants_of
+from rafair.auditing.attacking import ends_of
+from rafair.auditing.seeds import Block, Part
+from rafair.auditing.shards import Shard, Task, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-    from rafair.auditing.rows import Row
+    from rafair.attacks import Attack
+    from rafair.auditing.attacking import Attacked
+    from rafair.auditing.plan import Plan
     from rafair.auditing.seeds import Seeds
+    from rafair.auditing.shards import Runner
+    from rafair.models import Classifier
+    from rafair.schema import Schema
 
 __all__ = ["changed_by_family", "run_controls"]
 
@@ -35,12 +42,15 @@ def changed_by_family(cost: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def run_controls(
-    seeds: Seeds,
-    clean: Row,
-    cost: Mapping[str, Any],
-    on_progress: Callable[[str, int, int], None],
-) -> dict[str, int]:
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One attack on a part of the seeds."""
+
+    attack: Attack
+    part: Part
+
+
+def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, int]:
     """Run every attack that changed nothing once more, with all of the domain within reach.
 
     Returns
@@ -51,31 +61,34 @@ def run_controls(
     """
     if seeds.plan.radius == 0:
         return {}
-    silent = [family for family, changed in changed_by_family(cost).items() if not changed]
-    free = _unlimited(seeds)
-    found = {}
-    for done, family in enumerate(silent):
-        on_progress(f"{family} control", done, len(silent))
-        attacks = free.plan.families(free.data.schema)[family]
-        found[family] = sum(
-            int((free.judged(name, ends).verdict.cells != clean.verdict.cells).sum())
-            for name, ends in ((name, _ends(free, attack)) for name, attack in attacks.items())
-        )
+    silent = [family for family, changed in changed_by_family(attacked.cost).items() if not changed]
+    schema, plan = _unlimited(seeds.schema), seeds.plan.control()
+    attacks = [
+        (family, name, attack)
+        for family, members in plan.families(schema).items()
+        for name, attack in members.items()
+        if family in silent
+    ]
+    tasks = [
+        Task(f"control-{name}-{at:06d}", _Work(attack, part), f"{family} control", len(part.y))
+        for at, part in enumerate(seeds.parts(seeds.per_shard))
+        for family, name, attack in attacks
+    ]
+    shards = runner.run(partial(_shard, seeds.model, schema, plan), tasks)
+    found = dict.fromkeys(silent, 0)
+    for place, (family, _, _) in enumerate(attacks):
+        cells = merged(shards[place :: len(attacks)])["cells"]
+        found[family] += int((cells != attacked.clean.verdict.cells).sum())
     return found
 
 
-def _unlimited(seeds: Seeds) -> Seeds:
-    """Return the seeds in a Δ that ends at the domain, whatever ε a feature has of its own."""
-    schema = seeds.data.schema
+def _unlimited(schema: Schema) -> Schema:
+    """Return the schema of a Δ that ends at the domain, whatever ε a feature has of its own."""
     features = tuple(replace(feature, epsilon=None, step=None) for feature in schema.features)
-    data = replace(seeds.data, schema=replace(schema, features=features))
-    return replace(seeds, data=data, plan=seeds.plan.control())
+    return replace(schema, features=features)
 
 
-def _ends(seeds: Seeds, attack: Any) -> torch.Tensor:
-    space = seeds.plan.space(seeds.data.schema)
-    parts = [
-        attack.run(seeds.model, seeds.x[shard], seeds.y[shard], seeds.counterparts, space).x_adv
-        for shard in seeds.shards()
-    ]
-    return torch.cat(parts).unsqueeze(0)
+def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> bytes:
+    block = Block.at(model, schema, plan, work.part)
+    end = ends_of(block, work.attack).x_adv
+    return Shard({"cells": block.judged("", end.unsqueeze(0)).verdict.cells}).encode()

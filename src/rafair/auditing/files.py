@@ -53,8 +53,13 @@ def check_file_target(path: Path) -> None:
         raise InvalidInput(f"{path.parent}: no such directory")
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, aside: Path | None = None) -> None:
     """Write a file aside, then put it in place; an existing file stays whole until then.
+
+    Parameters
+    ----------
+    aside : Path, optional
+        The directory to write in first, on the same disk; by default the file's own.
 
     Raises
     ------
@@ -63,14 +68,15 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     check_file_target(path)
     with reporting_os_errors(path):
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=aside or path.parent)
+        os.close(handle)
+        written = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
+            written.write_bytes(content)
+            with written.open("r+b") as file:
                 os.fsync(file.fileno())
-            Path(aside).chmod(0o666 & ~current_umask())
-            Path(aside).replace(path)
+            written.chmod(0o666 & ~current_umask())
+            written.replace(path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            written.unlink(missing_ok=True)
             raise

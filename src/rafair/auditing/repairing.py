@@ -73,7 +73,7 @@ def repair_run(
         fixed = method.run(model, points, seeds.y, seeds.counterparts, plan.space(data.schema))
         row = seeds.judged(name, fixed.x_adv.unsqueeze(0))
         rates[name] = row.verdict.rates(robust=True)
-        tables.append(seeds.tabulated(row, "repaired", points))
+        tables.append(seeds.tabulated(name, "repaired", seeds.found(row, points).cpu()))
         on_progress(name, done + 1, len(names))
     return replace(
         run,

@@ -1,4 +1,4 @@
-"""What an audit returns, and what a run directory holds."""
+"""What an audit and its certificates return, and what a run directory holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.datasets import Dataset
 
-__all__ = ["AuditResult"]
+__all__ = ["AuditResult", "CertifiedResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +76,26 @@ class AuditResult:
         labels = pd.Index(data.schema.classes).get_indexer(pd.Index(rows["label"]))
         points = torch.from_numpy(np.stack(rows["x"].tolist()))
         return data.decode(points, torch.from_numpy(labels.astype(np.int64)))
+
+
+@dataclass(frozen=True, eq=False)
+class CertifiedResult:
+    """What was proved.
+
+    Attributes
+    ----------
+    metrics : dict
+        ``dataset``, ``n_seeds``, ``n_counterparts``, and under ``curve`` for each ε its
+        ``epsilon`` and ``claims``: for each of ``accurate_fair`` (R-AF), ``accurate`` (R-ACC) and
+        ``fair`` (R-IF) the shares ``proved``, ``broken`` and ``undecided`` with 95 % intervals; the
+        truth lies between ``proved`` and 1 − ``broken``.
+    instances : DataFrame
+        One row per ε, claim and seed: status, boxes bounded, and the witness with its counterpart
+        in unit space, empty where there is none.
+    manifest : dict
+        Versions, the plan, hashes of data and model, the budget, and whether time ran out.
+    """
+
+    metrics: dict[str, Any]
+    instances: pd.DataFrame
+    manifest: dict[str, Any]

@@ -14,13 +14,13 @@ from rafair.analysis import Explanation, explain
 from rafair.fairness import CELLS, Verdict, first_in_worst_cell, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rafair.models import Classifier
     from rafair.problem import BatchSize, Counterparts
     from rafair.schema import Schema
 
-__all__ = ["Row", "column_names", "join", "judge_row", "tabulate"]
+__all__ = ["Found", "Row", "column_names", "judge_row", "tabulate"]
 
 OWN_COLUMNS = (
     "seed", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
@@ -73,48 +73,125 @@ def judge_row(
     return Row(name, candidates, [verdict.take(index) for index in place.view(c, n)])
 
 
-def join(name: str, rows: Sequence[Row]) -> Row:
-    """Return the row of a family: a seed is as bad as in the worst of its variants."""
-    candidates = torch.cat([row.candidates for row in rows])
-    return Row(name, candidates, [verdict for row in rows for verdict in row.verdicts])
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What became of n seeds in a row of a table, in numbers.
+
+    Attributes
+    ----------
+    x : Tensor, shape (n, d), unit space
+        The instance that stands for each seed.
+    feasible : Tensor of bool, shape (n,)
+        Whether it is a possible person inside Δ.
+    verdict : Verdict
+        Over all of I(v).
+    why : Explanation
+    alone : tuple of Verdict
+        Along each sensitive attribute alone, in the schema's order.
+    """
+
+    x: Tensor
+    feasible: Tensor
+    verdict: Verdict
+    why: Explanation
+    alone: tuple[Verdict, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        row: Row,
+        feasible: Tensor,
+        model: Classifier,
+        y: Tensor,
+        counterparts: Counterparts,
+        loss: str,
+        batch_size: BatchSize,
+    ) -> Found:
+        """Explain the instances of a row."""
+        x = row.x
+        why = explain(model, x, y, counterparts, loss, batch_size=batch_size)
+        return cls(x, feasible, row.verdict, why)
+
+    @classmethod
+    def worst(cls, several: Sequence[Found]) -> Found:
+        """Return the row of a family: a seed is as bad as in the worst of its variants."""
+        cells = torch.stack([found.verdict.cells for found in several])
+        index, _ = first_in_worst_cell(cells)
+        seed = torch.arange(len(index))
+
+        def chosen(tensors: Sequence[Tensor]) -> Tensor:
+            return torch.stack(list(tensors))[index, seed]
+
+        whys = [vars(found.why) for found in several]
+        return cls(
+            chosen([found.x for found in several]),
+            chosen([found.feasible for found in several]),
+            Verdict.worst([found.verdict for found in several]),
+            Explanation(**{name: chosen([why[name] for why in whys]) for name in whys[0]}),
+            tuple(map(Verdict.worst, zip(*(found.alone for found in several), strict=True))),
+        )
+
+    def cpu(self) -> Found:
+        """Return the same in main memory."""
+        numbers = {name: tensor.cpu() for name, tensor in self.tensors().items()}
+        return Found.from_tensors(numbers, len(self.alone))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all numbers by name; ``from_tensors`` reads them."""
+        alone = {
+            f"alone.{place}.{name}": tensor
+            for place, verdict in enumerate(self.alone)
+            for name, tensor in vars(verdict).items()
+        }
+        own = {"x": self.x, "feasible": self.feasible}
+        return {**own, **vars(self.verdict), **vars(self.why), **alone}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], attributes: int) -> Found:
+        """Put together what ``tensors`` took apart, with so many sensitive attributes."""
+
+        def verdict(prefix: str) -> Verdict:
+            names = Verdict.__dataclass_fields__
+            return Verdict(**{name: tensors[prefix + name] for name in names})
+
+        names = Explanation.__dataclass_fields__
+        why = Explanation(**{name: tensors[name] for name in names})
+        alone = tuple(verdict(f"alone.{place}.") for place in range(attributes))
+        return cls(tensors["x"], tensors["feasible"], verdict(""), why, alone)
 
 
 def tabulate(
-    row: Row,
+    found: Found,
+    name: str,
     stage: str,
     seeds: Tensor,
     y: Tensor,
-    model: Classifier,
     schema: Schema,
     counterparts: Counterparts,
-    loss: str,
-    batch_size: BatchSize,
-    feasible: Tensor,
 ) -> pd.DataFrame:
-    """Return the instances of a row in original units, explained; one line per seed.
+    """Return the instances of a row in original units; one line per seed.
 
     Parameters
     ----------
-    feasible : Tensor of bool, shape (n,)
-        Which instances are possible people inside Δ.
+    found : Found
+        In main memory, as ``seeds`` and ``y`` are.
     """
-    x = row.x
-    why = explain(model, x, y, counterparts, loss, batch_size=batch_size)
+    x, why = found.x, found.why
     classes = pd.Index(schema.classes)
     own = {
-        "seed": seeds.cpu().numpy(),
+        "seed": seeds.numpy(),
         "stage": stage,
-        "attack": row.name,
-        "label": classes.take(y.cpu().numpy()),
-        "prediction": classes.take(why.prediction.cpu().numpy()),
-        "cell": np.array(CELLS)[row.verdict.cells.cpu().numpy()],
-        "feasible": feasible.cpu().numpy(),
+        "attack": name,
+        "label": classes.take(y.numpy()),
+        "prediction": classes.take(why.prediction.numpy()),
+        "cell": np.array(CELLS)[found.verdict.cells.numpy()],
+        "feasible": found.feasible.numpy(),
     }
     columns = column_names(schema)
     names = [columns[name]["column"] for name in schema.names]
     people = schema.decode_features(x).set_axis(names, axis=1)
     others = _counterpart_columns(why, x, schema, counterparts)
-    exact = {"x": list(x.to("cpu", torch.float64).numpy())}
+    exact = {"x": list(x.to(torch.float64).numpy())}
     return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
 
 
@@ -150,12 +227,12 @@ def _counterpart_columns(
         ("flip", why.flip, why.flip_prediction),
         ("worst", why.worst, why.worst_prediction),
     ):
-        someone = (index >= 0).cpu().numpy()
+        someone = (index >= 0).numpy()
         people = schema.decode_features(counterparts.take(x, index))
         for name in schema.sensitive:
             columns[names[name][kind]] = people[name].astype(object).where(someone, None)
-        decided = pd.Series(classes.take(prediction.cpu().numpy())).astype(object)
+        decided = pd.Series(classes.take(prediction.numpy())).astype(object)
         columns[f"{kind}_prediction"] = decided.where(someone, None)
-    columns["worst_loss"] = why.worst_loss.cpu().numpy()
-    columns["dissenting"] = why.dissenting.cpu().numpy()
+    columns["worst_loss"] = why.worst_loss.numpy()
+    columns["dissenting"] = why.dissenting.numpy()
     return pd.DataFrame(columns).infer_objects()

@@ -1,4 +1,4 @@
-"""The run directory: what it holds, how it comes into being whole, how it is read."""
+"""The run directory: what it holds, how it is written, how it is read."""
 
 from __future__ import annotations
 
@@ -6,32 +6,29 @@ import contextlib
 import io
 import itertools
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rafair.auditing.files import current_umask, replace_file, reporting_os_errors
-from rafair.auditing.result import AuditResult
+from rafair.auditing.directory import MANIFEST, RunDirectory, as_json, is_unfinished
+from rafair.auditing.files import replace_file, reporting_os_errors
+from rafair.auditing.result import AuditResult, CertifiedResult
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from rafair.auditing.certifying import CertifiedResult
-
 __all__ = [
-    "check_new_run",
     "free_run",
+    "load_certificates",
     "load_run",
     "update_run",
     "write_certificates",
     "write_run",
 ]
 
-MANIFEST, METRICS, INSTANCES = "manifest.json", "metrics.json", "instances.parquet"
+METRICS, INSTANCES = "metrics.json", "instances.parquet"
 CERTIFICATES, CERTIFIED = "certificates.json", "certificates.parquet"
 MANIFEST_KEYS = ("versions", "plan", "dataset", "model", "counterparts", "schema")
 METRICS_KEYS = (
@@ -57,38 +54,17 @@ def free_run(path: Path) -> Path:
     return next(p for p in itertools.chain([path], candidates) if not p.exists())
 
 
-def check_new_run(path: Path) -> None:
-    """Refuse a path where a run would overwrite something.
-
-    Raises
-    ------
-    InvalidInput
-        If it is a file or a directory with something in it, or no directory can be made there.
-    """
-    if path.is_dir():
-        if path.is_mount() or path.resolve() == Path.cwd():
-            raise InvalidInput(f"output directory {path} cannot be replaced; name one inside it")
-        if any(path.iterdir()):
-            what = "already holds a run" if (path / MANIFEST).exists() else "is not empty"
-            raise InvalidInput(f"output directory {path} {what}; name another one")
-    elif path.exists() or path.is_symlink():
-        raise InvalidInput(f"output path {path} is a file; name a directory")
-    for parent in path.parents:
-        if parent.exists():
-            if not parent.is_dir():
-                raise InvalidInput(f"output path {path}: {parent} is a file")
-            break
-
-
 def write_run(
     result: AuditResult,
-    path: str | Path,
+    path: str | Path | RunDirectory,
     pages: Callable[[AuditResult], Mapping[str, bytes]] = no_pages,
 ) -> None:
-    """Make a run directory: written aside, then renamed, so that it is whole or not there.
+    """Make a run directory, its manifest last: without one it is no run.
 
     Parameters
     ----------
+    path : path or RunDirectory
+        Where nothing is yet; or the directory that kept the run's shards.
     pages : callable
         From the result to further files, by name: the report and its figures.
 
@@ -97,16 +73,22 @@ def write_run(
     InvalidInput
         See ``check_new_run``; also on a full disk.
     """
-    _write_whole(Path(path), lambda: {**_files(result), **pages(result)})
+    with _opened(path) as run:
+        if not run.is_finished:
+            run.finish({**_files(result), **pages(result)}, result.manifest)
 
 
 def write_certificates(
-    result: CertifiedResult, path: str | Path, pages: Mapping[str, bytes] | None = None
+    result: CertifiedResult,
+    path: str | Path | RunDirectory,
+    pages: Mapping[str, bytes] | None = None,
 ) -> None:
     """Make a directory of ``certificates.json``, ``certificates.parquet`` and ``manifest.json``.
 
     Parameters
     ----------
+    path : path or RunDirectory
+        See ``write_run``.
     pages : mapping of str to bytes, optional
         Further files: figures.
 
@@ -115,45 +97,24 @@ def write_certificates(
     InvalidInput
         See ``check_new_run``; also on a full disk.
     """
-    _write_whole(
-        Path(path),
-        lambda: {
-            MANIFEST: _json(result.manifest),
-            CERTIFICATES: _json(result.metrics),
+    with _opened(path) as run:
+        files = {
+            CERTIFICATES: as_json(result.metrics),
             CERTIFIED: _parquet(result.instances),
             **(pages or {}),
-        },
-    )
-
-
-def _write_whole(path: Path, make_files: Callable[[], Mapping[str, bytes]]) -> None:
-    """Make a directory of files, by name: written aside, then renamed."""
-    check_new_run(path)
-    made = [parent for parent in path.parents if not parent.exists()]
-    with reporting_os_errors(path), _removing_on_failure(made):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            for name, content in make_files().items():
-                target = aside / name
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(content)
-            aside.chmod(0o777 & ~current_umask())
-            aside.replace(path)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+        }
+        run.finish(files, result.manifest)
 
 
 @contextlib.contextmanager
-def _removing_on_failure(directories: list[Path]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        for directory in directories:
-            with contextlib.suppress(OSError):  # never made, or somebody else uses it by now
-                directory.rmdir()
-        raise
+def _opened(path: str | Path | RunDirectory) -> Iterator[RunDirectory]:
+    """Enter the directory at a path; one that somebody has entered is left to them."""
+    if isinstance(path, RunDirectory):
+        with reporting_os_errors(path.path):
+            yield path
+        return
+    with RunDirectory(path) as run, reporting_os_errors(run.path):
+        yield run
 
 
 def update_run(
@@ -169,7 +130,8 @@ def update_run(
         On a full disk.
     """
     path = Path(path)
-    for name, content in {**_files(result), **pages(result)}.items():
+    files = {**_files(result), **pages(result), MANIFEST: as_json(result.manifest)}
+    for name, content in files.items():
         with reporting_os_errors(path):
             (path / name).parent.mkdir(exist_ok=True)
         replace_file(path / name, content)
@@ -184,11 +146,7 @@ def load_run(path: str | Path) -> AuditResult:
         If it is none, or a file in it cannot be read.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise InvalidInput(f"{path}: no such run directory")
-    manifest, metrics = (_read_json(path / name) for name in (MANIFEST, METRICS))
-    if manifest.get("tool") != "rafair":
-        raise InvalidInput(f"{path}: not a run of rafair")
+    manifest, metrics = _read_manifest(path), _read_json(path / METRICS)
     instances = _read_table(path / INSTANCES)
     for name, keys, found in (
         (MANIFEST, MANIFEST_KEYS, manifest),
@@ -201,6 +159,33 @@ def load_run(path: str | Path) -> AuditResult:
     certificates = path / CERTIFIED
     proofs = _read_table(certificates) if certificates.exists() else None
     return AuditResult(metrics, instances, manifest, proofs)
+
+
+def load_certificates(path: str | Path) -> CertifiedResult:
+    """Read a directory that ``write_certificates`` made.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none, or a file in it cannot be read.
+    """
+    path = Path(path)
+    manifest, metrics = _read_manifest(path), _read_json(path / CERTIFICATES)
+    return CertifiedResult(metrics, _read_table(path / CERTIFIED), manifest)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise InvalidInput(f"{path}: no such run directory")
+    if is_unfinished(path) and not (path / MANIFEST).exists():
+        raise InvalidInput(
+            f"{path} holds an unfinished run; go on with the command that began it and "
+            f"--resume --out {path}"
+        )
+    manifest = _read_json(path / MANIFEST)
+    if manifest.get("tool") != "rafair":
+        raise InvalidInput(f"{path}: not a run of rafair")
+    return manifest
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -225,20 +210,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _files(result: AuditResult) -> dict[str, bytes]:
+    """Return the files of a run but for its manifest."""
     proofs = {} if result.certificates is None else {CERTIFIED: _parquet(result.certificates)}
-    return {
-        **proofs,
-        INSTANCES: _parquet(result.instances),
-        METRICS: _json(result.metrics),
-        MANIFEST: _json(result.manifest),
-    }
+    return {**proofs, INSTANCES: _parquet(result.instances), METRICS: as_json(result.metrics)}
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
     written = io.BytesIO()
     table.to_parquet(written, index=False, compression="zstd")
     return written.getvalue()
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

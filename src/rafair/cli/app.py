@@ -69,13 +69,14 @@ def main(arguments: list[str] | None = None) -> Never:
 
 
 def _run(arguments: list[str] | None) -> int:
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
         command = typer.main.get_command(build_app())
-        code = command.main(arguments, "rafair", standalone_mode=False)
+        code = command.main(list(typed), "rafair", standalone_mode=False, obj=tuple(typed))
     except Interrupted as error:
-        return _complain(str(error), INTERRUPTED)
+        return _complain(str(error), INTERRUPTED, error)
     except RafairError as error:
-        return _complain(str(error))
+        return _complain(str(error), BAD_INPUT, error)
     except UsageProblem as error:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
@@ -83,20 +84,27 @@ def _run(arguments: list[str] | None) -> int:
     except SystemExit:  # all that typer exits for by itself: nobody reads standard output any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except MemoryError:
-        return _complain(
-            "out of memory; use fewer --seeds, --counterparts or a smaller --batch-size"
-        )
+    except MemoryError as error:
+        advice = "use fewer --seeds, --counterparts or a smaller --batch-size"
+        return _complain(f"out of memory; {advice}", BAD_INPUT, error)
     except OSError as error:
-        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        what = f"{error.filename or 'standard output'}: {error.strerror or error}"
+        return _complain(what, BAD_INPUT, error)
     if code == INTERRUPTED:  # how newer releases of typer hand Ctrl-C on
         return _complain(STOPPED, INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 
-def _complain(text: str, code: int = BAD_INPUT) -> int:
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+def _complain(text: str, code: int = BAD_INPUT, error: BaseException | None = None) -> int:
+    """Print one line, and a line for each note on the error: what to do about it."""
+    line = _printable(text)
     if len(line) > LONGEST:  # a cell or a name can be a novel
         line = f"{line[: LONGEST - TAIL]} … {line[-TAIL:]}"
     print(f"error: {line}", file=sys.stderr)
+    for note in getattr(error, "__notes__", ()):
+        print(_printable(note), file=sys.stderr)
     return code
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))

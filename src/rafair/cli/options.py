@@ -8,7 +8,10 @@ from typing import Annotated, TypeAlias
 import typer
 
 __all__ = [
+    "Address",
+    "EngineName",
     "Inputs",
+    "Jobs",
     "Model",
     "ModelOutput",
     "Quiet",
@@ -45,3 +48,14 @@ Sensitive: TypeAlias = Annotated[
     str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the data's].")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+Jobs: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="N|all", help="Workers at once [default: 1; all with --engine ray]."),
+]
+EngineName: TypeAlias = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="What workers are: processes or ray.")
+]
+Address: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster: auto, HOST:PORT or ray://HOST:PORT [default: one here]."),
+]

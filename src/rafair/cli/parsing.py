@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rafair.errors import InvalidInput
 
-__all__ = ["CLEAN_RATES", "gates", "given", "names", "number_or"]
+if TYPE_CHECKING:
+    from rafair.auditing.engine import Engine
+
+__all__ = ["CLEAN_RATES", "engine", "gates", "given", "names", "number_or"]
 
 ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
 CLEAN_RATES = ("acc", "if", "af")
@@ -36,6 +41,26 @@ def given(word: str, option: str, text: str | None) -> tuple[int | None] | None:
         See ``number_or``.
     """
     return None if text is None else (number_or(word, option, text),)
+
+
+def engine(jobs: str | None, name: str, address: str | None) -> Engine:
+    """Return what computes, from ``--jobs``, ``--engine`` and ``--address``.
+
+    Without ``jobs`` it is one process, and all of a cluster.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such engine, or it does not take the other two.
+    """
+    from rafair.auditing.engine import BACKENDS, Engine
+
+    for backend in BACKENDS:
+        if name == backend:
+            usual = "all" if backend == "ray" else "1"
+            text = usual if jobs is None else jobs
+            return Engine(number_or("all", "--jobs", text), backend, address)
+    raise InvalidInput(f"--engine takes {' or '.join(BACKENDS)}, not {name!r}")
 
 
 def names(option: str, text: str | None) -> list[str] | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -62,15 +65,60 @@ def _turned(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return tuple(heads), [tuple(row) for row in rows]
 
 
+@dataclass(frozen=True)
+class _Pace:
+    """When a phase of the work began in this process, and how much was done before."""
+
+    total: int
+    before: int
+    start: float
+
+    def shown(self, done: int, now: float, unit: str | None) -> tuple[str, str]:
+        """Return the rate and the end as a person reads them; empty while nothing is known.
+
+        What an earlier process did counts for the end, not for the rate.
+        """
+        new, seconds = done - self.before, now - self.start
+        if new <= 0 or seconds <= 0:
+            return "", ""
+        rate = new / seconds
+        end = datetime.fromtimestamp(now + (self.total - done) / rate)
+        today = end.date() == datetime.fromtimestamp(now).date()
+        digits = 0 if rate >= 100 else 1 if rate >= 1 else 3
+        speed = f"{rate:,.{digits}f} {unit}/s" if unit else ""
+        return speed, f"ends {end:%H:%M:%S}" if today else f"ends {end:%d %b %H:%M}"
+
+
 @contextlib.contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on standard error while it is a terminal and nobody asked for quiet."""
+def progress(*, quiet: bool, unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar on standard error while it is a terminal and nobody asked for quiet.
+
+    Beside it stand the share that is done, the rate where it has a unit, the time that went by, and
+    when it will end.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda _what, _done, _total: None
         return
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
-        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[end]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        task = bar.add_task("", total=None, rate="", end="")
+        pace = _Pace(0, 0, 0.0)
+        last = 0
+
+        def report(what: str, done: int, total: int) -> None:
+            nonlocal pace, last
+            if total != pace.total or done < last:
+                pace = _Pace(total, done, time.time())
+            last = done
+            rate, end = pace.shown(done, time.time(), unit)
+            name = plain(what)
+            bar.update(task, description=name, completed=done, total=total, rate=rate, end=end)
+
+        yield report

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -14,15 +15,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
+from rafair.auditing.engine import Engine
 from rafair.auditing.files import replace_file, reporting_os_errors
 from rafair.auditing.seeds import Seeds, silent
 from rafair.datasets import load_dataset
+from rafair.errors import InvalidInput
 from rafair.fairness import choose_seeds
 from rafair.models import baseline
 from rafair.reproduce.setup import SetupCell
+from rafair.reproduce.waves import waves, with_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -34,6 +38,8 @@ __all__ = ["Cell", "Lab"]
 
 T = TypeVar("T")
 
+# How the names of chosen seeds begin among what a lab keeps.
+CHOSEN = "('chosen', "
 # Layers whose code a result can depend on; pages may change without computing anything anew.
 COMPUTING = (
     "schema", "datasets", "models", "problem", "fairness", "attacks", "repair", "analysis",
@@ -57,6 +63,11 @@ class Cell(Protocol):
     @property
     def steps(self) -> float:
         """How often it goes through all seeds × counterparts, roughly."""
+        ...
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells whose results it asks the lab for."""
         ...
 
     def compute(self, lab: Lab) -> dict[str, Tensor]:
@@ -95,32 +106,73 @@ class Lab:
         for setup in setups:
             self.chosen(setup.dataset, setup.n_seeds, setup.random_state)
 
-    def run(self, work: Sequence[tuple[str, Cell]]) -> None:
-        """Compute cells in this order; each comes with the name of the part that asked for it."""
+    def run(self, work: Sequence[tuple[str, Cell]], engine: Engine | None = None) -> None:
+        """Compute what is missing; each cell comes with the name of the part that asked for it.
+
+        Parameters
+        ----------
+        work : sequence of (str, Cell)
+        engine : Engine, optional
+            Where cells are computed: by default one after another in this process, in the order
+            of the work, but none before those it needs.
+        """
+        work = with_needs(work)
         costs = [self._cost(cell) for _, cell in work]
-        done = 0
-        for (part, cell), cost in zip(work, costs, strict=True):
-            self.on_progress(f"{part} {cell.dataset} {cell.label}", done, sum(costs))
-            self.result(cell)
-            done += cost
-        self.on_progress("page", done, sum(costs))
+        missing = {cell for _, cell in work}
+
+        def report() -> None:
+            left = [place for place, (_, cell) in enumerate(work) if cell in missing]
+            done = sum(costs) - sum(costs[place] for place in left)
+            part, cell = work[left[0]] if left else ("page", None)
+            what = part if cell is None else f"{part} {cell.dataset} {cell.label}"
+            self.on_progress(what, done, sum(costs))
+
+        report()
+        stored = {cell for cell in missing if self._found(cell)}
+        missing -= stored
+        if stored:
+            report()
+        for wave in waves(cell for _, cell in work if cell in missing):
+            for cell in self._computed_by(engine or Engine(), wave):
+                missing.remove(cell)
+                report()
+
+    def _computed_by(self, engine: Engine, wave: Sequence[Cell]) -> Iterator[Cell]:
+        """Compute and keep cells that do not need one another; yield each that is done."""
+        tasks = [
+            Task(cell, self._key(cell), {self._key(n): self.result(n) for n in cell.needs})
+            for cell in wave
+        ]
+        with contextlib.closing(engine.map(partial(_computed, self), tasks)) as results:
+            for place, content in results:
+                self._keep(tasks[place].key, content)
+                yield wave[place]
 
     def result(self, cell: Cell) -> dict[str, Tensor]:
         """Return what a cell computes: from memory, from the directory, or by computing it."""
-        key = f"{cell.dataset}-{self._digest(cell)}"
-        if key not in self._kept:
-            self._kept[key] = self._stored(key) or self._computed(key, cell)
-        found = self._kept[key]
+        if not self._found(cell):
+            key = self._key(cell)
+            self._keep(key, _computed(self, Task(cell, key)))
+        found = self._kept[self._key(cell)]
         assert isinstance(found, dict)  # noqa: S101 - for the type checker
         return found
 
-    def _computed(self, key: str, cell: Cell) -> dict[str, Tensor]:
-        result = {name: value.contiguous() for name, value in cell.compute(self).items()}
+    def _found(self, cell: Cell) -> bool:
+        """Look for a result in memory and in the directory."""
+        key = self._key(cell)
+        if key not in self._kept:
+            stored = self._stored(key)
+            if stored is None:
+                return False
+            self._kept[key] = stored
+        return True
+
+    def _keep(self, key: str, content: bytes) -> None:
         if self.directory is not None:
             with reporting_os_errors(self.directory):
                 self.directory.mkdir(parents=True, exist_ok=True)
-            replace_file(self.directory / f"{key}.safetensors", serialise(result))
-        return result
+            replace_file(self.directory / f"{key}.safetensors", content)
+        self._kept[key] = parse(content)
 
     def _stored(self, key: str) -> dict[str, Tensor] | None:
         path = None if self.directory is None else self.directory / f"{key}.safetensors"
@@ -131,12 +183,18 @@ class Lab:
         except SafetensorError:
             return None  # damaged: compute it anew and replace it
 
+    def _key(self, cell: Cell) -> str:
+        return f"{cell.dataset}-{self._digest(cell)}"
+
     def _digest(self, cell: Cell) -> str:
         what = f"{type(cell).__name__} {cell!r} {self._inputs(cell.dataset)} {self._code}"
         return hashlib.sha256(what.encode()).hexdigest()[:20]
 
     def _inputs(self, dataset: str) -> str:
-        return f"{self.data(dataset).digest()} {self.model(dataset).digest()}"
+        return self._once(
+            ("inputs", dataset),
+            lambda: f"{self.data(dataset).digest()} {self.model(dataset).digest()}",
+        )
 
     @cached_property
     def _code(self) -> str:
@@ -180,3 +238,34 @@ class Lab:
         if name not in self._kept:
             self._kept[name] = make()
         return self._kept[name]  # type: ignore[return-value]  # of the type that was put in
+
+    def __reduce__(self) -> tuple[type[Lab], tuple[object, ...]]:
+        """Travel to a worker as the study and its seeds, which are the same everywhere then."""
+        chosen = {name: self._kept[name] for name in self._kept if name.startswith(CHOSEN)}
+        return Lab, (self.study, None, silent, chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A cell, the name of its result, and the results that it needs by their names."""
+
+    cell: Cell
+    key: str
+    needed: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+def _computed(lab: Lab, task: Task) -> bytes:
+    """Return a cell's result as a file's content; in a worker, ``lab`` is a copy.
+
+    Raises
+    ------
+    InvalidInput
+        If code, data or weights differ from those where the task was made.
+    """
+    if lab._key(task.cell) != task.key:
+        raise InvalidInput(
+            "a worker has another rafair, or another torch; install the same on every machine"
+        )
+    lab._kept.update(task.needed)
+    result = task.cell.compute(lab)
+    return serialise({name: value.contiguous() for name, value in result.items()})

@@ -23,6 +23,7 @@ from rafair.reproduce.setup import Study
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rafair.auditing.engine import Engine
     from rafair.reproduce.part import Part
 
 __all__ = ["all_parts", "choose_parts", "reproduce"]
@@ -74,6 +75,7 @@ def reproduce(
     out: str | Path,
     study: Study | None = None,
     *,
+    engine: Engine | None = None,
     on_progress: Callable[[str, int, int], None] = silent,
 ) -> dict[str, Section]:
     """Run some of the paper's tables and figures and write one page about them.
@@ -87,6 +89,8 @@ def reproduce(
         where finished work is kept: the same call goes on where an interrupted one stopped.
     study : Study, optional
         The paper's parameters by default.
+    engine : Engine, optional
+        Where cells are computed; by default in this process. It changes no result.
     on_progress : callable
         Called with what is done, and how much of how much.
 
@@ -98,7 +102,7 @@ def reproduce(
     ------
     InvalidInput
         If a part or dataset is unknown, a test split has fewer rows than seeds are asked for, or a
-        file cannot be written.
+        file cannot be written, or the engine's workers cannot compute.
     """
     study, out = study or Study(), Path(out)
     parts = choose_parts([names] if isinstance(names, str) else names, study)
@@ -109,7 +113,7 @@ def reproduce(
     lab.check(work)
     with reporting_os_errors(out):
         (out / "figures").mkdir(parents=True, exist_ok=True)
-    lab.run(work)
+    lab.run(work, engine)
     sections = {part.name: part.write(lab) for part in parts}
     _write(out, sections, study, is_paper=any(part.of_paper for part in parts))
     return sections

@@ -12,6 +12,7 @@ from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rafair.problem.space import Setting
+    from rafair.reproduce.lab import Cell
 
 __all__ = ["Setup", "SetupCell", "Study"]
 
@@ -58,6 +59,11 @@ class SetupCell:
     def dataset(self) -> str:
         """The benchmark it works on."""
         return self.setup.dataset
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells whose results it asks the lab for: none."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rafair.cli.options import (
+    Address,
+    EngineName,
     Inputs,
+    Jobs,
     Model,
     ModelOutput,
     Quiet,
@@ -19,7 +22,8 @@ from rafair.cli.options import (
     Trust,
     UnsafePickle,
 )
-from rafair.cli.parsing import CLEAN_RATES, gates, given, names, number_or
+from rafair.cli.parsing import CLEAN_RATES, engine, gates, given, names, number_or
+from rafair.cli.resuming import Resume, check_resumable, resumable
 from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
 
 
 def command(
+    context: typer.Context,
     subject: Subject,
     model: Model = None,
     model_inputs: Inputs = None,
@@ -97,6 +102,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="RATE=X", help="Exit with 1 below this, e.g. r_af=0.5; repeatable."),
     ] = None,
+    jobs: Jobs = None,
+    engine_name: EngineName = "processes",
+    address: Address = None,
+    resume: Resume = False,
     quiet: Quiet = False,
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
@@ -108,44 +117,48 @@ def command(
     batch = number_or("auto", "--batch-size", batch_size)
     columns = names("--sensitive", sensitive)
     choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
+    workers = engine(jobs, engine_name, address)
+    check_resumable(resume, out)
 
-    from rafair.auditing import audit, check_new_run, free_run, write_run
+    from rafair.auditing import RunDirectory, audit, free_run, write_run
     from rafair.cli.terminal import console, progress
     from rafair.report import render_pages
 
     source = Source.open(subject, columns)
     bounds = {**source.gates(), **bounds}
     out = out or free_run(Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}")
-    check_new_run(out)
-    classifier, origin = source.model(choice, device)
-    options = source.options(
-        attacks=attack,
-        steps=steps,
-        step_size=step_size,
-        epsilon=epsilon,
-        queries=queries,
-        loss=loss,
-        setting=setting,
-        select=select,
-        random_state=random_state,
-        certify=certify or None,
-        max_nodes=max_nodes,
-    )
-    options |= {key: number[0] for key, number in numbers.items() if number}
-    with progress(quiet=quiet) as on_progress:
-        run = audit(
-            classifier,
-            source.data,
-            batch_size="auto" if batch is None else batch,
-            on_progress=on_progress,
-            **options,
+    with RunDirectory(out, resume=resume) as directory, resumable(directory, context.obj):
+        classifier, origin = source.model(choice, device)
+        options = source.options(
+            attacks=attack,
+            steps=steps,
+            step_size=step_size,
+            epsilon=epsilon,
+            queries=queries,
+            loss=loss,
+            setting=setting,
+            select=select,
+            random_state=random_state,
+            certify=certify or None,
+            max_nodes=max_nodes,
         )
-    facts = {
-        "model": {**run.manifest["model"], **origin},
-        "dataset": {**run.manifest["dataset"], **source.facts()},
-    }
-    run = replace(run, manifest={**run.manifest, **facts})
-    write_run(run, out, render_pages)
+        options |= {key: number[0] for key, number in numbers.items() if number}
+        with progress(quiet=quiet, unit="seeds") as on_progress:
+            run = audit(
+                classifier,
+                source.data,
+                batch_size="auto" if batch is None else batch,
+                engine=workers,
+                store=directory,
+                on_progress=on_progress,
+                **options,
+            )
+        facts = {
+            "model": {**run.manifest["model"], **origin},
+            "dataset": {**run.manifest["dataset"], **source.facts()},
+        }
+        run = replace(run, manifest={**run.manifest, **facts})
+        write_run(run, directory, render_pages)
     failed = _failures(run.metrics, bounds)
     if not quiet:
         _show(run)

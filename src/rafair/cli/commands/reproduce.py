@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rafair.cli import options, parsing
 from rafair.errors import Interrupted
 
 
@@ -24,7 +25,10 @@ def command(
     trend_seeds: Annotated[int, typer.Option(help="Seeds in figures of losses.")] = 100,
     trend_steps: Annotated[int, typer.Option(help="Iterations in figures of losses.")] = 50,
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    jobs: options.Jobs = None,
+    engine: options.EngineName = "processes",
+    address: options.Address = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run the paper's tables and figures anew, and measure how strong attacks are."""
     from rafair.cli.terminal import console, progress, show_table
@@ -41,9 +45,10 @@ def command(
         trend_steps=trend_steps,
     )
     choose_parts(part, study)
+    workers = parsing.engine(jobs, engine, address)
     try:
         with progress(quiet=quiet) as on_progress:
-            sections = reproduce(part, out, study, on_progress=on_progress)
+            sections = reproduce(part, out, study, engine=workers, on_progress=on_progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on from here") from None
     if quiet:

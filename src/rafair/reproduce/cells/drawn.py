@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.models import Classifier
-    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.lab import Cell, Lab
 
 __all__ = ["MODES", "DrawnCell"]
 
@@ -57,6 +57,11 @@ class DrawnCell:
     def steps(self) -> float:
         """How often it goes through all seeds × counterparts, roughly."""
         return 10.0
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells whose results it asks the lab for: none."""
+        return ()
 
     def compute(self, lab: Lab) -> dict[str, Tensor]:
         """Return the paths of the modes, and the scores on a grid for both values."""

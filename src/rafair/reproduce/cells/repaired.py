@@ -55,6 +55,11 @@ class RepairCell(SetupCell):
         sampled = 0.1 if self.setup.counterparts else 1.0
         return sampled * self.setup.steps * 1.7 * len(self.attacks) / PARTS
 
+    @property
+    def needs(self) -> tuple[AttackCell, ...]:
+        """The cells whose results it asks the lab for."""
+        return self.attacks
+
     def compute(self, lab: Lab) -> dict[str, Tensor]:
         """Repair, judge, and search on for what benign perturbations leave broken."""
         seeds = lab.seeds(self.setup)

@@ -1,0 +1,208 @@
+"""A Ray cluster as one of joblib's backends.
+
+Ray's own backend for joblib (``ray.util.joblib``) hands over nothing before all tasks are done,
+deals them out in turn whether a worker is free or not, and ends with the first worker that is
+lost. This one makes a Ray task of each; Ray places it, and repeats it where a node dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from joblib.parallel import ParallelBackendBase
+
+from rafair.errors import InvalidInput, WorkersLost
+from rafair.models.extras import need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+    from types import ModuleType
+
+__all__ = ["RETRIES", "RayTasks", "connected"]
+
+# How often Ray repeats a task whose worker or node is lost before it gives up.
+RETRIES = 3
+PATIENCE = 5.0
+# Of a cluster that is started here: a model and some results, not a third of the memory.
+STORE_BYTES = 256 * 2**20
+
+
+class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no types
+    """Joblib's tasks as Ray's: one core each, and up to ``RETRIES`` more attempts."""
+
+    supports_retrieve_callback = True
+
+    def __init__(self, ray: ModuleType, **options: Any) -> None:
+        super().__init__(**options)
+        self._ray = ray
+        self._run = ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
+        self._pending: dict[Future[Any], Any] = {}
+        self._lock = threading.Lock()
+        self._thread: ThreadPoolExecutor | None = None
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """Return how many tasks are under way; of a single one joblib would make no task."""
+        return max(2, n_jobs)
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        """Begin a call of joblib."""
+        self._thread = ThreadPoolExecutor(1)
+        workers: int = super().configure(n_jobs, parallel, **options)
+        return workers
+
+    def submit(self, func: Callable[[], Any], callback: Callable[[Any], None]) -> Future[Any]:
+        """Start a task; the callback gets its future."""
+        reference = self._run.remote(func)
+        future: Future[Any] = reference.future()
+        with self._lock:
+            self._pending[future] = reference
+        future.add_done_callback(partial(self._finish, callback))
+        return future
+
+    def _finish(self, callback: Callable[[Any], None], future: Future[Any]) -> None:
+        """Hand a finished task over in a thread of its own.
+
+        The callback starts the next task, and in the thread that Ray calls this from a client of a
+        cluster would wait for itself.
+        """
+        with self._lock:
+            self._pending.pop(future, None)
+            if self._thread is not None:
+                self._thread.submit(callback, future)
+
+    def terminate(self) -> None:
+        """End a call of joblib."""
+        with self._lock:
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)
+            self._thread = None
+
+    def retrieve_result_callback(self, future: Future[Any]) -> Any:
+        """Return what a task returned.
+
+        Raises
+        ------
+        InvalidInput
+            If a worker could not begin with it.
+        WorkersLost
+            If Ray has given up.
+        """
+        failures = self._ray.exceptions
+        try:
+            return future.result()
+        except failures.RayTaskError as error:
+            reason = " ".join(str(error.cause).split())
+            raise InvalidInput(
+                f"a worker cannot run rafair ({reason}); install the same release on every machine"
+            ) from None
+        except failures.RayError as error:
+            raise WorkersLost(
+                f"Ray has given up a task ({type(error).__name__}), perhaps for want of memory; "
+                "use fewer --jobs, or go on where this stopped"
+            ) from None
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002 - joblib's
+        """Stop all tasks that are under way, by force."""
+        with self._lock:
+            references = list(self._pending.values())
+        for reference in references:
+            self._ray.cancel(reference, force=True)
+
+
+def _run(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+@contextlib.contextmanager
+def connected(address: str | None, jobs: int | None) -> Iterator[ModuleType]:
+    """Hold a connection to a Ray cluster: the program's own, one at an address, or a new one.
+
+    Raises
+    ------
+    InvalidInput
+        If Ray is not installed, or there is no cluster at that address.
+    """
+    # Ray would hide the accelerators from tasks that do not reserve one, and report its use.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = need("ray", "ray")
+    if ray.is_initialized():
+        yield ray
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    own: dict[str, Any] = {}
+    if address == "local":
+        own = {"num_cpus": jobs, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    _check_answers(address)
+    with _own_signals():
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        except Exception as error:  # a dozen classes, by what is wrong with the cluster
+            ray.shutdown()
+            raise InvalidInput(_unreachable(address, str(error))) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put back what the program did when it was told to end; Ray leaves its own answer behind."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where no cluster answers; Ray itself would try for minutes.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if address in ("auto", "local"):
+        return
+    try:
+        where = urlsplit(address if "://" in address else f"//{address}")
+        host, port = where.hostname, where.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or where.scheme not in ("", "ray"):
+        raise InvalidInput(
+            f"{address!r} is no address of a Ray cluster; use auto, HOST:PORT or ray://HOST:PORT"
+        )
+    try:
+        socket.create_connection((host, port), PATIENCE).close()
+    except OSError as error:
+        raise InvalidInput(_unreachable(address, str(error))) from None
+    if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_grpc(f"{host}:{port}"):
+        raise InvalidInput(_unreachable(address, "something else answers there"))
+
+
+def _speaks_grpc(target: str) -> bool:
+    grpc = need("grpc", "ray")
+    with grpc.insecure_channel(target, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(PATIENCE)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
+def _unreachable(address: str, reason: str) -> str:
+    first = reason.strip().partition("\n")[0].rstrip(".")
+    return f"no Ray cluster at {address!r} ({first}); start one with: ray start --head"

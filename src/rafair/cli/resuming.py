@@ -1,0 +1,66 @@
+"""What a person is told whose run stopped before its end."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from rafair.errors import Interrupted, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rafair.auditing import RunDirectory
+
+__all__ = ["Resume", "check_resumable", "command_to_resume", "resumable"]
+
+Resume: TypeAlias = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")
+]
+
+
+def check_resumable(resume: bool, out: Path | None) -> None:
+    """Refuse to go on with a run that is not named.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if resume and out is None:
+        raise InvalidInput("--resume goes on with a run directory; name it with --out")
+
+
+@contextlib.contextmanager
+def resumable(run: RunDirectory, typed: Sequence[str]) -> Iterator[None]:
+    """Add to whatever stops a run the command that goes on with what is kept of it.
+
+    Raises
+    ------
+    Interrupted
+        In place of Ctrl-C, where something is kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not run.is_kept:
+            raise
+        stopped = Interrupted(f"interrupted; what is finished is kept in {run.path}")
+        stopped.add_note(command_to_resume(typed, run.path))
+        raise stopped from None
+    except Exception as error:
+        if run.is_kept:
+            error.add_note(command_to_resume(typed, run.path))
+        raise
+
+
+def command_to_resume(typed: Sequence[str], out: Path) -> str:
+    """Return what was typed, with what makes it go on."""
+    words = list(typed)
+    words += [] if "--resume" in words else ["--resume"]
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
+        words += ["--out", str(out)]
+    return f"go on with: {shlex.join(['rafair', *words])}"

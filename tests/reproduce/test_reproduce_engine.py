@@ -1,0 +1,178 @@
+"""Cells that are computed by several workers are those that are computed here, to the byte."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from rafair import InvalidInput
+from rafair.auditing.engine import Engine
+from rafair.reproduce import Study, all_parts, lab, reproduce
+from rafair.reproduce.cells.attacked import AttackCell, CleanCell
+from rafair.reproduce.cells.repaired import repair_cells
+from rafair.reproduce.lab import Lab
+from rafair.reproduce.waves import waves, with_needs
+
+SMALL = Study(datasets=("credit",), n_seeds=5, steps=2, trend_seeds=3, trend_steps=3)
+SETUP = SMALL.setup("credit")
+
+
+@pytest.fixture
+def connection():
+    """A connection to Ray that the program itself has made."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray.init(
+            "local",
+            num_cpus=2,
+            include_dashboard=False,
+            object_store_memory=80 * 2**20,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture
+def nothing_computed_here(monkeypatch):
+    """Whoever computes in this process fails."""
+
+    def refuse(cell, lab):
+        raise AssertionError(cell)
+
+    for kind in (CleanCell, AttackCell):
+        monkeypatch.setattr(kind, "compute", refuse)
+
+
+def test_several_processes_write_the_same_bytes(tiny, tmp_path, nothing_computed_here):
+    again = replace(tiny, path=tmp_path)
+    reproduce(["all"], tmp_path, tiny.study, engine=Engine(2))
+    assert again.cells == tiny.cells
+    assert again.written == tiny.written
+
+
+def test_a_cluster_writes_the_same_bytes(tmp_path, connection):
+    paths = [tmp_path / name for name in ("here", "there")]
+    for path, engine in zip(paths, (None, Engine(2, "ray")), strict=True):
+        reproduce(["table4"], path, SMALL, engine=engine)
+    here, there = (
+        {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+        for path in paths
+    )
+    assert here == there
+    assert len(here) > 10
+
+
+def test_several_processes_compute_only_what_is_missing(tiny, tmp_path):
+    again = replace(tiny, path=tmp_path)
+    (tmp_path / "cells").mkdir()
+    names = sorted(tiny.cells)
+    for name in names[1::2]:
+        (tmp_path / "cells" / name).write_bytes(tiny.cells[name])
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "cells").iterdir()}
+    seen = []
+    reproduce(
+        ["all"], tmp_path, tiny.study, engine=Engine(2), on_progress=lambda *now: seen.append(now)
+    )
+    assert again.cells == tiny.cells
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    done = [count for _, count, _ in seen]
+    assert done == sorted(set(done))
+    assert (done[0], done[-1]) == (0, seen[0][2])
+    assert seen[-1][0] == "page"
+
+
+def test_what_an_interrupted_run_has_computed_is_kept(tiny, tmp_path):
+    def stop_halfway(_what, done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    again = replace(tiny, path=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(["all"], tmp_path, tiny.study, engine=Engine(2), on_progress=stop_halfway)
+    assert 0 < len(again.cells) < len(tiny.cells)
+    assert again.cells.items() <= tiny.cells.items()
+    reproduce(["all"], tmp_path, tiny.study)
+    assert again.written == tiny.written
+
+
+def test_a_worker_with_other_code_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(Lab, "_code", "of another release")
+    with pytest.raises(InvalidInput, match=r"^a worker has another rafair, or .* torch; inst"):
+        Lab(SMALL, tmp_path).run([("some", CleanCell(SETUP)), ("other", ATTACKS[0])], Engine(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_get_the_seeds_that_were_chosen_here(monkeypatch):
+    bench = Lab(SMALL)
+    chosen = bench.chosen("credit", 5, 0)
+    there = lab.Lab(*bench.__reduce__()[1])
+    monkeypatch.setattr(lab, "choose_seeds", lambda *_: pytest.fail("chosen again"))
+    assert set(there._kept) == {name for name in bench._kept if name.startswith(lab.CHOSEN)}
+    assert there.chosen("credit", 5, 0) is chosen
+    assert there.directory is None
+
+
+ATTACKS = (AttackCell(SETUP, "rafair-tb"), AttackCell(SETUP, "rafair-ff"))
+
+
+@pytest.mark.parametrize("name", all_parts())
+def test_a_part_with_what_its_cells_need_can_be_computed_in_waves(name):
+    part = all_parts()[name]
+    study = Study() if part.dataset is None else Study(datasets=(part.dataset,))
+    cells = [cell for _, cell in with_needs((name, cell) for cell in part.cells(study))]
+    done = set()
+    for wave in waves(cells):
+        assert wave
+        assert all(done.issuperset(cell.needs) for cell in wave)
+        assert done.isdisjoint(wave)
+        done.update(wave)
+    assert done == set(cells)
+
+
+def test_what_is_needed_comes_before_and_is_asked_for_once():
+    repairs = repair_cells(SETUP, ATTACKS)
+    work = with_needs([("a", repairs[0]), ("b", ATTACKS[1]), ("b", repairs[1])])
+    assert work == [
+        ("a", ATTACKS[0]),
+        ("a", ATTACKS[1]),
+        ("a", repairs[0]),
+        ("b", ATTACKS[1]),
+        ("b", repairs[1]),
+    ]
+    assert list(waves(cell for _, cell in work)) == [list(ATTACKS), repairs[:2]]
+
+
+def test_a_cell_does_not_ask_for_more_than_it_says(monkeypatch):
+    """A worker would compute it by itself, and again in every worker."""
+    asked = []
+    result = Lab.result
+
+    def watched(bench, cell):
+        asked.append(cell)
+        return result(bench, cell)
+
+    monkeypatch.setattr(Lab, "result", watched)
+    bench = Lab(SMALL)
+    for cell in (CleanCell(SETUP), ATTACKS[0], ATTACKS[1], *repair_cells(SETUP, ATTACKS)):
+        asked.clear()
+        cell.compute(bench)
+        assert set(asked) == set(cell.needs)
+
+
+@dataclass(frozen=True)
+class Chained:
+    """Needs the one before it."""
+
+    place: int
+
+    @property
+    def needs(self):
+        return (Chained(self.place - 1),) if self.place else ()
+
+
+def test_a_chain_is_computed_link_by_link():
+    work = with_needs([("part", Chained(3))])
+    assert [cell.place for _, cell in work] == [0, 1, 2, 3]
+    assert [len(wave) for wave in waves(cell for _, cell in work)] == [1, 1, 1, 1]
