@@ -20,12 +20,11 @@ import time
 from typing import TYPE_CHECKING
 
 import torch
-from hot_path import bare_loop, timed
+from bare import ROWS, bare_loop, timed
 
 import rafair
 from rafair.attacks import ACG, ADF, APGD, DICE, EIDIG, FGSM, PGD
 from rafair.fairness import choose_seeds
-from rafair.problem.batching import CPU_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ def bare_work(module: nn.Module, own: tuple[Tensor, Tensor], others: Tensor, pas
     bare_loop(module, *own, passes)
     with torch.no_grad():
         for _ in range(passes):
-            for batch in torch.split(others, CPU_ROWS):
+            for batch in torch.split(others, ROWS):
                 module(batch)
 
 

@@ -10,6 +10,6 @@ directory=${1:?give the directory to create}
 cd "$(dirname "$0")/.."
 
 python3 -m venv "$directory"
-"$directory/bin/pip" install --quiet . adversarial-robustness-toolbox==1.20.1 foolbox==3.3.4
+"$directory/bin/pip" install --quiet '.[bench]' adversarial-robustness-toolbox==1.20.1 foolbox==3.3.4
 "$directory/bin/pip" install --quiet --no-deps torchattacks==3.5.1
 "$directory/bin/python" -W ignore -c "import art, foolbox, rafair, torchattacks"

@@ -44,7 +44,7 @@ from art.attacks.evasion import AutoProjectedGradientDescent, ProjectedGradientD
 from art.attacks.evasion import auto_projected_gradient_descent as art_apgd
 from art.estimators.classification import PyTorchClassifier
 from art.utils import random_sphere
-from hot_path import timed
+from bare import timed
 
 import rafair
 from rafair.attacks import APGD, PGD

@@ -1,0 +1,71 @@
+"""RAFair over all counterparts against the bare loop over the same rows.
+
+    pytest benchmarks/bench_hot_path.py
+
+The reference of each group is the bare loop. ``autograd`` is RAFair as it treats any torch module.
+"""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import torch
+from bare import bare_loop
+
+from conftest import DATASETS, make_task
+from rafair.attacks import RAFair
+from rafair.problem import batching, gradients
+
+STEPS = 20
+MODES = ("true_biased", "false_fair", "false_biased")
+
+
+def by_autograd(run):
+    """Call something as if no model were known to be a dense ReLU network."""
+    with (
+        mock.patch.object(gradients, "dense_network", return_value=None),
+        mock.patch.object(batching, "dense_network", return_value=None),
+    ):
+        return run()
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def bench_bare_loop(measure, benchmark, n_seeds, name):
+    task = make_task(name, n_seeds)
+    benchmark.group = name
+    rows = task.people.expand(task.x.float()).flatten(0, 1)
+    labels = task.y.repeat_interleave(len(task.people))
+    measure(
+        lambda: bare_loop(task.model.module, rows, labels, STEPS),
+        against="reference",
+        label="bare loop",
+        rows=STEPS * len(rows),
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", DATASETS)
+def bench_rafair(measure, benchmark, n_seeds, name, mode):
+    task = make_task(name, n_seeds)
+    benchmark.group = name
+    attack = RAFair(mode=mode, steps=STEPS)
+    found = measure(
+        lambda: attack.run(*task.arguments),
+        label=f"rafair {mode}",
+        rows=STEPS * len(task.x) * len(task.people),
+    )
+    slow = by_autograd(lambda: attack.run(*task.arguments))
+    assert torch.equal(found.trajectory.points, slow.trajectory.points), "other instances"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def bench_rafair_by_autograd(measure, benchmark, n_seeds, name):
+    task = make_task(name, n_seeds)
+    benchmark.group = name
+    attack = RAFair(mode="false_fair", steps=STEPS)
+    measure(
+        lambda: by_autograd(lambda: attack.run(*task.arguments)),
+        label="rafair false_fair, autograd",
+        rows=STEPS * len(task.x) * len(task.people),
+    )
