@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["DenseNetwork", "dense_network"]
 
 Dense: TypeAlias = tuple[Tensor, Tensor | None]
-Signature: TypeAlias = tuple[tuple[int, int], ...]
+Signature: TypeAlias = list[object]
 
 # Activations beyond this could overflow float32 within a layer or two.
 LARGEST = 1e30
@@ -127,46 +127,59 @@ class DenseNetwork:
         return torch.mm(outer, self.layers[0][0])
 
 
-_KNOWN: weakref.WeakKeyDictionary[Classifier, tuple[Signature, DenseNetwork | None]] = (
-    weakref.WeakKeyDictionary()
-)
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """What was read of a model, and when.
+
+    ``held`` keeps the memory of the weights that were read, so that no others can lie there.
+    """
+
+    signature: Signature
+    network: DenseNetwork | None
+    held: tuple[Tensor, ...]
+
+
+_KNOWN: weakref.WeakKeyDictionary[Classifier, _Reading] = weakref.WeakKeyDictionary()
 
 
 def dense_network(model: Classifier) -> DenseNetwork | None:
     """Return the network behind a model, None where it is anything but linear layers and ReLU.
 
-    A network whose weights were changed meanwhile is read anew.
+    A network whose layers or weights were changed meanwhile is read anew; a change through
+    ``weight.data``, of which torch keeps no count, is not noticed.
     """
-    linear = _linear_layers(model)
-    if linear is None:
-        return None
-    signature = tuple(
-        (t.data_ptr(), 0 if t.is_inference() else t._version)
-        for layer in linear
-        for t in (layer.weight, layer.bias)
-        if t is not None
-    )
-    known = _KNOWN.get(model)
-    if known is None or known[0] != signature:
-        known = signature, _network(linear)
-        _KNOWN[model] = known
-    return known[1]
-
-
-def _linear_layers(model: Classifier) -> list[nn.Linear] | None:
-    """Return the linear layers of a plain chain; None for modules that may do more than it."""
     if type(model) is not TorchClassifier or model.body_output != "logits":
         return None
     body = model.body
-    if type(body) is not nn.Sequential or len(body) % 2 == 0 or _is_changed(body):
+    if type(body) is not nn.Sequential:
         return None
-    linear = []
-    for place, layer in enumerate(body):
-        if type(layer) is not (nn.ReLU if place % 2 else nn.Linear) or _is_changed(layer):
+    signature = _signature(body)
+    if signature is None:
+        return None
+    known = _KNOWN.get(model)
+    if known is None or known.signature != signature:
+        held = tuple(weight.detach() for weight in body.parameters())
+        known = _Reading(signature, _read(body), held)
+        _KNOWN[model] = known
+    return known.network
+
+
+def _signature(body: nn.Sequential) -> Signature | None:
+    """Return the layers, and where their weights lie in which version.
+
+    None where a hook, or a ``forward`` of its own, may do more than a layer's class.
+    """
+    found: list[object] = []
+    # Asked once per batch: the dictionaries of torch's modules, not their slower attributes.
+    for layer in (body, *body._modules.values()):
+        if layer is None or _is_changed(layer):
             return None
-        if isinstance(layer, nn.Linear):
-            linear.append(layer)
-    return linear
+        found.append(layer)
+        for weight in layer._parameters.values():
+            if weight is not None:
+                version = 0 if weight.is_inference() else weight._version
+                found.append((weight.data_ptr(), version))
+    return found
 
 
 def _is_changed(module: nn.Module) -> bool:
@@ -178,6 +191,17 @@ def _is_changed(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or "forward" in module.__dict__
     )
+
+
+def _read(body: nn.Sequential) -> DenseNetwork | None:
+    """Return the network of a plain chain; None for layers that may do more than it."""
+    linear = []
+    for place, layer in enumerate(body):
+        if type(layer) is not (nn.ReLU if place % 2 else nn.Linear):
+            return None
+        if isinstance(layer, nn.Linear):
+            linear.append(layer)
+    return _network(linear) if len(body) % 2 else None
 
 
 def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:

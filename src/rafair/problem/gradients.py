@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rafair.problem.batching import AUTO, BatchSize, padded, rows_per_call
 from rafair.problem.dense import dense_network
+from rafair.problem.distinct import distinct
 from rafair.problem.losses import SMALLEST
 
 if TYPE_CHECKING:
@@ -136,15 +137,18 @@ def counterpart_gradient_norms(
     """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), shape (n, m), float64.
 
     Computed over seeds × counterparts in batches of ``batch_size`` rows; only one number per row is
-    kept.
+    kept. Seeds that have the same I(v) and the same label are computed once.
     """
     people = x.to(model.device, model.dtype)
-    norms = torch.empty(len(x), len(counterparts), dtype=torch.float64, device=model.device)
-    for seeds, combinations in counterparts.tiles(len(x), rows_per_call(batch_size, model)):
+    alike = counterparts.take(people, torch.zeros_like(y))  # with the same sensitive values
+    first, kind = distinct(torch.cat([alike, y.unsqueeze(1).to(alike)], dim=1))
+    people, y = people[first], y[first]
+    norms = torch.empty(len(people), len(counterparts), dtype=torch.float64, device=model.device)
+    for seeds, combinations in counterparts.tiles(len(people), rows_per_call(batch_size, model)):
         tile = norms[seeds, combinations]
         rows = counterparts.rows(people[seeds], combinations)
         labels = y[seeds].repeat_interleave(tile.shape[1])
         _, direction, scale = _gradient_chunk(model, rows, labels, loss)
         size = direction.abs().sum(dim=1)  # linalg.vector_norm is twenty times slower here
         tile.copy_((scale + size.to(torch.float64).log()).view_as(tile))
-    return norms
+    return norms if len(people) == len(x) else norms.index_select(0, kind)

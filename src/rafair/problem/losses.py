@@ -53,8 +53,9 @@ class _Odds:
     @classmethod
     def of(cls, z: Tensor, y: Tensor) -> _Odds:
         if z.shape[1] == 2:  # a single other class: the same numbers, at a fraction of the cost
-            towards = torch.ones_like(z).scatter_(1, y.unsqueeze(1), -1.0)
-            return cls(towards, (z * towards).sum(dim=1).to(torch.float64))
+            sign = (1 - 2 * y).to(z.dtype)  # +1 where class 1 is the other one
+            gap = (z[:, 1] - z[:, 0]) * sign
+            return cls(torch.stack([-sign, sign], dim=1), gap.to(torch.float64))
         z, right = z.to(torch.float64), y.unsqueeze(1)
         rivals = z.scatter(1, right, -math.inf)
         top = torch.logsumexp(rivals, dim=1, keepdim=True)
