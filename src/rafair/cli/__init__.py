@@ -12,6 +12,9 @@ __all__ = ["main"]
 # wait then lasts a time slice, and a run takes ten times as long and more. With fewer turns they
 # go to sleep instead. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# A process of joblib's says what it cleans up after workers that were stopped; that is no news to
+# whoever stopped them. It reads this when it starts.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 
 def main(arguments: list[str] | None = None) -> Never:
