@@ -86,7 +86,8 @@ class AttackResult:
     trajectory : Trajectory or None
         All iterates; None for an attack that has none.
     n_gradients, n_forwards : int
-        Rows differentiated, and rows only predicted.
+        Rows differentiated, and rows only predicted; equal ones count each, though they may be
+        computed once, so that neither depends on who else is in the batch.
     """
 
     x_adv: Tensor
