@@ -54,19 +54,20 @@ def _network(width: int, n_features: int) -> torch.nn.Sequential:
 
 
 @pytest.mark.parametrize("width", [16, 64, 256, 1024])
-@pytest.mark.parametrize("what", ["bare loop", "rafair"])
-def bench_width(measure, benchmark, width, what):
+def bench_width(measure, benchmark, width):
+    """All counterparts of 100 people against the bare loop over the same rows."""
     task = make_task("credit", 100)
     benchmark.group = f"width {width}"
     module = _network(width, task.x.shape[1])
+    model = rafair.wrap(module, task.data.schema, output="logits")
     rows = task.people.expand(task.x.float()).flatten(0, 1)
-    about = {"label": what, "rows": STEPS * len(rows)}
-    if what == "rafair":
-        model = rafair.wrap(module, task.data.schema, output="logits")
-        measure(lambda: ATTACK.run(model, *task.arguments[1:]), **about)
-        return
     labels = task.y.repeat_interleave(len(task.people))
-    measure(lambda: bare_loop(module, rows, labels, STEPS), against="reference", **about)
+    measure(
+        lambda: ATTACK.run(model, *task.arguments[1:]),
+        beside=lambda: bare_loop(module, rows, labels, STEPS),
+        label="rafair / bare loop",
+        rows=STEPS * len(rows),
+    )
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

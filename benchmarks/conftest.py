@@ -1,19 +1,23 @@
 """What the benchmarks share: options, problems, and the table of ratios at the end.
 
 A benchmark belongs to a group. One of a group may be its reference (``against="reference"`` in
-``extra_info``): the ratios of the others are their medians divided by it. Where benchmarks of a
-group have a size, the slope of log time over log size is fitted; it is 1 where cost is linear.
+``extra_info``): the ratios of the others are their medians divided by it. A benchmark may also
+bring a reference of its own, which then runs before each of its rounds: so both see the same
+machine, whose speed may drift. Where benchmarks of a group have a size, the slope of log time over
+log size is fitted; it is 1 where cost is linear.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from bare import timed
 
 import rafair
 from rafair.fairness import choose_seeds
@@ -73,12 +77,22 @@ def n_seeds(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def measure(benchmark, request: pytest.FixtureRequest) -> Callable[..., object]:
-    """Time a function: one round to warm up, then as many as asked for."""
+    """Time a function: one round to warm up, then as many as asked for.
 
-    def measured(run: Callable[[], object], **about: object) -> object:
+    ``beside`` runs, and is timed, before each of them.
+    """
+
+    def measured(
+        run: Callable[[], object], *, beside: Callable[[], object] | None = None, **about: object
+    ) -> object:
         benchmark.extra_info.update(about)
         rounds = int(request.config.getoption("--rounds"))
-        return benchmark.pedantic(run, rounds=rounds, warmup_rounds=1)
+        seconds: list[float] = []
+        before = None if beside is None else lambda: seconds.append(timed(beside))
+        found = benchmark.pedantic(run, setup=before, rounds=rounds, warmup_rounds=1)
+        if seconds:
+            benchmark.extra_info["beside"] = statistics.median(seconds[-rounds:])
+        return found
 
     return measured
 
@@ -97,10 +111,12 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 
 def _ratios(benches: Iterable) -> Iterable[str]:
-    reference = [b.stats.median for b in benches if b.extra_info.get("against") == "reference"]
+    references = (b.stats.median for b in benches if b.extra_info.get("against") == "reference")
+    shared = next(references, None)
     for bench in benches:
         seconds = bench.stats.median
-        ratio = f"   ratio {seconds / reference[0]:5.2f}" if reference else ""
+        reference = bench.extra_info.get("beside", shared)
+        ratio = f"   ratio {seconds / reference:5.2f}" if reference else ""
         rows = bench.extra_info.get("rows")
         rate = f"   {rows / seconds / 1e6:6.2f} million rows/s" if rows else ""
         label = bench.extra_info.get("label", bench.name)
