@@ -23,7 +23,7 @@ AUTO: Literal["auto"] = "auto"
 CPU_ROWS = 2048
 GPU_ROWS = 1 << 18
 # A dense network goes through fewer and larger kernels: as many rows as leave so many activations.
-DENSE_ACTIVATIONS, DENSE_ROWS = 5 << 19, 1 << 14
+DENSE_ACTIVATIONS, DENSE_ROWS = 5 << 20, 1 << 14
 
 # Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
 # gave a row other last bits in batches of 1 to 8 than in any larger one. Smaller batches are padded
