@@ -1,4 +1,5 @@
-"""How the cost of RAFair grows: with seeds, counterparts, the width of a network, and workers.
+"""How the cost of RAFair grows: with seeds, counterparts, the width of a network, and workers;
+and with rows at once.
 
 pytest benchmarks/bench_scaling.py
 """
@@ -6,13 +7,14 @@ pytest benchmarks/bench_scaling.py
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from bare import bare_loop
 
 import rafair
-from conftest import make_task
+from conftest import DATASETS, make_task
 from rafair.attacks import RAFair
 from rafair.auditing.engine import Engine
 
@@ -41,6 +43,21 @@ def bench_counterparts(measure, benchmark, counterparts):
         label=f"{counterparts} counterparts",
         size=counterparts,
         rows=STEPS * 400 * counterparts,
+    )
+
+
+@pytest.mark.parametrize("batch_size", [2048, 4096, 8192, 16384, 32768])
+@pytest.mark.parametrize("name", DATASETS)
+def bench_batch_size(measure, benchmark, name, batch_size):
+    """Rows that go through a network at once, against as many as RAFair takes by itself."""
+    task = make_task(name, 200)
+    benchmark.group = f"rows at once ({name})"
+    attack = replace(ATTACK, batch_size=batch_size)
+    measure(
+        lambda: attack.run(*task.arguments),
+        beside=lambda: ATTACK.run(*task.arguments),
+        label=f"{batch_size} rows / auto",
+        rows=STEPS * len(task.x) * len(task.people),
     )
 
 
