@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from unittest import mock
 
 import cloudpickle
 import joblib
@@ -426,6 +428,16 @@ def test_workers_do_not_outlive_a_program_that_is_killed(program):
 def test_an_engine_that_is_not_possible_is_refused(arguments, message):
     with pytest.raises(InvalidInput, match=message):
         Engine(*arguments)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_tasks_are_cancelled_only_where_the_connection_stays(stays):
+    ray = mock.Mock()
+    ray.remote.return_value.return_value.remote.return_value.future.return_value = Future()
+    tasks = ray_cluster.RayTasks(ray, stays=stays)
+    tasks.submit(halves, print)
+    tasks.abort_everything()
+    assert ray.cancel.called == stays
 
 
 @pytest.fixture

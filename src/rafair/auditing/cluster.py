@@ -38,13 +38,21 @@ STORE_BYTES = 256 * 2**20
 
 
 class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no types
-    """Joblib's tasks as Ray's: one core each, and up to ``RETRIES`` more attempts."""
+    """Joblib's tasks as Ray's: one core each, and up to ``RETRIES`` more attempts.
+
+    Parameters
+    ----------
+    ray : module
+        Ray, connected to a cluster.
+    stays : bool
+        Whether the connection outlives the tasks.
+    """
 
     supports_retrieve_callback = True
 
-    def __init__(self, ray: ModuleType, **options: Any) -> None:
+    def __init__(self, ray: ModuleType, *, stays: bool, **options: Any) -> None:
         super().__init__(**options)
-        self._ray = ray
+        self._ray, self._stays = ray, stays
         self._run = ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
         self._pending: dict[Future[Any], Any] = {}
         self._lock = threading.Lock()
@@ -112,7 +120,13 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
             ) from None
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002 - joblib's
-        """Stop all tasks that are under way, by force."""
+        """Stop all tasks that are under way, by force; where the connection ends, they end with it.
+
+        To cancel a task whose result is just arriving can abort this very process (Ray 2.60, "Tried
+        to complete task that was not pending"), so it is not done without need.
+        """
+        if not self._stays:
+            return
         with self._lock:
             references = list(self._pending.values())
         for reference in references:
@@ -124,8 +138,10 @@ def _run(function: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def connected(address: str | None, jobs: int | None) -> Iterator[ModuleType]:
+def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleType, bool]]:
     """Hold a connection to a Ray cluster: the program's own, one at an address, or a new one.
+
+    Gives Ray, and whether the connection stays: only the program's own does.
 
     Raises
     ------
@@ -137,7 +153,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[ModuleType]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = need("ray", "ray")
     if ray.is_initialized():
-        yield ray
+        yield ray, True
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {}
@@ -151,7 +167,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[ModuleType]:
             ray.shutdown()
             raise InvalidInput(_unreachable(address, str(error))) from error
         try:
-            yield ray
+            yield ray, False
         finally:
             ray.shutdown()
 

@@ -120,11 +120,11 @@ class Engine:
         from rafair.auditing.cluster import RayTasks, connected
 
         content = pack(function, "the model")
-        ray = stack.enter_context(connected(self.address, self.jobs))
+        ray, stays = stack.enter_context(connected(self.address, self.jobs))
         cores = int(ray.cluster_resources().get("CPU", 1))
         workers = self.jobs or max(1, cores)
         call = Call.of(content, Reference(ray.put(content)), threads=1)
-        return _Team(call, workers, workers, {"backend": RayTasks(ray)})
+        return _Team(call, workers, workers, {"backend": RayTasks(ray, stays=stays)})
 
 
 @dataclass(frozen=True)
