@@ -16,7 +16,7 @@ from bare import bare_loop
 import rafair
 from conftest import DATASETS, make_task
 from rafair.attacks import RAFair
-from rafair.auditing.engine import Engine
+from rafair.engine.backends import Engine
 
 STEPS = 5
 ATTACK = RAFair(mode="false_fair", steps=STEPS)

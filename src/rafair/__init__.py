@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, repair
-    from rafair.auditing import (
-        AuditResult,
-        Engine,
-        Plan,
-        RunDirectory,
-        audit,
-        load_run,
-        repair_run,
-        write_run,
-    )
+    from rafair.auditing import audit, repair_run
     from rafair.certificates import Certificate, certify
     from rafair.datasets import Dataset, load_dataset, read_table
+    from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds, judge
-    from rafair.models import Classifier, baseline, train_fcnn, wrap
+    from rafair.models import Classifier, baseline, load_model, train_fcnn, wrap
+    from rafair.plans import Plan
+    from rafair.plans.plan_file import read_plan
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.report import write_report
+    from rafair.runs import AuditResult, RunDirectory, load_run, write_run
     from rafair.schema import Feature, Schema
 
 __version__ = "0.1.0"
@@ -36,24 +31,18 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "repair"),
-    "rafair.auditing": (
-        "AuditResult",
-        "Engine",
-        "Plan",
-        "RunDirectory",
-        "audit",
-        "load_run",
-        "read_plan",
-        "repair_run",
-        "write_run",
-    ),
+    "rafair.auditing": ("audit", "repair_run"),
     "rafair.certificates": ("Certificate", "certify"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
+    "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
     "rafair.models": ("Classifier", "baseline", "load_model", "train_fcnn", "wrap"),
+    "rafair.plans": ("Plan",),
+    "rafair.plans.plan_file": ("read_plan",),
     "rafair.problem": ("Counterparts", "PerturbationSpace"),
     "rafair.report": ("write_report",),
+    "rafair.runs": ("AuditResult", "RunDirectory", "load_run", "write_run"),
     "rafair.schema": ("Feature", "Schema"),
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names}

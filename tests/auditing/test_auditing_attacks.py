@@ -16,8 +16,8 @@ SMALL = {"n_seeds": 12, "steps": 6, "step_size": 0.03, "counterparts": 12}
 
 
 @pytest.fixture(scope="module")
-def everything(credit_data, credit_model):
-    return audit(credit_model, credit_data, [*BASELINES, "rafair"], **SMALL)
+def everything(credit, credit_model):
+    return audit(credit_model, credit, [*BASELINES, "rafair"], **SMALL)
 
 
 def test_every_family_gives_its_row(everything):
@@ -60,18 +60,18 @@ def test_who_is_treated_alike_after_a_search_for_discrimination_was_so_before(ev
     assert everything.metrics["attacks"][name]["r_if"] <= everything.metrics["clean"]["if"]
 
 
-def test_the_company_of_other_attacks_does_not_matter(everything, credit_data, credit_model):
-    alone = audit(credit_model, credit_data, "adf", **SMALL)
+def test_the_company_of_other_attacks_does_not_matter(everything, credit, credit_model):
+    alone = audit(credit_model, credit, "adf", **SMALL)
     assert alone.metrics["attacks"]["adf"] == everything.metrics["attacks"]["adf"]
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
-def test_a_loss_is_refused_by_an_attack_without_one(credit_data, credit_model, name):
+def test_a_loss_is_refused_by_an_attack_without_one(credit, credit_model, name):
     message = f"^attack '{name}' has no parameter 'loss'$"
     with pytest.raises(InvalidInput, match=message):
-        audit(credit_model, credit_data, name, loss="mse", **SMALL)
+        audit(credit_model, credit, name, loss="mse", **SMALL)
     with pytest.raises(InvalidInput, match=message):
-        audit(credit_model, credit_data, ["pgd", name], loss="mse", **SMALL)
+        audit(credit_model, credit, ["pgd", name], loss="mse", **SMALL)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -118,27 +118,27 @@ def drawn_with_states(data, model, name, states):
 
 
 @pytest.mark.parametrize("name", ["apgd", "adf", "eidig", "dice"])
-def test_the_random_state_reaches_what_an_attack_draws(credit_data, credit_model, name):
-    one, again, other = drawn_with_states(credit_data, credit_model, name, (0, 0, 1))
+def test_the_random_state_reaches_what_an_attack_draws(credit, credit_model, name):
+    one, again, other = drawn_with_states(credit, credit_model, name, (0, 0, 1))
     pd.testing.assert_frame_equal(one, again)
     assert not one.equals(other)
 
 
 @pytest.mark.parametrize("name", ["pgd", "acg"])
-def test_who_starts_at_the_seed_draws_nothing(credit_data, credit_model, name):
-    pd.testing.assert_frame_equal(*drawn_with_states(credit_data, credit_model, name, (0, 1)))
+def test_who_starts_at_the_seed_draws_nothing(credit, credit_model, name):
+    pd.testing.assert_frame_equal(*drawn_with_states(credit, credit_model, name, (0, 1)))
 
 
-def test_fgsm_takes_its_epsilon_from_the_steps(credit_data, credit_model):
+def test_fgsm_takes_its_epsilon_from_the_steps(credit, credit_model):
     given = {"n_seeds": 12, "counterparts": 12}
-    one = audit(credit_model, credit_data, "fgsm", steps=1, step_size=0.2, **given)
-    many = audit(credit_model, credit_data, "fgsm", steps=4, step_size=0.05, **given)
+    one = audit(credit_model, credit, "fgsm", steps=1, step_size=0.2, **given)
+    many = audit(credit_model, credit, "fgsm", steps=4, step_size=0.05, **given)
     pd.testing.assert_frame_equal(instances_of(one, "fgsm"), instances_of(many, "fgsm"))
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_the_worst_iterate_is_no_better_than_the_last(everything, credit_data, credit_model, name):
-    worst = audit(credit_model, credit_data, name, select="worst", **SMALL)
+def test_the_worst_iterate_is_no_better_than_the_last(everything, credit, credit_model, name):
+    worst = audit(credit_model, credit, name, select="worst", **SMALL)
     rates = worst.metrics["attacks"][f"{name}@worst"]
     last = everything.metrics["attacks"][name]
     for rate in ("r_acc", "r_if", "r_af"):

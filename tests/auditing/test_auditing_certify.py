@@ -9,17 +9,10 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.auditing import (
-    Plan,
-    certify_seeds,
-    certifying,
-    conductor,
-    load_run,
-    repair_run,
-    update_run,
-    write_certificates,
-)
+from rafair import Plan, load_run, repair_run
+from rafair.auditing import certify_seeds, certifying, conductor
 from rafair.certificates import certify
+from rafair.runs import update_run, write_certificates
 
 CLAIMS = ["accurate_fair", "accurate", "fair"]
 ROBUST = dict(zip(CLAIMS, ("r_af", "r_acc", "r_if"), strict=True))
@@ -27,9 +20,9 @@ CLEAN = dict(zip(CLAIMS, ("af", "acc", "if"), strict=True))
 
 
 @pytest.fixture(scope="module")
-def certified(credit_data, credit_model):
-    plan = Plan(n_seeds=20, epsilon=0.02)
-    return certify_seeds(credit_model, credit_data, plan, max_nodes=500)
+def certified(credit, credit_model):
+    plan = Plan(n_seeds=20, epsilon=0.02, max_nodes=500)
+    return certify_seeds(credit_model, credit, plan)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +41,8 @@ def test_shares_of_every_claim_sum_to_one(claims):
             assert low <= rates[name] <= high
 
 
-def test_the_attacked_rate_lies_between_proved_and_all_but_broken(
-    claims, credit_data, credit_model
-):
-    out = rafair.audit(credit_model, credit_data, n_seeds=20, epsilon=0.02, steps=4)
+def test_the_attacked_rate_lies_between_proved_and_all_but_broken(claims, credit, credit_model):
+    out = rafair.audit(credit_model, credit, n_seeds=20, epsilon=0.02, steps=4)
     attacked = out.metrics["attacks"]["rafair"]
     for claim, rate in (("accurate_fair", "r_af"), ("accurate", "r_acc"), ("fair", "r_if")):
         assert claims[claim]["proved"] <= attacked[rate]
@@ -69,7 +60,7 @@ def test_each_seed_and_claim_has_a_line_and_broken_ones_a_witness(certified):
     assert certified.manifest["plan"]["epsilon"] == 0.02
 
 
-def test_verdicts_on_one_claim_stand_for_others(certified, credit_data, credit_model):
+def test_verdicts_on_one_claim_stand_for_others(certified, credit, credit_model):
     by_claim = {name: rows.set_index("seed") for name, rows in certified.instances.groupby("claim")}
     alone, joint, fair = (by_claim[name] for name in ("accurate", "accurate_fair", "fair"))
     wrong = alone.index[alone["status"] == "broken"]
@@ -86,10 +77,10 @@ def test_verdicts_on_one_claim_stand_for_others(certified, credit_data, credit_m
     for claim, rows in by_claim.items():
         found = certify(
             credit_model,
-            credit_data.test.x[index],
-            credit_data.test.y[index],
-            rafair.Counterparts.of(credit_data.schema),
-            rafair.PerturbationSpace.of(credit_data.schema, 0.02),
+            credit.test.x[index],
+            credit.test.y[index],
+            rafair.Counterparts.of(credit.schema),
+            rafair.PerturbationSpace.of(credit.schema, 0.02),
             500,
             prove=claim,
         )
@@ -111,19 +102,17 @@ def test_the_directory_holds_what_was_found(certified, tmp_path):
         write_certificates(certified, tmp_path / "run")
 
 
-def test_a_budget_without_meaning_is_refused(credit_data, credit_model):
+def test_a_budget_without_meaning_is_refused(credit, credit_model):
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a whole number, 1 or more"):
-        certify_seeds(credit_model, credit_data, Plan(n_seeds=2), max_nodes=0)
+        certify_seeds(credit_model, credit, Plan(n_seeds=2, max_nodes=0))
 
 
 EPSILONS = (0.05, 0.01, 0.02, 0.01)
 
 
 @pytest.fixture(scope="module")
-def curve(credit_data, credit_model):
-    return certify_seeds(
-        credit_model, credit_data, Plan(n_seeds=12), max_nodes=300, epsilons=EPSILONS
-    )
+def curve(credit, credit_model):
+    return certify_seeds(credit_model, credit, Plan(n_seeds=12, max_nodes=300), epsilons=EPSILONS)
 
 
 def test_epsilons_are_sorted_and_each_counted_once(curve):
@@ -143,8 +132,8 @@ def test_the_rates_of_the_curve_are_those_of_its_rows(curve):
                 assert rates[word] == (rows["status"] == word).mean()
 
 
-def test_each_point_of_the_curve_is_what_is_certified_there_alone(curve, credit_data, credit_model):
-    alone = certify_seeds(credit_model, credit_data, Plan(n_seeds=12, epsilon=0.02), max_nodes=300)
+def test_each_point_of_the_curve_is_what_is_certified_there_alone(curve, credit, credit_model):
+    alone = certify_seeds(credit_model, credit, Plan(n_seeds=12, epsilon=0.02, max_nodes=300))
     table = curve.instances[curve.instances["epsilon"] == 0.02].reset_index(drop=True)
     assert table["seed"].tolist() == alone.instances["seed"].tolist()
     decided = alone.instances["status"] != "undecided"
@@ -152,17 +141,17 @@ def test_each_point_of_the_curve_is_what_is_certified_there_alone(curve, credit_
     assert table["status"][decided].tolist() == alone.instances["status"][decided].tolist()
 
 
-def test_a_witness_in_the_table_is_in_reach_of_its_epsilon(curve, credit_data):
+def test_a_witness_in_the_table_is_in_reach_of_its_epsilon(curve, credit):
     broken = curve.instances[curve.instances["status"] == "broken"]
     assert {*broken["epsilon"]} == {0.01, 0.02, 0.05}
-    seeds = credit_data.test.x[broken["seed"].tolist()]
+    seeds = credit.test.x[broken["seed"].tolist()]
     away = (torch.from_numpy(np.stack(broken["witness"].tolist())) - seeds).abs().amax(dim=1)
     assert (away <= torch.tensor(broken["epsilon"].tolist()) + 1e-6).all()
 
 
-def test_only_the_named_claims_are_certified(credit_data, credit_model):
+def test_only_the_named_claims_are_certified(credit, credit_model):
     found = certify_seeds(
-        credit_model, credit_data, Plan(n_seeds=4, epsilon=0.01), 50, claims=["accurate"]
+        credit_model, credit, Plan(n_seeds=4, epsilon=0.01, max_nodes=50), ["accurate"]
     )
     assert list(found.metrics["curve"][0]["claims"]) == ["accurate"]
     assert {*found.instances["claim"]} == {"accurate"}
@@ -181,14 +170,14 @@ def test_only_the_named_claims_are_certified(credit_data, credit_model):
         ({"max_seconds": float("nan")}, "max_seconds must be above 0, not nan"),
     ],
 )
-def test_options_without_meaning_are_refused_in_one_line(credit_data, credit_model, options, says):
+def test_options_without_meaning_are_refused_in_one_line(credit, credit_model, options, says):
     with pytest.raises(rafair.InvalidInput) as caught:
-        certify_seeds(credit_model, credit_data, Plan(n_seeds=2), **options)
+        certify_seeds(credit_model, credit, Plan(n_seeds=2), **options)
     assert str(caught.value).startswith(says)
     assert "\n" not in str(caught.value)
 
 
-def test_after_the_time_all_that_is_left_is_undecided(credit_data, credit_model, monkeypatch):
+def test_after_the_time_all_that_is_left_is_undecided(credit, credit_model, monkeypatch):
     monkeypatch.setattr(certifying, "SHARD", 3)
     calls = []
     run = certifying.certify_curve
@@ -199,8 +188,8 @@ def test_after_the_time_all_that_is_left_is_undecided(credit_data, credit_model,
 
     monkeypatch.setattr(certifying, "certify_curve", noting)
     monkeypatch.setattr(certifying, "time", SimpleNamespace(time=lambda: 100.0 + len(calls)))
-    plan = Plan(n_seeds=9, epsilon=0.01)
-    found = certify_seeds(credit_model, credit_data, plan, 20, max_seconds=1.5)
+    plan = Plan(n_seeds=9, epsilon=0.01, max_nodes=20)
+    found = certify_seeds(credit_model, credit, plan, max_seconds=1.5)
     assert calls == ["accurate", "accurate_fair"]
     assert found.manifest["stopped"] is True
     for claim, rows in found.instances.groupby("claim"):
@@ -211,22 +200,21 @@ def test_after_the_time_all_that_is_left_is_undecided(credit_data, credit_model,
         assert (rows["nodes"][:3] > 0).all() == (claim != "fair")
 
 
-def test_with_time_enough_nothing_is_stopped(credit_data, credit_model):
-    plan = Plan(n_seeds=4, epsilon=0.01)
-    found = certify_seeds(credit_model, credit_data, plan, 20, max_seconds=1e6)
-    usual = certify_seeds(credit_model, credit_data, plan, 20)
+def test_with_time_enough_nothing_is_stopped(credit, credit_model):
+    plan = Plan(n_seeds=4, epsilon=0.01, max_nodes=20)
+    found = certify_seeds(credit_model, credit, plan, max_seconds=1e6)
+    usual = certify_seeds(credit_model, credit, plan)
     assert found.manifest["stopped"] is False
     assert found.metrics == usual.metrics
 
 
-def test_shards_do_not_change_what_is_certified(curve, credit_data, credit_model, monkeypatch):
+def test_shards_do_not_change_what_is_certified(curve, credit, credit_model, monkeypatch):
     monkeypatch.setattr(certifying, "SHARD", 5)
     seen = []
     again = certify_seeds(
         credit_model,
-        credit_data,
-        Plan(n_seeds=12),
-        max_nodes=300,
+        credit,
+        Plan(n_seeds=12, max_nodes=300),
         epsilons=EPSILONS,
         on_progress=lambda *what: seen.append(what),
     )
@@ -270,49 +258,47 @@ def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
     assert (rows["cell"] == "TF").all()
 
 
-def test_certificates_change_nothing_else_in_an_audit(certified_run, credit_data, credit_model):
+def test_certificates_change_nothing_else_in_an_audit(certified_run, credit, credit_model):
     plain = rafair.audit(
-        credit_model, credit_data, ["rafair", "ensemble"], n_seeds=16, steps=4, step_size=0.02
+        credit_model, credit, ["rafair", "ensemble"], n_seeds=16, steps=4, step_size=0.02
     )
     assert plain.certificates is None
     assert "certificates" not in plain.metrics
     kept = {key: value for key, value in certified_run.metrics.items() if key != "certificates"}
     assert kept == plain.metrics
-    assert {**plain.manifest, "max_nodes": 300} == certified_run.manifest
+    plan = {**plain.manifest["plan"], "certify": True, "max_nodes": 300}
+    assert {**plain.manifest, "plan": plan, "max_nodes": 300} == certified_run.manifest
 
 
-def test_a_proof_that_an_attack_contradicts_is_counted(credit_data, credit_model, monkeypatch):
+def test_a_proof_that_an_attack_contradicts_is_counted(credit, credit_model, monkeypatch):
     def credulous(seeds, epsilons, *rest, **options):
         curves = certifying.curves_of(seeds, epsilons, *rest, **options)
-        guessed = [
-            replace(found, status=torch.ones_like(found.status)) for found in curves.found["fair"]
-        ]
-        return replace(curves, found={**curves.found, "accurate_fair": guessed})
+        found = curves.certificates
+        guessed = [replace(each, status=torch.ones_like(each.status)) for each in found["fair"]]
+        return replace(curves, certificates={**found, "accurate_fair": guessed})
 
     monkeypatch.setattr(conductor, "curves_of", credulous)
     run = rafair.audit(
-        credit_model, credit_data, "rafair", 8, steps=2, step_size=0.1, certify=True, max_nodes=1
+        credit_model, credit, "rafair", 8, steps=2, step_size=0.1, certify=True, max_nodes=1
     )
     broken = run.metrics["attacks"]["rafair"]["r_af"]
     assert run.metrics["certificates"]["conflicts"] == round(8 * (1 - broken)) > 0
 
 
 def test_a_budget_without_meaning_is_refused_before_anything_is_attacked(
-    credit_data, credit_model, monkeypatch
+    credit, credit_model, monkeypatch
 ):
     monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a whole number"):
-        rafair.audit(credit_model, credit_data, n_seeds=4, certify=True, max_nodes=0)
+        rafair.audit(credit_model, credit, n_seeds=4, certify=True, max_nodes=0)
 
 
-def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(
-    credit_data, monkeypatch
-):
+def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(credit, monkeypatch):
     module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     model = rafair.wrap(module, output="logits")
     monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
     with pytest.raises(rafair.InvalidInput, match="this network has Linear, Tanh"):
-        rafair.audit(model, credit_data, n_seeds=4, certify=True)
+        rafair.audit(model, credit, n_seeds=4, certify=True)
 
 
 def same_table(left, right):
@@ -343,9 +329,9 @@ def test_damaged_certificates_are_named(certified_run, tmp_path):
         load_run(tmp_path / "run")
 
 
-def test_certificates_survive_a_repair(certified_run, credit_data, credit_model, tmp_path):
+def test_certificates_survive_a_repair(certified_run, credit, credit_model, tmp_path):
     rafair.write_run(certified_run, tmp_path / "run")
-    repaired = repair_run(load_run(tmp_path / "run"), credit_model, credit_data)
+    repaired = repair_run(load_run(tmp_path / "run"), credit_model, credit)
     same_table(repaired.certificates, certified_run.certificates)
     update_run(repaired, tmp_path / "run")
     read = load_run(tmp_path / "run")
@@ -356,16 +342,16 @@ def test_certificates_survive_a_repair(certified_run, credit_data, credit_model,
     same_table(read.certificates, certified_run.certificates)
 
 
-def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit_data, credit_model):
+def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit, credit_model):
     table = certified_run.certificates
     at_epsilon = table[(table["epsilon"] == 0.08) & (table["claim"] == "accurate_fair")]
     index = at_epsilon["seed"].tolist()
     alone = certify(
         credit_model,
-        credit_data.test.x[index],
-        credit_data.test.y[index],
-        rafair.Counterparts.of(credit_data.schema),
-        rafair.PerturbationSpace.of(credit_data.schema, 0.08),
+        credit.test.x[index],
+        credit.test.y[index],
+        rafair.Counterparts.of(credit.schema),
+        rafair.PerturbationSpace.of(credit.schema, 0.08),
         300,
     )
     words = {1: "proved", -1: "broken", 0: "undecided"}

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import rafair
-from rafair import audit
+from rafair import Plan, audit
 from rafair.attacks import Ensemble
-from rafair.auditing import Plan, seeds
-from rafair.auditing.seeds import Seeds
+from rafair.auditing import batches
+from rafair.auditing.batches import Seeds
 
 SMALL = {"n_seeds": 16, "steps": 4, "step_size": 0.02}
 
@@ -18,9 +18,9 @@ def members(certified_run):
     return certified_run.manifest["cost"]["ensemble"]["members"]
 
 
-def test_every_member_names_the_seeds_it_broke(certified_run, members, credit_data, credit_model):
-    chosen = Seeds.chosen(credit_model, credit_data, Plan(attacks=("ensemble",), **SMALL))
-    space = chosen.plan.space(credit_data.schema)
+def test_every_member_names_the_seeds_it_broke(certified_run, members, credit, credit_model):
+    chosen = Seeds.chosen(credit_model, credit, Plan(attacks=("ensemble",), **SMALL))
+    space = chosen.plan.space(credit.schema)
     result = Ensemble().run(credit_model, chosen.x, chosen.y, chosen.counterparts, space)
     names = [member["name"] for member in members]
     assert names == [member.name for member in result.members]
@@ -57,29 +57,27 @@ def test_no_other_attack_gets_below_it(certified_run):
     assert attacks["ensemble"]["r_af"] < certified_run.metrics["clean"]["af"]
 
 
-def test_the_members_of_several_shards_are_added_up(
-    members, credit_data, credit_model, monkeypatch
-):
-    monkeypatch.setattr(seeds, "SHARD_ROWS", 3 * 106)
-    run = audit(credit_model, credit_data, "ensemble", **SMALL)
+def test_the_members_of_several_shards_are_added_up(members, credit, credit_model, monkeypatch):
+    monkeypatch.setattr(batches, "SHARD_ROWS", 3 * 106)
+    run = audit(credit_model, credit, "ensemble", **SMALL)
     assert run.manifest["cost"]["ensemble"]["members"] == members
 
 
-def test_a_member_that_cannot_run_says_why(credit_data):
+def test_a_member_that_cannot_run_says_why(credit):
     module = nn.Sequential(nn.Linear(20, 6), nn.Tanh(), nn.Linear(6, 2)).double()
     generator = torch.Generator().manual_seed(0)
     for weight in module.parameters():
         weight.data = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     model = rafair.wrap(module, output="logits")
-    run = audit(model, credit_data, "ensemble", 8, counterparts=12, step_size=0.005)
+    run = audit(model, credit, "ensemble", 8, counterparts=12, step_size=0.005)
     _, corner, *others = run.manifest["cost"]["ensemble"]["members"]
     assert "this network has Linear, Tanh" in corner["skipped"]
     assert (corner["tried"], corner["broken"], corner["gradients"]) == (0, [], 0)
     assert all(member["skipped"] is None for member in others)
 
 
-def test_the_worst_iterate_of_an_ensemble_is_its_end(credit_data, credit_model, certified_run):
-    run = audit(credit_model, credit_data, "ensemble", select="worst", **SMALL)
+def test_the_worst_iterate_of_an_ensemble_is_its_end(credit, credit_model, certified_run):
+    run = audit(credit_model, credit, "ensemble", select="worst", **SMALL)
     worst = run.metrics["attacks"]["ensemble@worst"]
     assert worst["r_af"] == certified_run.metrics["attacks"]["ensemble"]["r_af"]
     assert (

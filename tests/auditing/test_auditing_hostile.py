@@ -103,7 +103,7 @@ def test_parents_made_for_a_run_that_fails_are_removed(tmp_path):
 
 
 def test_a_second_run_of_the_same_second_gets_its_own_directory(tmp_path):
-    from rafair.auditing import free_run
+    from rafair.runs import free_run
 
     assert free_run(tmp_path / "run") == tmp_path / "run"
     (tmp_path / "run").mkdir()

@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from rafair import InvalidInput, baseline, judge, load_dataset, load_run, repair_run, write_run
-from rafair.auditing import Plan
+from rafair import (
+    InvalidInput,
+    Plan,
+    baseline,
+    judge,
+    load_dataset,
+    load_run,
+    repair_run,
+    write_run,
+)
 
 
 @pytest.fixture(scope="module")
-def repaired(credit_run, credit_model, credit_data):
-    return repair_run(credit_run, credit_model, credit_data)
+def repaired(credit_run, credit_model, credit):
+    return repair_run(credit_run, credit_model, credit)
 
 
 def points_of(instances):
@@ -57,41 +65,41 @@ def test_repair_starts_from_the_attacked_instance_and_stays_near_it(repaired):
     assert 0 < float(moved) <= repaired.manifest["repair"]["epsilon"] + 1e-9
 
 
-def test_the_cells_of_repaired_instances_are_the_judges(repaired, credit_model, credit_data):
+def test_the_cells_of_repaired_instances_are_the_judges(repaired, credit_model, credit):
     fixed = repaired.instances[repaired.instances["stage"] == "repaired"]
-    schema = credit_data.schema
+    schema = credit.schema
     y = torch.tensor([schema.classes.index(label) for label in fixed["label"]])
     verdict = judge(credit_model, points_of(fixed), y, Plan().people(schema))
     cells = np.array(["TF", "TB", "FF", "FB"])[verdict.cells.numpy()]
     assert fixed["cell"].tolist() == cells.tolist()
 
 
-def test_repairing_again_replaces_the_first_repair(repaired, credit_model, credit_data):
-    again = repair_run(repaired, credit_model, credit_data, steps=0)
+def test_repairing_again_replaces_the_first_repair(repaired, credit_model, credit):
+    again = repair_run(repaired, credit_model, credit, steps=0)
     assert len(again.instances) == len(repaired.instances)
     attacked, fixed = (again.metrics[stage] for stage in ("attacks", "repairs"))
     assert all(fixed[name]["r_af"] == attacked[name]["r_af"] for name in attacked)
 
 
 def test_a_stored_run_repairs_like_the_one_in_memory(
-    tmp_path, credit_run, repaired, credit_model, credit_data
+    tmp_path, credit_run, repaired, credit_model, credit
 ):
     write_run(credit_run, tmp_path / "run")
-    again = repair_run(load_run(tmp_path / "run"), credit_model, credit_data)
+    again = repair_run(load_run(tmp_path / "run"), credit_model, credit)
     assert again.metrics["repairs"] == repaired.metrics["repairs"]
 
 
-def test_the_radius_follows_the_steps_unless_given(credit_run, credit_model, credit_data):
-    follows = repair_run(credit_run, credit_model, credit_data, steps=1)
-    given = repair_run(credit_run, credit_model, credit_data, steps=1, epsilon=0.5)
+def test_the_radius_follows_the_steps_unless_given(credit_run, credit_model, credit):
+    follows = repair_run(credit_run, credit_model, credit, steps=1)
+    given = repair_run(credit_run, credit_model, credit, steps=1, epsilon=0.5)
     assert follows.manifest["repair"]["epsilon"] == pytest.approx(0.05)
     assert given.manifest["repair"]["epsilon"] == 0.5
     assert follows.manifest["plan"] == credit_run.manifest["plan"]
 
 
-def test_another_model_is_refused(credit_run, credit_data):
+def test_another_model_is_refused(credit_run, credit):
     with pytest.raises(InvalidInput, match="not the model that the run audited"):
-        repair_run(credit_run, baseline("compas"), credit_data)
+        repair_run(credit_run, baseline("compas"), credit)
 
 
 def test_other_data_are_refused(credit_run, credit_model):
@@ -103,15 +111,15 @@ BAD = [{"steps": -1}, {"step_size": -1.0}, {"epsilon": float("nan")}, {"loss": "
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
-def test_a_bad_parameter_of_the_repair_is_refused(credit_run, credit_model, credit_data, bad):
+def test_a_bad_parameter_of_the_repair_is_refused(credit_run, credit_model, credit, bad):
     with pytest.raises(InvalidInput) as caught:
-        repair_run(credit_run, credit_model, credit_data, **bad)
+        repair_run(credit_run, credit_model, credit, **bad)
     assert next(iter(bad)) in str(caught.value)
 
 
 def test_sensitive_columns_of_the_run_are_used_whatever_the_data_say(
-    credit_run, repaired, credit_model, credit_data
+    credit_run, repaired, credit_model, credit
 ):
-    other = credit_data.with_sensitive(["housing"])
+    other = credit.with_sensitive(["housing"])
     again = repair_run(credit_run, credit_model, other)
     assert again.metrics["repairs"] == repaired.metrics["repairs"]

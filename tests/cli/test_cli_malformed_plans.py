@@ -7,11 +7,11 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import plans
+import plan_texts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plans import check_refused, listing, plan
+from plan_texts import check_refused, listing, plan
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -20,10 +20,12 @@ HOSTILE = "<script>alert(1)</script>"
 def good(tmp_path_factory):
     """A directory with the good plan, its table and its model."""
     folder = tmp_path_factory.mktemp("good")
-    (folder / "people.csv").write_text(plans.csv())
+    (folder / "people.csv").write_text(plan_texts.csv())
     (folder / "plan.toml").write_text(plan())
     model = folder / "model.safetensors"
-    done = plans.run("train", folder / "plan.toml", "--epochs", "40", "--quiet", "--out", model)
+    done = plan_texts.run(
+        "train", folder / "plan.toml", "--epochs", "40", "--quiet", "--out", model
+    )
     assert (done.code, done.err) == (0, "")
     return folder
 
@@ -91,7 +93,7 @@ TEXTS = {
     "a semicolon comment": ("; comment\n" + GOOD, "not TOML"),
     "JSON": ('{"data": {"label": "paid"}}', "not TOML"),
     "YAML": ("data:\n  label: paid\n", "not TOML"),
-    "a table": (plans.csv(), "not TOML"),
+    "a table": (plan_texts.csv(), "not TOML"),
     "HTML": ("<!doctype html>", "not TOML"),
     "a NUL byte": (b"a = 1\x00", "not TOML"),
     "NUL bytes only": (bytes(64), "not TOML"),
@@ -568,7 +570,7 @@ def test_what_is_wrong_in_a_relation_names_the_table_or_the_plan(refused, relati
 
 def test_a_relation_that_leaves_one_class_is_refused(refused):
     # The table is written by hand: all who are paid have been employed for some time.
-    frame = plans.people().copy()
+    frame = plan_texts.people().copy()
     frame["years"] = frame["years"].where(frame["paid"] == "yes", 0)
     frame.loc[frame["paid"] == "yes", "age"] = 70
     frame.loc[frame["paid"] == "yes", "years"] += 1
@@ -647,7 +649,7 @@ def test_a_plan_that_may_not_be_read_is_refused(rafair, tmp_path):
     ],
 )
 def test_init_refuses_what_it_cannot_describe(rafair, tmp_path, arguments, words):
-    (tmp_path / "people.csv").write_text(plans.csv())
+    (tmp_path / "people.csv").write_text(plan_texts.csv())
     given_ = list(arguments)
     for option, value in (("--label", "paid"), ("--sensitive", "sex")):
         given_ += [] if option in given_ else [option, value]
@@ -697,7 +699,7 @@ def mutations(draw, content):
 def test_a_plan_with_a_few_other_bytes_is_checked_or_refused(good, content):
     path = good / "mutated.toml"
     path.write_bytes(content)
-    check_done_or_refused(plans.run("check", path))
+    check_done_or_refused(plan_texts.run("check", path))
 
 
 WORDS = ["[data]", "[features.age]", "kind", "=", '"integer"', "\n", "[", "]", "3", "table", ","]
@@ -708,4 +710,4 @@ WORDS = ["[data]", "[features.age]", "kind", "=", '"integer"', "\n", "[", "]", "
 def test_a_plan_of_random_words_is_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "random.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    assert "random.toml" in check_refused(plans.run("check", path))
+    assert "random.toml" in check_refused(plan_texts.run("check", path))

@@ -7,13 +7,13 @@ import shutil
 
 import numpy as np
 import pandas as pd
-import plans
+import plan_texts
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plans import cell, changed, check_refused, listing, people, plan
+from plan_texts import cell, changed, check_refused, listing, people, plan
 
 N = 200
 
@@ -22,12 +22,14 @@ N = 200
 def good(tmp_path_factory):
     """A directory with the good plans, their tables and their model."""
     folder = tmp_path_factory.mktemp("tables")
-    (folder / "people.csv").write_text(plans.csv())
+    (folder / "people.csv").write_text(plan_texts.csv())
     people().to_parquet(folder / "people.parquet")
     (folder / "plan.toml").write_text(plan())
     (folder / "parquet.toml").write_text(plan("[data] table = 'people.parquet'"))
     model = folder / "model.safetensors"
-    done = plans.run("train", folder / "plan.toml", "--epochs", "40", "--quiet", "--out", model)
+    done = plan_texts.run(
+        "train", folder / "plan.toml", "--epochs", "40", "--quiet", "--out", model
+    )
     assert (done.code, done.err) == (0, "")
     return folder
 
@@ -66,7 +68,7 @@ def test_the_tables_that_all_others_are_made_of_are_good(rafair, good, tmp_path,
         assert (done.code, done.err) == (0, "")
 
 
-TEXT = plans.csv()
+TEXT = plan_texts.csv()
 HEAD, FIRST, *REST = TEXT.splitlines()
 BODY = "\n".join([FIRST, *REST])
 
@@ -366,7 +368,7 @@ def test_a_csv_file_with_a_few_other_bytes_is_read_or_refused(good, content, ver
     (folder / "plan.toml").write_text(plan("no [model]"))
     before = listing(folder)
     more = ["--epochs", "1", "--out", good / "other.safetensors"] if verb == "train" else []
-    done = plans.run(verb, folder / "plan.toml", *more)
+    done = plan_texts.run(verb, folder / "plan.toml", *more)
     if done.code == 0:
         assert done.err == ""
     else:
@@ -378,5 +380,5 @@ def test_a_csv_file_with_a_few_other_bytes_is_read_or_refused(good, content, ver
 @settings(max_examples=100, deadline=None)
 def test_init_describes_or_refuses_any_bytes(good, content):
     (good / "bytes.csv").write_bytes(content)
-    done = plans.run("init", good / "bytes.csv", "--label", "0", "--sensitive", "1")
+    done = plan_texts.run("init", good / "bytes.csv", "--label", "0", "--sensitive", "1")
     assert "bytes.csv" in check_refused(done)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafair import InvalidInput
-from rafair.auditing.engine import Engine
 from rafair.cli.parsing import engine, gates, names, number_or
+from rafair.engine.backends import Engine
 
 
 @given(st.integers())

@@ -6,12 +6,12 @@ import shutil
 
 import numpy as np
 import pandas as pd
-import plans
+import plan_texts
 import polars as pl
 import pyarrow as pa
 import pytest
 import torch
-from plans import plan
+from plan_texts import plan
 
 import rafair
 
@@ -22,10 +22,10 @@ ATTACK = "rafair"
 def folder(tmp_path_factory):
     """The good table and plan, and the network that ``rafair train`` made for them."""
     path = tmp_path_factory.mktemp("way")
-    (path / "people.csv").write_text(plans.csv())
+    (path / "people.csv").write_text(plan_texts.csv())
     (path / "plan.toml").write_text(plan())
     model = path / "model.safetensors"
-    done = plans.run("train", path / "plan.toml", "--epochs", "60", "--out", model)
+    done = plan_texts.run("train", path / "plan.toml", "--epochs", "60", "--out", model)
     assert (done.code, done.err) == (0, "")
     assert "balanced accuracy" in done.out
     return path
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_directory(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("audited") / "run"
-    done = plans.run("audit", folder / "plan.toml", "--out", path)
+    done = plan_texts.run("audit", folder / "plan.toml", "--out", path)
     assert (done.code, done.err) == (0, "")
     return path
 
@@ -63,7 +63,7 @@ def check_narrow(text):
 
 def test_from_a_table_to_a_repaired_and_certified_run(rafair_cli, tmp_path):
     rafair = rafair_cli
-    (tmp_path / "people.csv").write_text(plans.csv())
+    (tmp_path / "people.csv").write_text(plan_texts.csv())
     drafted = rafair("init", "people.csv", "--label", "paid", "--sensitive", "sex,race")
     assert (drafted.code, drafted.err) == (0, "")
     assert "# Look: id: every row has another whole number" in drafted.out
@@ -151,17 +151,17 @@ def test_a_run_of_a_plan_can_be_repaired_from_anywhere(
 def test_a_repair_whose_files_are_gone_says_which(rafair_cli, here, lost):
     assert rafair_cli("audit", "plan.toml", "--quiet", "--out", "run").code == 0
     (here / lost).unlink()
-    before = plans.listing(here)
+    before = plan_texts.listing(here)
     assert lost in rafair_cli("repair", "run").complaint
-    assert plans.listing(here) == before
+    assert plan_texts.listing(here) == before
 
 
 def test_a_repair_refuses_a_plan_that_was_changed_since(rafair_cli, here):
     assert rafair_cli("audit", "plan.toml", "--quiet", "--out", "run").code == 0
     write_plan(here, "[data] random_state = 1")
-    before = plans.listing(here)
+    before = plan_texts.listing(here)
     assert rafair_cli("repair", "run").code == 2
-    assert plans.listing(here) == before
+    assert plan_texts.listing(here) == before
 
 
 def test_the_manifest_says_what_was_audited(run_directory, folder):
@@ -186,7 +186,7 @@ def test_the_manifest_says_what_was_audited(run_directory, folder):
 def test_every_instance_is_a_possible_person(run_directory, folder):
     people_ = pd.read_parquet(run_directory / "instances.parquet")
     assert people_["feasible"].all()
-    data = rafair.auditing.planfile.read_plan(folder / "plan.toml").load()
+    data = rafair.plans.plan_file.read_plan(folder / "plan.toml").load()
     points = torch.from_numpy(np.stack(people_["x"].tolist()))
     assert data.schema.possible(points).all()
     frame = data.decode(points)
@@ -201,7 +201,7 @@ def test_every_instance_is_a_possible_person(run_directory, folder):
 
 
 def test_the_report_has_the_notes(rafair_cli, here):
-    frame = plans.people().copy()
+    frame = plan_texts.people().copy()
     frame.loc[0, ["age", "years"]] = [18, 9]
     (here / "people.csv").write_text(frame.to_csv(index=False))
     done = rafair_cli("audit", "plan.toml", "--out", "run")
@@ -259,9 +259,9 @@ def save_constant(path):
         skops = pytest.importorskip("skops.io")
         from sklearn.dummy import DummyClassifier
 
-        frame = plans.people().drop(columns=["paid", "id"])
+        frame = plan_texts.people().drop(columns=["paid", "id"])
         model = DummyClassifier(strategy="constant", constant="yes")
-        skops.dump(model.fit(frame, plans.people()["paid"]), path)
+        skops.dump(model.fit(frame, plan_texts.people()["paid"]), path)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pt2", ".skops"])
@@ -299,7 +299,7 @@ def test_no_line_is_wider_than_the_terminal(rafair_cli, here, monkeypatch, colum
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     long = "the_column_that_somebody_called_by_its_question_what_do_you_earn_in_a_month_at_most"
-    (here / "people.csv").write_text(plans.csv().replace("income", long))
+    (here / "people.csv").write_text(plan_texts.csv().replace("income", long))
     text = plan().replace("features.income", f"features.{long}")
     text = re.sub(r"\[model\].*?\n\n", "", text, flags=re.DOTALL)
     (here / "plan.toml").write_text(text)
@@ -322,7 +322,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_people_are_of_the_kind_of_frame_that_went_in(folder, kind):
     convert, expected = KINDS[kind]
-    frame = plans.people().drop(columns="id")
+    frame = plan_texts.people().drop(columns="id")
     data = rafair.read_table(
         convert(frame),
         label="paid",
@@ -364,7 +364,7 @@ def test_certify_takes_the_plan_s_options(rafair_cli, here):
 
 
 def test_a_positive_number_can_be_named_on_the_command_line(rafair_cli, tmp_path):
-    frame = plans.people().assign(paid=(plans.people()["paid"] == "yes").astype(int))
+    frame = plan_texts.people().assign(paid=(plan_texts.people()["paid"] == "yes").astype(int))
     (tmp_path / "people.csv").write_text(frame.to_csv(index=False))
     done = rafair_cli(
         "init", "people.csv", "--label", "paid", "--sensitive", "sex", "--positive", "0"
@@ -375,7 +375,7 @@ def test_a_positive_number_can_be_named_on_the_command_line(rafair_cli, tmp_path
 
 def test_names_and_levels_cannot_steer_the_terminal(rafair_cli, here):
     name, level = "a\x1b[31mred\x07", "r\x1b[0m"
-    frame = plans.people().assign(**{name: np.tile(["p", level], 100)})
+    frame = plan_texts.people().assign(**{name: np.tile(["p", level], 100)})
     frame.to_csv(here / "people.csv", index=False)
     edit = '[features."a\\u001b[31mred\\u0007"] kind = "categorical"'
     write_plan(here, edit, "no [model]")

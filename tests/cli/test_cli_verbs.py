@@ -177,6 +177,8 @@ def test_the_options_reach_the_plan(audit, tmp_path):
         "counterparts": 12,
         "batch_size": 99,
         "queries": 5000,
+        "certify": False,
+        "max_nodes": 5000,
     }
     assert manifest["schema"]["sensitive"] == ["age", "housing"]
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from rafair import InvalidInput
-from rafair.auditing.engine import Engine
-from rafair.reproduce import Study, all_parts, lab, reproduce
+from rafair.engine.backends import Engine
+from rafair.reproduce import Study, all_parts, reproduce, result_cache
 from rafair.reproduce.cells.attacked import AttackCell, CleanCell
 from rafair.reproduce.cells.repaired import repair_cells
-from rafair.reproduce.lab import Lab
-from rafair.reproduce.waves import waves, with_needs
+from rafair.reproduce.result_cache import ResultCache
+from rafair.reproduce.stages import stages, with_needs
 
 SMALL = Study(datasets=("credit",), n_seeds=5, steps=2, trend_seeds=3, trend_steps=3)
 SETUP = SMALL.setup("credit")
@@ -38,7 +38,7 @@ def connection():
 def nothing_computed_here(monkeypatch):
     """Whoever computes in this process fails."""
 
-    def refuse(cell, lab):
+    def refuse(cell, cache):
         raise AssertionError(cell)
 
     for kind in (CleanCell, AttackCell):
@@ -98,18 +98,22 @@ def test_what_an_interrupted_run_has_computed_is_kept(tiny, tmp_path):
 
 
 def test_a_worker_with_other_code_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(Lab, "_code", "of another release")
+    monkeypatch.setattr(ResultCache, "_code", "of another release")
     with pytest.raises(InvalidInput, match=r"^a worker has another rafair, or .* torch; inst"):
-        Lab(SMALL, tmp_path).run([("some", CleanCell(SETUP)), ("other", ATTACKS[0])], Engine(2))
+        ResultCache(SMALL, tmp_path).run(
+            [("some", CleanCell(SETUP)), ("other", ATTACKS[0])], Engine(2)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_workers_get_the_seeds_that_were_chosen_here(monkeypatch):
-    bench = Lab(SMALL)
+    bench = ResultCache(SMALL)
     chosen = bench.chosen("credit", 5, 0)
-    there = lab.Lab(*bench.__reduce__()[1])
-    monkeypatch.setattr(lab, "choose_seeds", lambda *_: pytest.fail("chosen again"))
-    assert set(there._kept) == {name for name in bench._kept if name.startswith(lab.CHOSEN)}
+    there = result_cache.ResultCache(*bench.__reduce__()[1])
+    monkeypatch.setattr(result_cache, "choose_seeds", lambda *_: pytest.fail("chosen again"))
+    assert set(there._kept) == {
+        name for name in bench._kept if name.startswith(result_cache.CHOSEN)
+    }
     assert there.chosen("credit", 5, 0) is chosen
     assert there.directory is None
 
@@ -118,16 +122,16 @@ ATTACKS = (AttackCell(SETUP, "rafair-tb"), AttackCell(SETUP, "rafair-ff"))
 
 
 @pytest.mark.parametrize("name", all_parts())
-def test_a_part_with_what_its_cells_need_can_be_computed_in_waves(name):
+def test_a_part_with_what_its_cells_need_can_be_computed_in_stages(name):
     part = all_parts()[name]
     study = Study() if part.dataset is None else Study(datasets=(part.dataset,))
     cells = [cell for _, cell in with_needs((name, cell) for cell in part.cells(study))]
     done = set()
-    for wave in waves(cells):
-        assert wave
-        assert all(done.issuperset(cell.needs) for cell in wave)
-        assert done.isdisjoint(wave)
-        done.update(wave)
+    for stage in stages(cells):
+        assert stage
+        assert all(done.issuperset(cell.needs) for cell in stage)
+        assert done.isdisjoint(stage)
+        done.update(stage)
     assert done == set(cells)
 
 
@@ -141,20 +145,20 @@ def test_what_is_needed_comes_before_and_is_asked_for_once():
         ("b", ATTACKS[1]),
         ("b", repairs[1]),
     ]
-    assert list(waves(cell for _, cell in work)) == [list(ATTACKS), repairs[:2]]
+    assert list(stages(cell for _, cell in work)) == [list(ATTACKS), repairs[:2]]
 
 
 def test_a_cell_does_not_ask_for_more_than_it_says(monkeypatch):
     """A worker would compute it by itself, and again in every worker."""
     asked = []
-    result = Lab.result
+    result = ResultCache.result
 
     def watched(bench, cell):
         asked.append(cell)
         return result(bench, cell)
 
-    monkeypatch.setattr(Lab, "result", watched)
-    bench = Lab(SMALL)
+    monkeypatch.setattr(ResultCache, "result", watched)
+    bench = ResultCache(SMALL)
     for cell in (CleanCell(SETUP), ATTACKS[0], ATTACKS[1], *repair_cells(SETUP, ATTACKS)):
         asked.clear()
         cell.compute(bench)
@@ -175,4 +179,4 @@ class Chained:
 def test_a_chain_is_computed_link_by_link():
     work = with_needs([("part", Chained(3))])
     assert [cell.place for _, cell in work] == [0, 1, 2, 3]
-    assert [len(wave) for wave in waves(cell for _, cell in work)] == [1, 1, 1, 1]
+    assert [len(stage) for stage in stages(cell for _, cell in work)] == [1, 1, 1, 1]

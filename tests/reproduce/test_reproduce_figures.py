@@ -16,9 +16,9 @@ from rafair.fairness.verdict import FB, FF, TB, TF
 from rafair.models import fit
 from rafair.reproduce import Study, reproduce
 from rafair.reproduce.document import Grid, Listing
-from rafair.reproduce.lab import Lab
 from rafair.reproduce.parts.figure1 import CELL
 from rafair.reproduce.parts.figures import area_of, area_shares
+from rafair.reproduce.result_cache import ResultCache
 
 MODES = {"rafair-tb": "tbr", "rafair-ff": "ffr", "rafair-fb": "fbr"}
 NUMBERS = {"credit": (6, 9), "adult": (4, 7)}
@@ -137,7 +137,7 @@ def test_figure_1_walks_from_one_true_fair_person(finished):
     model = wrap(module, output="logits")
     values = data.schema.features[columns[2]].axis.tolist()
     people = Counterparts.product([2], [values])
-    found = Lab(finished.study, finished.path / "cells").result(CELL)
+    found = ResultCache(finished.study, finished.path / "cells").result(CELL)
     own, y = float(found["sensitive"][0]), found["y"]
     assert sorted(found["sensitive"].tolist()) == sorted(values)
     paths = {mode: torch.tensor(path) for mode, path in finished.data["figure1"].items()}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rafair
-from rafair.schema import Column, Feature, Schema, fit_schema
+from rafair.schema import Column, Feature, Schema
 
 WORDS = st.text(st.characters(categories=["L", "N", "Z", "P"]), min_size=1, max_size=6)
 
@@ -50,7 +50,7 @@ def frames(draw):
         Column("grade", kind="ordinal", levels=tuple(order)),
         Column("flag", sensitive=True),
     ]
-    return frame, fit_schema(frame, columns, "label", ("no", "yes"))
+    return frame, Schema.fit(frame, columns, "label", ("no", "yes"))
 
 
 @given(case=frames())

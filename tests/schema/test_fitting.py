@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import rafair
-from rafair.schema import Column, fit_schema
+from rafair.schema import Column, Schema
 
 FRAME = pd.DataFrame(
     {
@@ -18,7 +18,7 @@ FRAME = pd.DataFrame(
 
 
 def feature_of(column, frame=FRAME):
-    return fit_schema(frame, [column], "label", ("no", "yes")).features[0]
+    return Schema.fit(frame, [column], "label", ("no", "yes")).features[0]
 
 
 def test_whole_numbers_become_an_integer_feature():
@@ -56,7 +56,7 @@ def test_a_persons_word_comes_before_inference():
 
 
 def test_the_order_of_the_columns_is_the_persons():
-    schema = fit_schema(FRAME, [Column("town"), Column("years")], "label", ("no", "yes"))
+    schema = Schema.fit(FRAME, [Column("town"), Column("years")], "label", ("no", "yes"))
     assert schema.names == ("town", "years")
     assert schema.label == "label"
     assert schema.classes == ("no", "yes")

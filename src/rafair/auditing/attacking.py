@@ -1,16 +1,16 @@
-"""The attacks of an audit, shard by shard, and what all shards together say."""
+"""The attacks of an audit: every one on every batch of seeds, and what all batches together say."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rafair.attacks.ensemble import EnsembleResult
-from rafair.auditing.rows import Found
-from rafair.auditing.seeds import Block, Part
-from rafair.auditing.shards import Shard, Task, merged
+from rafair.auditing.batches import Batch, SeedRows
+from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
+from rafair.runs.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.attacks import Attack
-    from rafair.auditing.plan import Plan, Select
-    from rafair.auditing.seeds import Seeds
-    from rafair.auditing.shards import Runner
+    from rafair.auditing.batches import Seeds
+    from rafair.engine import Runner
     from rafair.models import Classifier
+    from rafair.plans import Plan
+    from rafair.plans.plan import Select
     from rafair.problem import AttackResult
     from rafair.schema import Schema
 
-__all__ = ["CLEAN", "Attacked", "attack_seeds", "check_access", "ends_of"]
+__all__ = ["CLEAN", "Attacked", "Families", "attack_seeds", "attacks_on"]
+
+# Family → variant → attack.
+Families: TypeAlias = "Mapping[str, Mapping[str, Attack]]"
 
 CLEAN = "clean"
 NO_GRADIENT = "no_gradient"
@@ -38,8 +42,8 @@ class Attacked:
 
     Attributes
     ----------
-    clean : Found
-    rows : dict of str to Found
+    clean : Outcome
+    rows : dict of str to Outcome
         By name: every variant, and behind the variants of a family the worst of them.
     cost : dict
         By variant: rows differentiated and predicted, and of how many seeds the cell changed.
@@ -47,37 +51,38 @@ class Attacked:
         Share of seeds at which no movable feature has a gradient; None for a model without any.
     """
 
-    clean: Found
-    rows: dict[str, Found]
+    clean: Outcome
+    rows: dict[str, Outcome]
     cost: dict[str, dict[str, Any]]
     zero_gradients: float | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One attack, or none, on a part of the seeds."""
+    """One attack, or none, on some seeds."""
 
     attack: Attack | None
-    part: Part
+    rows: SeedRows
 
 
-def check_access(model: Classifier, families: Mapping[str, Mapping[str, Attack]]) -> None:
-    """Refuse attacks that follow gradients where the model has none.
+def attacks_on(seeds: Seeds) -> Families:
+    """Return the attacks that a plan names, family by family.
 
     Raises
     ------
     InvalidInput
+        If one of them follows gradients and the model has none.
     """
+    families = seeds.plan.families(seeds.schema)
     for members in families.values():
         for attack in members.values():
             if attack.gradients:
-                require_gradient(model, type(attack).__name__)
+                require_gradient(seeds.model, type(attack).__name__)
+    return families
 
 
-def attack_seeds(
-    seeds: Seeds, families: Mapping[str, Mapping[str, Attack]], runner: Runner
-) -> Attacked:
-    """Run every attack over every shard; each family with several variants also gets a row.
+def attack_seeds(seeds: Seeds, families: Families, runner: Runner) -> Attacked:
+    """Run every attack over every batch; each family with several variants also gets a row.
 
     Raises
     ------
@@ -85,69 +90,56 @@ def attack_seeds(
         If a model cannot be judged, or a shard cannot be kept.
     """
     attacks = {name: attack for members in families.values() for name, attack in members.items()}
-    shards = _run(seeds, {**attacks, CLEAN: None}, runner)
-    attributes = len(seeds.schema.sensitive)
+    shards = _shards(seeds, {**attacks, CLEAN: None}, runner)
     tensors = {name: merged(several) for name, several in shards.items()}
-    found = {name: Found.from_tensors(part, attributes) for name, part in tensors.items()}
-    clean = found[CLEAN]
+    attributes = len(seeds.schema.sensitive)
+    outcomes = {name: Outcome.from_tensors(part, attributes) for name, part in tensors.items()}
+    clean = outcomes[CLEAN]
     cost = {
         name: {
-            "gradients": sum(shard.facts["gradients"] for shard in shards[name]),
-            "forwards": sum(shard.facts["forwards"] for shard in shards[name]),
-            "changed": int((found[name].verdict.cells != clean.verdict.cells).sum()),
+            "gradients": sum(shard.counts["gradients"] for shard in shards[name]),
+            "forwards": sum(shard.counts["forwards"] for shard in shards[name]),
+            "changed": int((outcomes[name].verdict.cells != clean.verdict.cells).sum()),
             **_members(seeds.index, tensors[name].get(BROKEN_BY), shards[name]),
         }
         for name in attacks
     }
-    suffix = "" if seeds.plan.select == "last" else "@worst"
-    rows: dict[str, Found] = {}
-    for family, members in families.items():
-        rows |= {name + suffix: found[name] for name in members}
-        if len(members) > 1:
-            rows[family + suffix] = Found.worst([found[name] for name in members])
     still = tensors[CLEAN].get(NO_GRADIENT)
     share = None if still is None else float(still.double().mean())
-    return Attacked(clean, rows, cost, share)
+    return Attacked(clean, _rows(families, outcomes, seeds.plan.select), cost, share)
 
 
-def _run(
+def _shards(
     seeds: Seeds, attacks: Mapping[str, Attack | None], runner: Runner
 ) -> dict[str, list[Shard]]:
     """Return the shards of each attack, in the order of the seeds.
 
-    They are worked on block by block, each by every attack, so that they come at a steady rate.
+    They are worked on batch by batch, each by every attack, so that they come at a steady rate.
     """
     tasks = [
-        Task(f"{name}-{place:06d}", _Work(attack, part), name, len(part.y) if attack else 0)
-        for place, part in enumerate(seeds.parts(seeds.per_shard))
+        Task(f"{name}-{place:06d}", _Work(attack, rows), name, len(rows.y) if attack else 0)
+        for place, rows in enumerate(seeds.split())
         for name, attack in attacks.items()
     ]
-    done = runner.run(partial(_shard, seeds.model, seeds.schema, seeds.plan), tasks)
+    done = runner.run(partial(_attack, seeds.model, seeds.schema, seeds.plan), tasks)
     n = len(attacks)
     return {name: done[place::n] for place, name in enumerate(attacks)}
 
 
-def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> bytes:
+def _attack(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
     """Attack some seeds, judge and explain what comes out, over I(v) and along each attribute."""
-    block = Block.at(model, schema, plan, work.part)
-    candidates = block.x.unsqueeze(0)
-    facts: dict[str, Any] = {}
-    more: dict[str, Tensor] = {}
+    batch = Batch.load(model, schema, plan, work.rows)
     if work.attack is None:
-        still = block.without_gradient()
-        more = {} if still is None else {NO_GRADIENT: still}
-    else:
-        result = ends_of(block, work.attack)
-        candidates = _candidates(result, plan.select)
-        facts, more = _counted(result)
-    found = block.found(block.judged("", candidates))
-    alone = tuple(block.judged("", candidates, only=name).verdict for name in schema.sensitive)
-    return Shard({**replace(found, alone=alone).tensors(), **more}, facts).encode()
-
-
-def ends_of(block: Block, attack: Attack) -> AttackResult:
-    """Attack a block."""
-    return attack.run(block.model, block.x, block.y, block.counterparts, block.space)
+        still = batch.without_gradient()
+        tensors = {} if still is None else {NO_GRADIENT: still}
+        return Shard({**batch.outcome_by_attribute(batch.x.unsqueeze(0)).tensors(), **tensors})
+    result = work.attack.run(model, batch.x, batch.y, batch.counterparts, batch.space)
+    outcome = batch.outcome_by_attribute(_candidates(result, plan.select))
+    counts: dict[str, Any] = {"gradients": result.n_gradients, "forwards": result.n_forwards}
+    if not isinstance(result, EnsembleResult):
+        return Shard(outcome.tensors(), counts)
+    counts["members"] = [asdict(member) for member in result.members]
+    return Shard({**outcome.tensors(), BROKEN_BY: result.broken_by}, counts)
 
 
 def _candidates(result: AttackResult, select: Select) -> Tensor:
@@ -156,31 +148,34 @@ def _candidates(result: AttackResult, select: Select) -> Tensor:
     return result.x_adv.unsqueeze(0)
 
 
-def _counted(result: AttackResult) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return what an attack cost; of an ensemble also its members, and who broke which seed."""
-    facts: dict[str, Any] = {"gradients": result.n_gradients, "forwards": result.n_forwards}
-    if not isinstance(result, EnsembleResult):
-        return facts, {}
-    members = [asdict(member) for member in result.members]
-    return {**facts, "members": members}, {BROKEN_BY: result.broken_by}
+def _rows(
+    families: Families, outcomes: Mapping[str, Outcome], select: Select
+) -> dict[str, Outcome]:
+    """Name the rows of the result tables: every variant, then the worst of a family's several."""
+    suffix = "" if select == "last" else "@worst"
+    rows: dict[str, Outcome] = {}
+    for family, members in families.items():
+        rows |= {name + suffix: outcomes[name] for name in members}
+        if len(members) > 1:
+            rows[family + suffix] = Outcome.worst([outcomes[name] for name in members])
+    return rows
 
 
 def _members(index: Tensor, broken_by: Tensor | None, shards: Sequence[Shard]) -> dict[str, Any]:
     """Say of an ensemble which member broke which seed, and at what cost."""
     if broken_by is None:
         return {}
-    members = []
-    for place, several in enumerate(
-        zip(*(shard.facts["members"] for shard in shards), strict=True)
-    ):
-        members.append(
+    several = zip(*(shard.counts["members"] for shard in shards), strict=True)
+    return {
+        "members": [
             {
-                "name": several[0]["name"],
-                "tried": sum(member["tried"] for member in several),
+                "name": entries[0]["name"],
+                "tried": sum(entry["tried"] for entry in entries),
                 "broken": index[broken_by == place].tolist(),
-                "gradients": sum(member["n_gradients"] for member in several),
-                "forwards": sum(member["n_forwards"] for member in several),
-                "skipped": several[0]["skipped"],
+                "gradients": sum(entry["n_gradients"] for entry in entries),
+                "forwards": sum(entry["n_forwards"] for entry in entries),
+                "skipped": entries[0]["skipped"],
             }
-        )
-    return {"members": members}
+            for place, entries in enumerate(several)
+        ]
+    }

@@ -11,32 +11,28 @@ from typing import TYPE_CHECKING, Any, get_args
 import pandas as pd
 import torch
 
-from rafair.auditing.engine import Engine
-from rafair.auditing.facts import facts_about
-from rafair.auditing.identity import identity_of
-from rafair.auditing.plan import check_whole
-from rafair.auditing.result import CertifiedResult
-from rafair.auditing.seeds import Block, Seeds, checked_model, silent
-from rafair.auditing.shards import Memory, Runner, Shard, Task, merged
-from rafair.auditing.store import load_certificates
-from rafair.certificates import MAX_NODES, Certificate, Property, certify_curve
+from rafair.auditing.batches import Batch, Seeds
+from rafair.auditing.metadata import identity_of, manifest_of
+from rafair.certificates import Certificate, Property, certify_curve
 from rafair.certificates.branching import BROKEN, PROVED
+from rafair.engine import Engine, Memory, Runner, Shard, Task, merged, silent
 from rafair.errors import InvalidInput
 from rafair.problem.network import relu_network
+from rafair.runs import CertifiedResult, load_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from rafair.auditing.plan import Plan
-    from rafair.auditing.seeds import Part
-    from rafair.auditing.shards import Store
+    from rafair.auditing.batches import SeedRows
     from rafair.datasets import Dataset
+    from rafair.engine import Progress, Store
     from rafair.models import Classifier
+    from rafair.plans import Plan
     from rafair.schema import Schema
 
-__all__ = ["CLAIMS", "Curves", "certify_seeds", "curves_of"]
+__all__ = ["CLAIMS", "Curves", "certify_seeds", "curve_radii", "curves_of"]
 
 # Instances that are certified together: their open boxes must fit memory, and fewer would only
 # show progress more often. A run is cut into about so many shards, between those bounds.
@@ -45,6 +41,8 @@ WORDS = {1: "proved", -1: "broken", 0: "undecided"}
 CLAIMS: tuple[Property, ...] = get_args(Property)
 # Each can use the verdicts on those before it.
 ORDER: tuple[Property, ...] = ("accurate", "accurate_fair", "fair")
+# Where a certified audit looks, as shares of its ε: the curve of its report.
+CURVE = (0.05, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,7 @@ class Curves:
     """
 
     epsilons: tuple[float, ...]
-    found: Mapping[Property, list[Certificate]]
+    certificates: Mapping[Property, list[Certificate]]
     stopped: bool = False
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -63,7 +61,9 @@ class Curves:
         return [
             {
                 "epsilon": epsilon,
-                "claims": {claim: found[place].rates() for claim, found in self.found.items()},
+                "claims": {
+                    claim: several[place].rates() for claim, several in self.certificates.items()
+                },
             }
             for place, epsilon in enumerate(self.epsilons)
         ]
@@ -71,34 +71,44 @@ class Curves:
     def instances(self, seeds: Seeds) -> pd.DataFrame:
         """Return one row per ε, claim and seed."""
         tables = [
-            _table(seeds, epsilon, claim, found[place])
+            _table(seeds, epsilon, claim, several[place])
             for place, epsilon in enumerate(self.epsilons)
-            for claim, found in self.found.items()
+            for claim, several in self.certificates.items()
         ]
         return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is to be certified, and until when by the clock on the wall.
+
+    That clock is the one that workers on other machines share.
+    """
+
+    claims: tuple[Property, ...]
+    radii: tuple[float, ...]
+    max_nodes: int
+    end: float
 
 
 def certify_seeds(
     model: Classifier,
     data: Dataset,
     plan: Plan,
-    max_nodes: int = MAX_NODES,
     claims: Sequence[Property] = CLAIMS,
     *,
     epsilons: Sequence[float] | None = None,
     max_seconds: float | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
-    on_progress: Callable[[str, int, int], None] = silent,
+    on_progress: Progress = silent,
 ) -> CertifiedResult:
     """Certify the seeds of a plan, claim by claim.
 
     Parameters
     ----------
     plan : Plan
-        Its seeds, ε, setting and counterparts; attacks play no part.
-    max_nodes : int
-        Boxes to bound per instance, claim and ε.
+        Its seeds, ε, setting, counterparts and boxes; attacks play no part.
     claims : sequence of {"accurate_fair", "accurate", "fair"}
     epsilons : sequence of float, optional
         Several ε, in any order, in place of the plan's.
@@ -115,84 +125,66 @@ def certify_seeds(
         If the model is no ReLU network, model and data do not fit together, or the store holds
         another run.
     """
-    model = checked_model(model, data)
     seeds = Seeds.chosen(model, data, plan)
     chosen = [plan.radius] if epsilons is None else list(epsilons)
-    _check(seeds, chosen, max_nodes, claims, max_seconds)
+    _check(seeds, chosen, claims, max_seconds)
+    radii = tuple(sorted(set(chosen)))
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    certified = {"claims": list(claims), "epsilons": _radii(chosen), "max_nodes": max_nodes}
-    kept = runner.store.begin(identity_of("certificates", seeds, certified))
-    if kept is not None:
-        return load_certificates(kept)
-    curves = curves_of(seeds, chosen, max_nodes, claims, max_seconds=max_seconds, runner=runner)
+    finished = runner.store.begin(identity_of("certificates", seeds, radii, claims))
+    if finished is not None:
+        return load_certificates(finished)
+    curves = curves_of(seeds, radii, runner, claims, max_seconds=max_seconds)
     metrics = {
         "dataset": data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
         "curve": curves.metrics(),
     }
-    manifest = {**facts_about(seeds), "max_nodes": max_nodes, "stopped": curves.stopped}
+    manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": curves.stopped}
     return CertifiedResult(metrics, curves.instances(seeds), manifest)
 
 
-@dataclass(frozen=True)
-class _Question:
-    """What is to be certified, and until when by the clock on the wall.
-
-    That clock is the one that workers on other machines share.
-    """
-
-    claims: tuple[Property, ...]
-    radii: tuple[float, ...]
-    max_nodes: int
-    end: float
-
-
-def curves_of(
-    seeds: Seeds,
-    epsilons: Sequence[float],
-    max_nodes: int,
-    claims: Sequence[Property] = CLAIMS,
-    *,
-    max_seconds: float | None = None,
-    runner: Runner,
-) -> Curves:
-    """Certify seeds at several ε; see ``certify_seeds``.
+def curve_radii(seeds: Seeds) -> tuple[float, ...]:
+    """Return where a certified audit looks: at its own ε and three smaller ones.
 
     Raises
     ------
     InvalidInput
+        If the model has no certificates.
     """
-    _check(seeds, epsilons, max_nodes, claims, max_seconds)
+    relu_network(seeds.model)
+    return tuple(sorted({share * seeds.plan.radius for share in CURVE}))
+
+
+def curves_of(
+    seeds: Seeds,
+    radii: tuple[float, ...],
+    runner: Runner,
+    claims: Sequence[Property] = CLAIMS,
+    *,
+    max_seconds: float | None = None,
+) -> Curves:
+    """Certify seeds at growing ε; see ``certify_seeds``."""
     end = math.inf if max_seconds is None else time.time() + max_seconds
-    question = _Question(tuple(claims), _radii(epsilons), max_nodes, end)
+    question = _Question(tuple(claims), radii, seeds.plan.max_nodes, end)
     size = min(SHARD, max(LEAST, math.ceil(len(seeds.y) / SHARDS)))
     tasks = [
-        Task(f"certified-{place:06d}", part, "certificates", len(part.y))
-        for place, part in enumerate(seeds.parts(size))
+        Task(f"certified-{place:06d}", rows, "certificates", len(rows.y))
+        for place, rows in enumerate(seeds.split(size))
     ]
-    function = partial(_shard, seeds.model, seeds.schema, seeds.plan, question)
+    function = partial(_certify, seeds.model, seeds.schema, seeds.plan, question)
     shards = runner.run(function, tasks)
     tensors = merged(shards)
     found = {
-        claim: [_certificate(tensors, claim, place) for place in range(len(question.radii))]
+        claim: [_certificate(tensors, claim, place) for place in range(len(radii))]
         for claim in claims
     }
-    return Curves(question.radii, found, not all(shard.is_whole for shard in shards))
-
-
-def _radii(epsilons: Sequence[float]) -> tuple[float, ...]:
-    return tuple(sorted(set(epsilons)))
+    return Curves(radii, found, not all(shard.is_whole for shard in shards))
 
 
 def _check(
-    seeds: Seeds,
-    epsilons: Sequence[float],
-    max_nodes: int,
-    claims: Sequence[Property],
-    max_seconds: float | None,
+    seeds: Seeds, epsilons: Sequence[float], claims: Sequence[Property], max_seconds: float | None
 ) -> None:
-    check_whole("max_nodes", max_nodes, 1)
     if not epsilons or not claims:
         raise InvalidInput("nothing to certify; name at least one ε and one claim")
     for claim in claims:
@@ -205,20 +197,22 @@ def _check(
         replace(seeds.plan, epsilon=epsilon)
 
 
-def _shard(model: Classifier, schema: Schema, plan: Plan, question: _Question, part: Part) -> bytes:
+def _certify(
+    model: Classifier, schema: Schema, plan: Plan, question: _Question, rows: SeedRows
+) -> Shard:
     """Certify some seeds."""
-    block = Block.at(model, schema, plan, part)
+    batch = Batch.load(model, schema, plan, rows)
     spaces = [replace(plan, epsilon=radius).space(schema) for radius in question.radii]
     found: dict[Property, list[Certificate]] = {}
     stopped = False
     for claim in sorted(question.claims, key=ORDER.index):
-        found[claim] = _implied(claim, found, block.x, len(spaces))
+        found[claim] = _implied(claim, found, batch.x, len(spaces))
         if time.time() < question.end:
             found[claim] = certify_curve(
                 model,
-                block.x,
-                block.y,
-                block.counterparts,
+                batch.x,
+                batch.y,
+                batch.counterparts,
                 spaces,
                 question.max_nodes,
                 prove=claim,
@@ -232,7 +226,7 @@ def _shard(model: Classifier, schema: Schema, plan: Plan, question: _Question, p
         for place, certificate in enumerate(several)
         for name, tensor in vars(certificate).items()
     }
-    return Shard(tensors, {"stopped": stopped}).encode()
+    return Shard(tensors, {"stopped": stopped})
 
 
 def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> Certificate:
@@ -241,23 +235,23 @@ def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> 
 
 
 def _implied(
-    claim: Property, shard: Mapping[Property, list[Certificate]], x: torch.Tensor, n: int
+    claim: Property, known: Mapping[Property, list[Certificate]], x: Tensor, n: int
 ) -> list[Certificate]:
     """Return what the verdicts on other claims say of one.
 
     Where R-ACC is broken, so is R-AF, by the same witness; where R-AF is proved, so is R-IF.
     """
-    if claim == "accurate_fair" and "accurate" in shard:
-        return [found.only(BROKEN) for found in shard["accurate"]]
-    if claim == "fair" and "accurate_fair" in shard:
-        return [found.only(PROVED) for found in shard["accurate_fair"]]
+    if claim == "accurate_fair" and "accurate" in known:
+        return [certificate.only(BROKEN) for certificate in known["accurate"]]
+    if claim == "fair" and "accurate_fair" in known:
+        return [certificate.only(PROVED) for certificate in known["accurate_fair"]]
     return [Certificate.unknown(x) for _ in range(n)]
 
 
-def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.DataFrame:
-    broken = (found.status == -1).tolist()
+def _table(seeds: Seeds, epsilon: float, claim: str, certificate: Certificate) -> pd.DataFrame:
+    broken = (certificate.status == BROKEN).tolist()
 
-    def points(people: torch.Tensor) -> list[Any]:
+    def points(people: Tensor) -> list[Any]:
         rows = people.to(torch.float64).numpy()
         return [row if here else None for row, here in zip(rows, broken, strict=True)]
 
@@ -266,9 +260,9 @@ def _table(seeds: Seeds, epsilon: float, claim: str, found: Certificate) -> pd.D
             "seed": seeds.index.cpu().numpy(),
             "epsilon": epsilon,
             "claim": claim,
-            "status": [WORDS[status] for status in found.status.tolist()],
-            "nodes": found.nodes.numpy(),
-            "witness": points(found.witness),
-            "witness_counterpart": points(found.witness_counterpart),
+            "status": [WORDS[status] for status in certificate.status.tolist()],
+            "nodes": certificate.nodes.numpy(),
+            "witness": points(certificate.witness),
+            "witness_counterpart": points(certificate.witness_counterpart),
         }
     )

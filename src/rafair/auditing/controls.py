@@ -7,9 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rafair.attacks.registry import variants_of
-from rafair.auditing.attacking import ends_of
-from rafair.auditing.seeds import Block, Part
-from rafair.auditing.shards import Shard, Task, merged
+from rafair.auditing.batches import Batch, SeedRows
+from rafair.engine import Shard, Task, merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
 
     from rafair.attacks import Attack
     from rafair.auditing.attacking import Attacked
-    from rafair.auditing.plan import Plan
-    from rafair.auditing.seeds import Seeds
-    from rafair.auditing.shards import Runner
+    from rafair.auditing.batches import Seeds
+    from rafair.engine import Runner
     from rafair.models import Classifier
+    from rafair.plans import Plan
     from rafair.schema import Schema
 
 __all__ = ["changed_by_family", "run_controls"]
@@ -44,10 +43,10 @@ def changed_by_family(cost: Mapping[str, Any]) -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One attack on a part of the seeds."""
+    """One attack on some seeds."""
 
     attack: Attack
-    part: Part
+    rows: SeedRows
 
 
 def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, int]:
@@ -61,25 +60,25 @@ def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, 
     """
     if seeds.plan.radius == 0:
         return {}
-    silent = [family for family, changed in changed_by_family(attacked.cost).items() if not changed]
+    idle = [family for family, changed in changed_by_family(attacked.cost).items() if not changed]
     schema, plan = _unlimited(seeds.schema), seeds.plan.control()
     attacks = [
         (family, name, attack)
         for family, members in plan.families(schema).items()
         for name, attack in members.items()
-        if family in silent
+        if family in idle
     ]
     tasks = [
-        Task(f"control-{name}-{at:06d}", _Work(attack, part), f"{family} control", len(part.y))
-        for at, part in enumerate(seeds.parts(seeds.per_shard))
+        Task(f"control-{name}-{place:06d}", _Work(attack, rows), f"{family} control", len(rows.y))
+        for place, rows in enumerate(seeds.split())
         for family, name, attack in attacks
     ]
-    shards = runner.run(partial(_shard, seeds.model, schema, plan), tasks)
-    found = dict.fromkeys(silent, 0)
+    shards = runner.run(partial(_attack, seeds.model, schema, plan), tasks)
+    changed = dict.fromkeys(idle, 0)
     for place, (family, _, _) in enumerate(attacks):
         cells = merged(shards[place :: len(attacks)])["cells"]
-        found[family] += int((cells != attacked.clean.verdict.cells).sum())
-    return found
+        changed[family] += int((cells != attacked.clean.verdict.cells).sum())
+    return changed
 
 
 def _unlimited(schema: Schema) -> Schema:
@@ -88,7 +87,7 @@ def _unlimited(schema: Schema) -> Schema:
     return replace(schema, features=features)
 
 
-def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> bytes:
-    block = Block.at(model, schema, plan, work.part)
-    end = ends_of(block, work.attack).x_adv
-    return Shard({"cells": block.judged("", end.unsqueeze(0)).verdict.cells}).encode()
+def _attack(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
+    batch = Batch.load(model, schema, plan, work.rows)
+    result = work.attack.run(model, batch.x, batch.y, batch.counterparts, batch.space)
+    return Shard({"cells": batch.judge(result.x_adv.unsqueeze(0)).verdict.cells})

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rafair.auditing.plan import Plan
-from rafair.auditing.seeds import Seeds, silent
+from rafair.auditing.batches import Seeds
+from rafair.engine import silent
 from rafair.errors import InvalidInput
+from rafair.plans import Plan
 from rafair.repair import Benign, BenignSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rafair.auditing.result import AuditResult
     from rafair.datasets import Dataset
+    from rafair.engine import Progress
     from rafair.models import Classifier
+    from rafair.runs import AuditResult
 
 __all__ = ["repair_run"]
 
@@ -33,7 +33,7 @@ def repair_run(
     step_size: float | None = None,
     loss: str | None = None,
     epsilon: float | None = None,
-    on_progress: Callable[[str, int, int], None] = silent,
+    on_progress: Progress = silent,
 ) -> AuditResult:
     """Repair the instances of every attack with the known label, and judge what comes out.
 
@@ -70,10 +70,10 @@ def repair_run(
         rows = attacked[attacked["attack"] == name]
         seeds = Seeds.of(model, data, plan, torch.tensor(rows["seed"].to_numpy()))
         points = torch.from_numpy(np.stack(rows["x"].tolist())).to(model.device)
-        fixed = method.run(model, points, seeds.y, seeds.counterparts, plan.space(data.schema))
-        row = seeds.judged(name, fixed.x_adv.unsqueeze(0))
-        rates[name] = row.verdict.rates(robust=True)
-        tables.append(seeds.tabulated(name, "repaired", seeds.found(row, points).cpu()))
+        fixed = method.run(model, points, seeds.y, seeds.counterparts, seeds.space)
+        outcome = seeds.outcome(fixed.x_adv.unsqueeze(0), points)
+        rates[name] = outcome.verdict.rates(robust=True)
+        tables.append(seeds.tabulate(name, "repaired", outcome.cpu()))
         on_progress(name, done + 1, len(names))
     return replace(
         run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.certifying import MAX_NODES, Certificate, Property, certify
+from rafair.certificates.certificate import MAX_NODES, Certificate, Property, certify
 from rafair.errors import InvalidInput
 from rafair.problem import check_problem
 

@@ -1,61 +1,248 @@
-"""Options that several verbs share."""
+"""Options that several verbs share: single ones, and groups that arrive as one value."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, get_type_hints
 
 import typer
 
+from rafair.cli.parsing import engine, number_or
+from rafair.cli.sources import ModelChoice
+from rafair.plans import Plan
+from rafair.plans.options import Option, options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rafair.engine import Engine
+
 __all__ = [
-    "Address",
-    "EngineName",
-    "Inputs",
-    "Jobs",
-    "Model",
-    "ModelOutput",
+    "Device",
+    "EngineGroup",
+    "ModelGroup",
+    "PlanGroup",
     "Quiet",
     "Sensitive",
     "Subject",
-    "Trust",
-    "UnsafePickle",
+    "taking",
 ]
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 Subject: TypeAlias = Annotated[
     str, typer.Argument(help="adult, bank, compas or credit, or a plan (plan.toml).")
 ]
-Model: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(help="Model file: .safetensors .onnx .keras .h5 .pt .pt2 .skops .ubj .json .txt"),
-]
-Inputs: TypeAlias = Annotated[
-    str | None,
-    typer.Option(help="What the model reads: unit, original or frame [default: auto]."),
-]
-ModelOutput: TypeAlias = Annotated[
-    str | None,
-    typer.Option(help="What the model returns: logits or probabilities [default: auto]."),
-]
-Trust: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="TYPE", help="Trust this type inside a .skops file; repeatable."),
-]
-UnsafePickle: TypeAlias = Annotated[
-    bool,
-    typer.Option("--unsafe-pickle", help="Load a pickle, which may run any code it holds."),
-]
 Sensitive: TypeAlias = Annotated[
     str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the data's].")
 ]
+Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
-Jobs: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="N|all", help="Workers at once [default: 1; all with --engine ray]."),
-]
-EngineName: TypeAlias = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="What workers are: processes or ray.")
-]
-Address: TypeAlias = Annotated[
-    str | None,
-    typer.Option(help="A Ray cluster: auto, HOST:PORT or ray://HOST:PORT [default: one here]."),
-]
+
+
+class Group(Protocol):
+    """Options that a command takes together."""
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the options, as typer reads them."""
+        ...
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        """Return what the command gets, from the options by name.
+
+        Raises
+        ------
+        InvalidInput
+            If an option's text is none of its values.
+        """
+        ...
+
+
+def taking(**groups: Group) -> Callable[[F], F]:
+    """Let a command take groups: typer sees every option, the command one value for each group.
+
+    Parameters
+    ----------
+    groups
+        By the names of the command's parameters that they stand for.
+    """
+
+    def decorate(command: F) -> F:
+        names = {name: [p.name for p in group.parameters()] for name, group in groups.items()}
+
+        def flat(**given: Any) -> Any:
+            taken = {
+                name: groups[name].value({option: given.pop(option) for option in options})
+                for name, options in names.items()
+            }
+            return command(**given, **taken)
+
+        flat.__doc__ = command.__doc__
+        flat.__annotations__ = {}
+        flat.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer reads it
+            list(_flattened(command, groups))
+        )
+        return flat  # type: ignore[return-value]  # typer is the only caller
+
+    return decorate
+
+
+def _flattened(
+    command: Callable[..., Any], groups: Mapping[str, Group]
+) -> Iterator[inspect.Parameter]:
+    # What stands for a group may be annotated with a type that only a type checker imports.
+    own = {name: hint for name, hint in command.__annotations__.items() if name not in groups}
+    hints = get_type_hints(
+        SimpleNamespace(__annotations__=own), command.__globals__, include_extras=True
+    )
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            yield from groups[parameter.name].parameters()
+        else:
+            keyword = parameter.KEYWORD_ONLY
+            yield parameter.replace(kind=keyword, annotation=hints[parameter.name])
+
+
+def _parameter(name: str, kind: Any, default: Any, *flags: str, **more: Any) -> inspect.Parameter:
+    annotation = Annotated[kind, typer.Option(*flags, **more)]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=default, annotation=annotation)
+
+
+class ModelGroup:
+    """Which model file to take, and how to read it: a ``ModelChoice``."""
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the options."""
+        suffixes = ".safetensors .onnx .keras .h5 .pt .pt2 .skops .ubj .json .txt"
+        text = str | None
+        yield _parameter("model", Path | None, None, help=f"Model file: {suffixes}")
+        yield _parameter(
+            "model_inputs",
+            text,
+            None,
+            help="What the model reads: unit, original or frame [default: auto].",
+        )
+        yield _parameter(
+            "model_output",
+            text,
+            None,
+            help="What the model returns: logits or probabilities [default: auto].",
+        )
+        yield _parameter(
+            "trust",
+            list[str] | None,
+            None,
+            metavar="TYPE",
+            help="Trust this type inside a .skops file; repeatable.",
+        )
+        yield _parameter(
+            "unsafe_pickle",
+            bool,
+            False,
+            "--unsafe-pickle",
+            help="Load a pickle, which may run any code it holds.",
+        )
+
+    def value(self, given: Mapping[str, Any]) -> ModelChoice:
+        """Return the choice."""
+        path, inputs, output, trust, unsafe_pickle = given.values()
+        return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle)
+
+
+class EngineGroup:
+    """Where work is computed: an ``Engine``."""
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the options."""
+        yield _parameter(
+            "jobs",
+            str | None,
+            None,
+            metavar="N|all",
+            help="Workers at once [default: 1; all with --engine ray].",
+        )
+        yield _parameter(
+            "engine",
+            str,
+            "processes",
+            "--engine",
+            metavar="NAME",
+            help="What workers are: processes or ray.",
+        )
+        yield _parameter(
+            "address",
+            str | None,
+            None,
+            help="A Ray cluster: auto, HOST:PORT or ray://HOST:PORT [default: one here].",
+        )
+
+    def value(self, given: Mapping[str, Any]) -> Engine:
+        """Return the engine."""
+        return engine(given["jobs"], given["engine"], given["address"])
+
+
+class PlanGroup:
+    """Parameters of a plan: a mapping of those that were given, by the names of its fields.
+
+    Parameters
+    ----------
+    names : str
+        Fields of ``Plan``; without any, all of them.
+    usual : str, optional
+        What the help calls the default of each.
+    """
+
+    def __init__(self, *names: str, usual: str | None = None) -> None:
+        known = options_of(Plan)
+        self._options = {name: known[name] for name in names or known}
+        self._usual = usual
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the options."""
+        for name, option in self._options.items():
+            is_switch = bool in option.types
+            usual = "" if is_switch else f" [default: {self._usual or option.usual}]"
+            yield _parameter(
+                name,
+                _type_of(option),
+                False if is_switch else None,
+                option.flag,
+                help=f"{option.help}{usual}.",
+                metavar=f"N|{option.word[0]}" if option.word else None,
+            )
+
+    def value(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was given; a switch that is not set was not."""
+        return {
+            name: _value_of(self._options[name], text)
+            for name, text in given.items()
+            if text is not None and text is not False
+        }
+
+
+def _type_of(option: Option) -> Any:
+    """Return the type by which typer reads an option; None stands for one that is not given."""
+    if bool in option.types:
+        return bool
+    if list in option.types:
+        return list[str] | None
+    if option.word is not None:
+        return str | None
+    return option.types[-1] | None
+
+
+def _value_of(option: Option, text: Any) -> Any:
+    """Return the value that an option's text stands for.
+
+    Raises
+    ------
+    InvalidInput
+        If a number or a word is expected, and it is neither.
+    """
+    if option.word is None:
+        return text
+    word, value = option.word
+    return value if text == word else number_or(word, option.flag, text)

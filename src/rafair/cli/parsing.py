@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from rafair.auditing.engine import Engine
+    from rafair.engine import Engine
 
-__all__ = ["CLEAN_RATES", "engine", "gates", "given", "names", "number_or"]
+__all__ = ["CLEAN_RATES", "engine", "gates", "names", "number_or"]
 
 ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
 CLEAN_RATES = ("acc", "if", "af")
@@ -32,17 +32,6 @@ def number_or(word: str, option: str, text: str) -> int | None:
         raise InvalidInput(f"{option} takes a whole number or {word!r}, not {text!r}") from None
 
 
-def given(word: str, option: str, text: str | None) -> tuple[int | None] | None:
-    """Return what an option says, in a tuple, or None where it was not given.
-
-    Raises
-    ------
-    InvalidInput
-        See ``number_or``.
-    """
-    return None if text is None else (number_or(word, option, text),)
-
-
 def engine(jobs: str | None, name: str, address: str | None) -> Engine:
     """Return what computes, from ``--jobs``, ``--engine`` and ``--address``.
 
@@ -53,7 +42,7 @@ def engine(jobs: str | None, name: str, address: str | None) -> Engine:
     InvalidInput
         If there is no such engine, or it does not take the other two.
     """
-    from rafair.auditing.engine import BACKENDS, Engine
+    from rafair.engine import BACKENDS, Engine
 
     for backend in BACKENDS:
         if name == backend:

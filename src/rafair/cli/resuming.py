@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -14,9 +15,9 @@ from rafair.errors import Interrupted, InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rafair.auditing import RunDirectory
+    from rafair.runs import RunDirectory
 
-__all__ = ["Resume", "check_resumable", "command_to_resume", "resumable"]
+__all__ = ["Resume", "check_resumable", "command_to_resume", "kept_run", "resumable"]
 
 Resume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")
@@ -32,6 +33,28 @@ def check_resumable(resume: bool, out: Path | None) -> None:
     """
     if resume and out is None:
         raise InvalidInput("--resume goes on with a run directory; name it with --out")
+
+
+@contextlib.contextmanager
+def kept_run(
+    out: Path | None, name: str, typed: Sequence[str], *, resume: bool
+) -> Iterator[RunDirectory]:
+    """Hold the directory of a run, which keeps what is finished when the run stops early.
+
+    Parameters
+    ----------
+    out : Path, optional
+        The directory; by default a new one in ``runs``, named after ``name`` and the time.
+    typed : sequence of str
+        The command line, to be told how to go on.
+    resume : bool
+        Go on with the run that is there.
+    """
+    from rafair.runs import RunDirectory, free_run
+
+    path = out or free_run(Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
+    with RunDirectory(path, resume=resume) as directory, resumable(directory, typed):
+        yield directory
 
 
 @contextlib.contextmanager

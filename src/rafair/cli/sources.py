@@ -11,9 +11,11 @@ from rafair.cli.parsing import gates
 from rafair.errors import InvalidInput, naming
 
 if TYPE_CHECKING:
-    from rafair.auditing.planfile import PlanFile
+    from collections.abc import Mapping
+
     from rafair.datasets import Dataset
     from rafair.models import Classifier
+    from rafair.plans.plan_file import PlanFile
 
 __all__ = ["ModelChoice", "Source", "reopen"]
 
@@ -54,8 +56,8 @@ class Source:
         ------
         InvalidInput
         """
-        from rafair.auditing.planfile import read_plan
         from rafair.datasets import load_dataset
+        from rafair.plans.plan_file import read_plan
 
         plan = read_plan(name) if Path(name).suffix == PLAN_SUFFIX else None
         if plan is None and Path(name).suffix:
@@ -81,8 +83,8 @@ class Source:
         with naming(self.plan.path):
             return gates([f"{name}={bound}" for name, bound in self.plan.gates.items()])
 
-    def options(self, **given: Any) -> dict[str, Any]:
-        """Return the arguments of an audit: the plan's, and over them those that were given."""
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a plan: the file's, and over them those that were given."""
         planned: dict[str, Any] = {}
         if self.plan is not None:
             rows = len(self.data.test)
@@ -92,7 +94,7 @@ class Source:
                     f"{self.plan.path}: [audit] seeds asks for {planned['n_seeds']}, but the test "
                     f"split has {rows} rows"
                 )
-        return {**planned, **{key: value for key, value in given.items() if value is not None}}
+        return {**planned, **given}
 
     def has_model(self, choice: ModelChoice) -> bool:
         """Tell whether a model is named, or the benchmark has its baseline."""
@@ -146,7 +148,7 @@ class Source:
             trust=(*choice.trust, *planned.trust),
         )
 
-    def facts(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, Any]:
         """Return how to find the data again: a part of a run's manifest."""
         return {"plan": None if self.plan is None else str(self.plan.path.resolve())}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rafair.datasets.dataset import Dataset, Split
-from rafair.schema import Column, fit_schema
+from rafair.schema import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +75,7 @@ class Benchmark:
     def load(self) -> Dataset:
         """Read the embedded table; its schema spans both splits."""
         frame = pd.read_parquet(self.path())
-        schema = fit_schema(frame, self.columns, self.label, self.classes)
+        schema = Schema.fit(frame, self.columns, self.label, self.classes)
         train, test = (Split.of(frame[frame[SPLIT] == part], schema) for part in (TRAIN, TEST))
         provenance = f"{self.source} {self.split}"
         return Dataset(self.name, schema, train, test, provenance, is_benchmark=True)

@@ -1,5 +1,6 @@
 """Definition 3.1 as a judge, Table 1's cells, rates with intervals, and the choice of seeds."""
 
+from rafair.fairness.candidates import JudgedCandidates, judge_candidates
 from rafair.fairness.decisions import decide
 from rafair.fairness.judging import judge
 from rafair.fairness.quality import model_quality
@@ -11,12 +12,14 @@ from rafair.fairness.worst import worst_of_all
 __all__ = [
     "CELLS",
     "TF",
+    "JudgedCandidates",
     "Rates",
     "Verdict",
     "choose_seeds",
     "decide",
     "first_in_worst_cell",
     "judge",
+    "judge_candidates",
     "model_quality",
     "rates",
     "worst_of_all",

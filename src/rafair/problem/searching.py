@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from rafair.checks import check_whole
 from rafair.errors import InvalidInput
 from rafair.models import require_wrapped
 from rafair.problem.batching import AUTO, BatchSize, all_finite, forward_rows, rows_per_call
 from rafair.problem.losses import Margin
 from rafair.problem.noise import Noise
-from rafair.problem.validation import check_problem, check_whole
+from rafair.problem.validation import check_problem
 from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:

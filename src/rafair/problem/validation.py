@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from rafair.checks import check_whole
 from rafair.errors import InvalidInput
 from rafair.problem.batching import all_finite
 from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
+    from rafair.datasets import Dataset
     from rafair.models import Classifier
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["check_problem", "check_rows", "check_step", "check_whole", "n_classes"]
+__all__ = ["check_classes", "check_problem", "check_rows", "check_step", "n_classes"]
 
 
 def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifier) -> None:
@@ -69,6 +71,18 @@ def n_classes(model: Classifier, x: Tensor) -> int:
     return scores.shape[1]
 
 
+def check_classes(model: Classifier, data: Dataset) -> None:
+    """Refuse a model that does not have the data's classes.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    found, expected = n_classes(model, data.test.x), len(data.schema.classes)
+    if found != expected:
+        raise InvalidInput(f"the model has {found} classes, the data {expected}")
+
+
 def check_problem(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Tensor, Tensor]:
@@ -108,24 +122,8 @@ def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
     ------
     InvalidInput
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise InvalidInput(f"steps must be a whole number, 0 or more, not {steps!r}")
+    check_whole("steps", steps, 0)
     if not bool(torch.isfinite(step_size).all()) or bool((step_size < 0).any()):
         raise InvalidInput("step_size must be finite and not negative")
     if width is not None and step_size.ndim and step_size.numel() != width:
         raise InvalidInput(f"step_size has {step_size.numel()} numbers for {width} features")
-
-
-def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuse what is no whole number between two bounds; None passes.
-
-    Raises
-    ------
-    InvalidInput
-    """
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
-    if most is not None and value > most:
-        raise InvalidInput(f"{name} must be at most {most}, not {value}")

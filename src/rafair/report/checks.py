@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rafair.report.tables import Table
 
 if TYPE_CHECKING:
-    from rafair.auditing.checking import TableCheck
+    from rafair.plans.checking import TableCheck
 
 __all__ = ["features_table"]
 

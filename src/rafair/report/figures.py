@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rafair.auditing import AuditResult
+    from rafair.runs import AuditResult
 
 __all__ = ["draw_curve", "draw_figures"]
 

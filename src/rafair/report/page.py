@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rafair.auditing.files import replace_file
 from rafair.report.figures import draw_figures
 from rafair.report.people import worst_stories
 from rafair.report.tables import (
@@ -17,9 +16,10 @@ from rafair.report.tables import (
 )
 from rafair.report.templating import inline_svg, render
 from rafair.report.words import access, answer, headline_attack, warnings
+from rafair.runs.files import replace_file
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.runs import AuditResult
 
 __all__ = ["render_pages", "write_report"]
 

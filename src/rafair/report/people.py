@@ -11,7 +11,7 @@ import pandas as pd
 from rafair.report.words import headline_attack
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.runs import AuditResult
 
 __all__ = ["Story", "worst_stories"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.runs import AuditResult
 
 __all__ = [
     "CLAIMS",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rafair.auditing.checking import READS
 from rafair.auditing.controls import changed_by_family
+from rafair.plans.checking import READS
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.runs import AuditResult
 
 # Share of seeds without any gradient from which on a warning is due.
 MASKED = 0.05

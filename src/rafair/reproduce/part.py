@@ -11,9 +11,9 @@ from rafair.report.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rafair.reproduce.cell import Cache, Cell
     from rafair.reproduce.document import Section
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Study
+    from rafair.reproduce.study import Study
 
 __all__ = ["HEADS", "Part", "average", "comparison", "rates_of", "short_table", "with_interval"]
 
@@ -34,7 +34,7 @@ class Part:
     cells : callable
         From the study to what must be computed, in order.
     write : callable
-        From the lab, where all that is there, to the section.
+        From the cache, where all that is there, to the section.
     dataset : str, optional
         The only dataset it is about.
     of_paper : bool
@@ -44,7 +44,7 @@ class Part:
     name: str
     place: int
     cells: Callable[[Study], Sequence[Cell]]
-    write: Callable[[Lab], Section]
+    write: Callable[[Cache], Section]
     dataset: str | None = None
     of_paper: bool = True
 

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rafair.reproduce.parts
-from rafair.auditing.files import replace_file, reporting_os_errors
-from rafair.auditing.seeds import silent
+from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.reproduce.document import Picture, Section, html, markdown
-from rafair.reproduce.lab import Lab
-from rafair.reproduce.setup import Study
+from rafair.reproduce.result_cache import ResultCache
+from rafair.reproduce.study import Study
+from rafair.runs.files import replace_file, reporting_os_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from rafair.auditing.engine import Engine
+    from rafair.engine import Engine, Progress
     from rafair.reproduce.part import Part
 
 __all__ = ["all_parts", "choose_parts", "reproduce"]
@@ -76,7 +76,7 @@ def reproduce(
     study: Study | None = None,
     *,
     engine: Engine | None = None,
-    on_progress: Callable[[str, int, int], None] = silent,
+    on_progress: Progress = silent,
 ) -> dict[str, Section]:
     """Run some of the paper's tables and figures and write one page about them.
 
@@ -108,13 +108,13 @@ def reproduce(
     parts = choose_parts([names] if isinstance(names, str) else names, study)
     if out.exists() and not out.is_dir():
         raise InvalidInput(f"output path {out} is a file; name a directory")
-    lab = Lab(study, out / "cells", on_progress)
+    cache = ResultCache(study, out / "cells", on_progress)
     work = [(part.name, cell) for part in parts for cell in part.cells(study)]
-    lab.check(work)
+    cache.check(work)
     with reporting_os_errors(out):
         (out / "figures").mkdir(parents=True, exist_ok=True)
-    lab.run(work, engine)
-    sections = {part.name: part.write(lab) for part in parts}
+    cache.run(work, engine)
+    sections = {part.name: part.write(cache) for part in parts}
     _write(out, sections, study, is_paper=any(part.of_paper for part in parts))
     return sections
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.fit import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
-from rafair.schema.schema import Schema
+from rafair.schema.fitting import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rafair.schema.feature import Feature, Level
 
-__all__ = ["classes_of", "infer_schema", "one_hot_groups"]
+__all__ = ["Inferred", "classes_of", "infer", "one_hot_groups"]
 
 # Whole numbers with so few different values may be codes of categories.
 FEW_VALUES = 10
@@ -39,14 +39,23 @@ UNITS = (
 )
 
 
-def infer_schema(
+@dataclass(frozen=True)
+class Inferred:
+    """What a table says of its columns: the parts of a ``Schema``."""
+
+    features: tuple[Feature, ...]
+    classes: tuple[Level, ...]
+    doubts: tuple[str, ...]
+
+
+def infer(
     frame: pd.DataFrame,
     label: str,
     sensitive: tuple[str, ...],
     positive: Level | None,
     one_hot: Mapping[str, Sequence[str]] | None,
-) -> Schema:
-    """Propose a schema; see ``Schema.infer``."""
+) -> Inferred:
+    """Propose the parts of a schema; see ``Schema.infer``."""
     if frame.empty:
         raise InvalidInput("the table has no row")
     classes = classes_of(frame, label, positive)
@@ -55,7 +64,22 @@ def infer_schema(
     groups.pop(label, None)
     members = {name for columns in groups.values() for name in columns}
     singles = [name for name in features.columns if name not in members]
-    known = [*singles, *groups]
+    _check_sensitive(sensitive, [*singles, *groups])
+    doubts: list[str] = []
+    found = [_single(features[name], name in sensitive, doubts) for name in singles]
+    for name, columns in groups.items():
+        column = Column(name, columns=tuple(columns), sensitive=name in sensitive)
+        found.append(fit_feature(features, column))
+        if one_hot is None:
+            doubts.append(f"{name}: taken for one feature of the columns {', '.join(columns)}.")
+    order = list(features.columns)
+    usable = [feature for feature in found if feature is not None]
+    usable.sort(key=lambda feature: order.index(feature.sources[0]))
+    _check_left_in(sensitive, {feature.name for feature in usable}, doubts)
+    return Inferred(tuple(usable), classes, tuple(doubts))
+
+
+def _check_sensitive(sensitive: Sequence[str], known: Sequence[str]) -> None:
     for name in sensitive:
         if name not in known:
             raise InvalidInput(
@@ -64,24 +88,13 @@ def infer_schema(
             )
     if not sensitive:
         raise InvalidInput("no sensitive column given; name at least one")
-    found: list[Feature] = []
-    doubts: list[str] = []
-    for name in singles:
-        feature = _single(features[name], name in sensitive, doubts)
-        if feature is not None:
-            found.append(feature)
-    for name, columns in groups.items():
-        column = Column(name, columns=tuple(columns), sensitive=name in sensitive)
-        found.append(fit_feature(features, column))
-        if one_hot is None:
-            doubts.append(f"{name}: taken for one feature of the columns {', '.join(columns)}.")
-    order = list(features.columns)
-    found.sort(key=lambda feature: order.index(feature.sources[0]))
-    lost = [name for name in sensitive if name not in {feature.name for feature in found}]
+
+
+def _check_left_in(sensitive: Sequence[str], usable: set[str], doubts: Sequence[str]) -> None:
+    lost = [name for name in sensitive if name not in usable]
     if lost:
         why = [doubt for doubt in doubts if doubt.startswith(f"{lost[0]}: left out")]
         raise InvalidInput(f"sensitive column {lost[0]!r} cannot be used: {'; '.join(why)}")
-    return Schema(tuple(found), label, classes, doubts=tuple(doubts))
 
 
 def classes_of(frame: pd.DataFrame, label: str, positive: Level | None) -> tuple[Level, ...]:

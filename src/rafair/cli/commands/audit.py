@@ -3,171 +3,91 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rafair.cli.options import (
-    Address,
-    EngineName,
-    Inputs,
-    Jobs,
-    Model,
-    ModelOutput,
+    Device,
+    EngineGroup,
+    ModelGroup,
+    PlanGroup,
     Quiet,
     Sensitive,
     Subject,
-    Trust,
-    UnsafePickle,
+    taking,
 )
-from rafair.cli.parsing import CLEAN_RATES, engine, gates, given, names, number_or
-from rafair.cli.resuming import Resume, check_resumable, resumable
+from rafair.cli.parsing import CLEAN_RATES, gates, names
+from rafair.cli.resuming import Resume, check_resumable, kept_run
 from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
-    from rafair.auditing import AuditResult
+    from rafair.engine import Engine
+    from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
 
 
+@taking(model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
 def command(
     context: typer.Context,
     subject: Subject,
-    model: Model = None,
-    model_inputs: Inputs = None,
-    model_output: ModelOutput = None,
-    trust: Trust = None,
-    unsafe_pickle: UnsafePickle = False,
+    model: ModelChoice,
+    plan: dict[str, Any],
+    engine: Engine,
     out: Annotated[
         Path | None, typer.Option(help="Run directory [default: runs/NAME-DATE-TIME].")
     ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="N|all", help="Seeds from the test split [default: 200].")
-    ] = None,
-    attack: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An attack or one of its rows; repeatable [default: rafair, or square for a "
-            "model without gradients]."
-        ),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Iterations [default: 20].")] = None,
-    step_size: Annotated[
-        float | None, typer.Option(help="Step, a share of each range [default: 0.01].")
-    ] = None,
-    epsilon: Annotated[
-        float | None, typer.Option(help="Radius, a share of each range [default: steps x step].")
-    ] = None,
-    queries: Annotated[
-        int | None,
-        typer.Option(
-            help="Rows per seed that attacks without gradients ask about [default: 5000]."
-        ),
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="mse, cross_entropy or margin [default: each attack's own]."),
-    ] = None,
-    setting: Annotated[
-        str | None,
-        typer.Option(help="paper or feasible [default: paper on benchmarks, feasible on plans]."),
-    ] = None,
-    select: Annotated[
-        str | None, typer.Option(help="Judge the last or the worst iterate [default: last].")
-    ] = None,
     sensitive: Sensitive = None,
-    counterparts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|all", help="Combinations of sensitive values per person [default: all]."
-        ),
-    ] = None,
-    random_state: Annotated[
-        int | None, typer.Option(help="Of seeds and samples [default: 0].")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    batch_size: Annotated[
-        str, typer.Option(metavar="N|auto", help="Rows per model call.")
-    ] = "auto",
-    certify: Annotated[
-        bool, typer.Option("--certify", help="Also prove for whom nothing breaks it.")
-    ] = False,
-    max_nodes: Annotated[
-        int | None,
-        typer.Option(help="Boxes to bound per person, claim and radius [default: 5000]."),
-    ] = None,
+    device: Device = "auto",
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="RATE=X", help="Exit with 1 below this, e.g. r_af=0.5; repeatable."),
     ] = None,
-    jobs: Jobs = None,
-    engine_name: EngineName = "processes",
-    address: Address = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
     bounds = gates(fail_under or [])
-    numbers = {
-        "n_seeds": given("all", "--seeds", seeds),
-        "counterparts": given("all", "--counterparts", counterparts),
-    }
-    batch = number_or("auto", "--batch-size", batch_size)
     columns = names("--sensitive", sensitive)
-    choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
-    workers = engine(jobs, engine_name, address)
     check_resumable(resume, out)
 
-    from rafair.auditing import RunDirectory, audit, free_run, write_run
+    from rafair.auditing import audit
     from rafair.cli.terminal import console, progress
     from rafair.report import render_pages
+    from rafair.runs import write_run
 
     source = Source.open(subject, columns)
     bounds = {**source.gates(), **bounds}
-    out = out or free_run(Path("runs") / f"{source.name}-{datetime.now():%Y%m%d-%H%M%S}")
-    with RunDirectory(out, resume=resume) as directory, resumable(directory, context.obj):
-        classifier, origin = source.model(choice, device)
-        options = source.options(
-            attacks=attack,
-            steps=steps,
-            step_size=step_size,
-            epsilon=epsilon,
-            queries=queries,
-            loss=loss,
-            setting=setting,
-            select=select,
-            random_state=random_state,
-            certify=certify or None,
-            max_nodes=max_nodes,
-        )
-        options |= {key: number[0] for key, number in numbers.items() if number}
+    with kept_run(out, source.name, context.obj, resume=resume) as directory:
+        classifier, origin = source.model(model, device)
         with progress(quiet=quiet, unit="seeds") as on_progress:
             run = audit(
                 classifier,
                 source.data,
-                batch_size="auto" if batch is None else batch,
-                engine=workers,
+                engine=engine,
                 store=directory,
                 on_progress=on_progress,
-                **options,
+                **source.options(plan),
             )
-        facts = {
-            "model": {**run.manifest["model"], **origin},
-            "dataset": {**run.manifest["dataset"], **source.facts()},
-        }
-        run = replace(run, manifest={**run.manifest, **facts})
+        run = _with_origin(run, model=origin, dataset=source.origin())
         write_run(run, directory, render_pages)
     failed = _failures(run.metrics, bounds)
     if not quiet:
         _show(run)
-        console().print(f"\nReport: {out / 'report.html'}", soft_wrap=True)
+        console().print(f"\nReport: {directory.path / 'report.html'}", soft_wrap=True)
         for line in failed:
             console().print(line)
     if failed:
         return GATE_FAILED
     return INCONCLUSIVE if run.manifest["inconclusive"] else DONE
+
+
+def _with_origin(run: AuditResult, **origins: dict[str, Any]) -> AuditResult:
+    """Note in the manifest where model and data can be found again."""
+    noted = {part: {**run.manifest[part], **origin} for part, origin in origins.items()}
+    return replace(run, manifest={**run.manifest, **noted})
 
 
 def _show(run: AuditResult) -> None:

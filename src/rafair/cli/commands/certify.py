@@ -2,124 +2,83 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rafair.cli.options import (
-    Address,
-    EngineName,
-    Inputs,
-    Jobs,
-    Model,
-    ModelOutput,
+    EngineGroup,
+    ModelGroup,
+    PlanGroup,
     Quiet,
     Sensitive,
     Subject,
-    Trust,
-    UnsafePickle,
+    taking,
 )
-from rafair.cli.parsing import engine, given, names
-from rafair.cli.resuming import Resume, check_resumable, resumable
+from rafair.cli.parsing import names
+from rafair.cli.resuming import Resume, check_resumable, kept_run
 from rafair.cli.sources import ModelChoice, Source
 
+if TYPE_CHECKING:
+    from rafair.engine import Engine
+    from rafair.runs import CertifiedResult
+
 DEFAULT_EPSILON = 0.05
-OPTIONS = ("n_seeds", "counterparts", "random_state", "setting")
+# What of a plan certificates depend on, beside every ε.
+PLANNED = ("n_seeds", "setting", "counterparts", "max_nodes", "random_state")
 
 
+@taking(model=ModelGroup(), plan=PlanGroup(*PLANNED), engine=EngineGroup())
 def command(
     context: typer.Context,
     subject: Subject,
-    model: Model = None,
-    model_inputs: Inputs = None,
-    model_output: ModelOutput = None,
-    trust: Trust = None,
-    unsafe_pickle: UnsafePickle = False,
+    model: ModelChoice,
+    plan: dict[str, Any],
+    engine: Engine,
     out: Annotated[
         Path | None, typer.Option(help="Directory [default: runs/NAME-certified-DATE-TIME].")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="N|all", help="Seeds from the test split [default: 200].")
     ] = None,
     epsilon: Annotated[
         list[float] | None,
         typer.Option(help="Radius, a share of each range; repeatable [default: 0.05]."),
     ] = None,
-    setting: Annotated[
-        str | None,
-        typer.Option(help="paper or feasible [default: paper on benchmarks, feasible on plans]."),
-    ] = None,
-    sensitive: Sensitive = None,
-    counterparts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|all", help="Combinations of sensitive values per person [default: all]."
-        ),
-    ] = None,
     claim: Annotated[
         list[str] | None,
         typer.Option(help="accurate_fair, accurate or fair; repeatable [default: all three]."),
     ] = None,
-    max_nodes: Annotated[
-        int | None,
-        typer.Option(help="Boxes to bound per person, claim and radius [default: 5000]."),
-    ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
-    random_state: Annotated[
-        int | None, typer.Option(help="Of seeds and samples [default: 0].")
-    ] = None,
-    jobs: Jobs = None,
-    engine_name: EngineName = "processes",
-    address: Address = None,
+    sensitive: Sensitive = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
-    n_seeds = given("all", "--seeds", seeds)
-    n_counterparts = given("all", "--counterparts", counterparts)
     columns = names("--sensitive", sensitive)
-    workers = engine(jobs, engine_name, address)
     check_resumable(resume, out)
 
-    from rafair.auditing import (
-        CLAIMS,
-        Plan,
-        RunDirectory,
-        certify_seeds,
-        free_run,
-        write_certificates,
-    )
-    from rafair.certificates import MAX_NODES
-    from rafair.cli.terminal import console, progress, show_table
+    from rafair.auditing import CLAIMS, certify_seeds
+    from rafair.cli.terminal import progress
+    from rafair.plans import Plan
     from rafair.report.figures import draw_curve
-    from rafair.report.tables import certificates_table
-    from rafair.report.words import quality
+    from rafair.runs import write_certificates
 
     source = Source.open(subject, columns)
-    out = out or free_run(Path("runs") / f"{source.name}-certified-{datetime.now():%Y%m%d-%H%M%S}")
-    numbers = {"n_seeds": n_seeds, "counterparts": n_counterparts}
-    with RunDirectory(out, resume=resume) as directory, resumable(directory, context.obj):
-        options = source.options(random_state=random_state, setting=setting, max_nodes=max_nodes)
-        options |= {key: number[0] for key, number in numbers.items() if number}
+    with kept_run(out, f"{source.name}-certified", context.obj, resume=resume) as directory:
+        options = source.options(plan)
         radii = epsilon or [options.get("epsilon", DEFAULT_EPSILON)]
-        chosen = {key: options[key] for key in OPTIONS if key in options}
-        plan = Plan.of(source.data, "gradient", epsilon=max(radii), **chosen)
-        choice = ModelChoice(model, model_inputs, model_output, tuple(trust or ()), unsafe_pickle)
-        classifier, _ = source.model(choice, "cpu")
+        chosen = {name: options[name] for name in PLANNED if name in options}
+        classifier, _ = source.model(model, "cpu")
         with progress(quiet=quiet, unit="seeds") as on_progress:
             found = certify_seeds(
                 classifier,
                 source.data,
-                plan,
-                options.get("max_nodes", MAX_NODES),
+                Plan.of(source.data, "gradient", epsilon=max(radii), **chosen),
                 claim or CLAIMS,  # type: ignore[arg-type]  # checked by certify_seeds
                 epsilons=radii,
                 max_seconds=max_seconds,
-                engine=workers,
+                engine=engine,
                 store=directory,
                 on_progress=on_progress,
             )
@@ -127,10 +86,18 @@ def command(
         pages = {"figures/robustness.svg": draw_curve(curve)} if len(curve) > 1 else {}
         write_certificates(found, directory, pages)
     if not quiet:
-        show_table(certificates_table(found.metrics, curve))
-        console().print(f"\n{quality(found.manifest)}")
-        if found.manifest["stopped"]:
-            console().print(
-                f"\nStopped after {max_seconds:g} s; what was left is undecided. --resume goes on."
-            )
-        console().print(f"\nCertificates: {out / 'certificates.json'}", soft_wrap=True)
+        _show(found, directory.path, max_seconds)
+
+
+def _show(found: CertifiedResult, path: Path, max_seconds: float | None) -> None:
+    from rafair.cli.terminal import console, show_table
+    from rafair.report.tables import certificates_table
+    from rafair.report.words import quality
+
+    show_table(certificates_table(found.metrics, found.metrics["curve"]))
+    console().print(f"\n{quality(found.manifest)}")
+    if found.manifest["stopped"]:
+        console().print(
+            f"\nStopped after {max_seconds:g} s; what was left is undecided. --resume goes on."
+        )
+    console().print(f"\nCertificates: {path / 'certificates.json'}", soft_wrap=True)

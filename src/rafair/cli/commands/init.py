@@ -21,7 +21,7 @@ def command(
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []
 
-    from rafair.auditing.drafting import draft_plan
+    from rafair.plans.drafting import draft_plan
 
     typer.echo(draft_plan(table, label, columns, positive))
     return 0

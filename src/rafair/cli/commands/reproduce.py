@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rafair.cli import options, parsing
+from rafair.cli.options import EngineGroup, Quiet, taking
 from rafair.errors import Interrupted
 
+if TYPE_CHECKING:
+    from rafair.engine import Engine
 
+
+@taking(engine=EngineGroup())
 def command(
     part: Annotated[
         list[str], typer.Argument(help="all (of the paper), table3, figure2, strength, ...")
     ],
+    engine: Engine,
     out: Annotated[Path, typer.Option(help="Directory of the page.")] = Path("runs/reproduction"),
     dataset: Annotated[
         list[str] | None, typer.Option(help="A benchmark; repeatable [default: all four].")
@@ -25,10 +30,7 @@ def command(
     trend_seeds: Annotated[int, typer.Option(help="Seeds in figures of losses.")] = 100,
     trend_steps: Annotated[int, typer.Option(help="Iterations in figures of losses.")] = 50,
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
-    jobs: options.Jobs = None,
-    engine: options.EngineName = "processes",
-    address: options.Address = None,
-    quiet: options.Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the paper's tables and figures anew, and measure how strong attacks are."""
     from rafair.cli.terminal import console, progress, show_table
@@ -45,10 +47,9 @@ def command(
         trend_steps=trend_steps,
     )
     choose_parts(part, study)
-    workers = parsing.engine(jobs, engine, address)
     try:
         with progress(quiet=quiet) as on_progress:
-            sections = reproduce(part, out, study, engine=workers, on_progress=on_progress)
+            sections = reproduce(part, out, study, engine=engine, on_progress=on_progress)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on from here") from None
     if quiet:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from rafair.checks import check_whole
 from rafair.cli.options import Quiet, Sensitive, Subject
 from rafair.cli.parsing import names
 from rafair.cli.sources import Source
+from rafair.plans.plan import LARGEST_RANDOM_STATE
 
 
 def command(
@@ -25,13 +27,11 @@ def command(
     """Train and measure the baseline network FCNN(6)."""
     columns = names("--sensitive", sensitive)
 
-    from rafair.auditing.files import check_file_target, replace_file
-    from rafair.auditing.plan import LARGEST_RANDOM_STATE
     from rafair.cli.terminal import console, progress
     from rafair.fairness import model_quality
     from rafair.models import epochs_for, serialise_fcnn, train_fcnn
     from rafair.problem import Counterparts
-    from rafair.problem.validation import check_whole
+    from rafair.runs.files import check_file_target, replace_file
 
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
     source = Source.open(subject, columns)

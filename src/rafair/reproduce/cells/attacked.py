@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.attacks.registry import attack_classes, make_attack, variants_of
-from rafair.auditing.rows import judge_row
-from rafair.fairness import Verdict, first_in_worst_cell
+from rafair.auditing.batches import Batch
+from rafair.fairness import Verdict, first_in_worst_cell, judge_candidates
 from rafair.problem import PairTrajectory
-from rafair.reproduce.setup import SetupCell
+from rafair.reproduce.cell import SetupCell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.attacks import Attack
-    from rafair.auditing.rows import Row
-    from rafair.reproduce.lab import Lab
-    from rafair.reproduce.setup import Setup
+    from rafair.fairness import JudgedCandidates
+    from rafair.reproduce.cell import Cache
+    from rafair.reproduce.study import Setup
 
-__all__ = ["WORST", "AttackCell", "CleanCell", "Outcome", "attack_cells", "clean", "outcomes"]
+__all__ = ["WORST", "AttackCell", "AttackOutcome", "CleanCell", "attack_cells", "clean", "outcomes"]
 
 WORST = "@worst"
 # Year of the paper.
@@ -31,21 +31,21 @@ PUBLISHED = 2024
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class AttackOutcome:
     """What an attack made of each seed, shape (n, d), and the judge's word on it."""
 
     x: Tensor
     verdict: Verdict
 
     @classmethod
-    def of(cls, found: dict[str, Tensor], reading: str) -> Outcome:
+    def of(cls, found: dict[str, Tensor], reading: str) -> AttackOutcome:
         """Read one reading of a cell's result."""
         names = ("accurate", "fair", "cells")
         accurate, fair, cells = (found[f"{reading}_{name}"] for name in names)
         return cls(found[f"{reading}_x"], Verdict(accurate, fair, cells))
 
     @classmethod
-    def worst(cls, outcomes: Sequence[Outcome]) -> Outcome:
+    def worst(cls, outcomes: Sequence[AttackOutcome]) -> AttackOutcome:
         """Take, for each seed, the first of several outcomes that lies in the seed's cell."""
         index, _ = first_in_worst_cell(torch.stack([o.verdict.cells for o in outcomes]))
         x = torch.stack([o.x for o in outcomes])[index, torch.arange(len(index))]
@@ -66,10 +66,10 @@ class CleanCell(SetupCell):
         """How often it goes through all seeds × counterparts, roughly."""
         return 0.3
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Judge the seeds."""
-        seeds = lab.seeds(self.setup)
-        return _reading("last", seeds.judged("clean", seeds.x.unsqueeze(0)))
+        seeds = cache.seeds(self.setup)
+        return _reading("last", seeds.judge(seeds.x.unsqueeze(0)))
 
 
 @dataclass(frozen=True)
@@ -107,21 +107,21 @@ class AttackCell(SetupCell):
         sampled = 0.1 if self.setup.counterparts else 1.0
         return sampled * (searches * self.setup.steps + judged)
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Attack all seeds and judge what came of them."""
-        seeds = lab.seeds(self.setup)
-        space = self.setup.plan.space(seeds.data.schema)
-        attack = self._attack()
+        seeds = cache.seeds(self.setup)
+        attack, plan = self._attack(), self.setup.plan
+        batches = [Batch.load(seeds.model, seeds.schema, plan, rows) for rows in seeds.split()]
         results = [
-            attack.run(seeds.model, seeds.x[shard], seeds.y[shard], seeds.counterparts, space)
-            for shard in seeds.shards()
+            attack.run(batch.model, batch.x, batch.y, seeds.counterparts, seeds.space)
+            for batch in batches
         ]
         people = seeds.counterparts
         if self.judged_on_all:
-            people = lab.seeds(replace(self.setup, counterparts=None)).counterparts
+            people = cache.seeds(replace(self.setup, counterparts=None)).counterparts
 
-        def judged(candidates: Tensor) -> Row:
-            return judge_row(self.variant, candidates, seeds.model, seeds.y, people, "auto")
+        def judged(candidates: Tensor) -> JudgedCandidates:
+            return judge_candidates(seeds.model, candidates, seeds.y, people, "auto")
 
         last = torch.cat([result.x_adv for result in results]).unsqueeze(0)
         found = _reading("last", judged(last))
@@ -152,19 +152,19 @@ class AttackCell(SetupCell):
         return make_attack(self.variant, **own, **dict(self.options))
 
 
-def _reading(name: str, row: Row) -> dict[str, Tensor]:
-    verdict = row.verdict
+def _reading(name: str, judged: JudgedCandidates) -> dict[str, Tensor]:
+    verdict = judged.verdict
     return {
-        f"{name}_x": row.x,
+        f"{name}_x": judged.x,
         f"{name}_accurate": verdict.accurate,
         f"{name}_fair": verdict.fair,
         f"{name}_cells": verdict.cells,
     }
 
 
-def clean(lab: Lab, setup: Setup) -> Outcome:
+def clean(cache: Cache, setup: Setup) -> AttackOutcome:
     """Return the seeds and the judge's word on them."""
-    return Outcome.of(lab.result(CleanCell(setup)), "last")
+    return AttackOutcome.of(cache.result(CleanCell(setup)), "last")
 
 
 def attack_cells(
@@ -182,21 +182,21 @@ def attack_cells(
     return [AttackCell(setup, row, options, every_iterate, judged_on_all) for row in rows]
 
 
-def outcomes(lab: Lab, cells: Sequence[AttackCell]) -> dict[str, Outcome]:
+def outcomes(cache: Cache, cells: Sequence[AttackCell]) -> dict[str, AttackOutcome]:
     """Return the rows of a table, both readings; a family follows its variants.
 
     Rows of the reading by any iterate are named ``NAME@worst``.
     """
-    found: dict[str, Outcome] = {}
+    found: dict[str, AttackOutcome] = {}
     families = list(dict.fromkeys(variants_of(cell.variant)[0].family for cell in cells))
     for reading, suffix in (("last", ""), ("worst", WORST)):
         for family in families:
             members = [c for c in cells if variants_of(c.variant)[0].family == family]
-            results = {cell.variant: lab.result(cell) for cell in members}
+            results = {cell.variant: cache.result(cell) for cell in members}
             if not all(f"{reading}_x" in result for result in results.values()):
                 continue
-            rows = {name: Outcome.of(result, reading) for name, result in results.items()}
+            rows = {name: AttackOutcome.of(result, reading) for name, result in results.items()}
             found |= {name + suffix: outcome for name, outcome in rows.items()}
             if len(rows) > 1:
-                found[family + suffix] = Outcome.worst(list(rows.values()))
+                found[family + suffix] = AttackOutcome.worst(list(rows.values()))
     return found

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rafair.certificates import MAX_NODES, certify
-from rafair.reproduce.setup import SetupCell
+from rafair.reproduce.cell import SetupCell
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.cell import Cache
 
 __all__ = ["CertificateCell"]
 
@@ -32,9 +32,9 @@ class CertificateCell(SetupCell):
         """How often it goes through all seeds × counterparts, roughly."""
         return 10.0
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Certify all seeds."""
-        seeds = lab.seeds(self.setup)
+        seeds = cache.seeds(self.setup)
         space = self.setup.plan.space(seeds.data.schema)
         found = certify(seeds.model, seeds.x, seeds.y, seeds.counterparts, space, self.max_nodes)
         return {"status": found.status, "nodes": found.nodes}

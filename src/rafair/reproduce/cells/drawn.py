@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.models import Classifier
-    from rafair.reproduce.lab import Cell, Lab
+    from rafair.reproduce.cell import Cache, Cell
 
 __all__ = ["MODES", "DrawnCell"]
 
@@ -60,12 +60,12 @@ class DrawnCell:
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        """The cells whose results it asks the lab for: none."""
+        """The cells whose results it asks the cache for: none."""
         return ()
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Return the paths of the modes, and the scores on a grid for both values."""
-        data = lab.data(self.dataset)
+        data = cache.data(self.dataset)
         schema = data.schema
         columns = [schema.index(n) for n in (self.horizontal, self.vertical, self.sensitive)]
         module = fit(

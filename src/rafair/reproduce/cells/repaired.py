@@ -10,17 +10,17 @@ import torch
 from rafair.fairness import Verdict, judge
 from rafair.fairness.verdict import TF
 from rafair.repair import Benign, Minimax
+from rafair.reproduce.cell import SetupCell
 from rafair.reproduce.cells.attacked import outcomes
-from rafair.reproduce.setup import SetupCell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
+    from rafair.reproduce.cell import Cache
     from rafair.reproduce.cells.attacked import AttackCell
-    from rafair.reproduce.lab import Lab
-    from rafair.reproduce.setup import Setup
+    from rafair.reproduce.study import Setup
 
 __all__ = ["RepairCell", "Repaired", "repair_cells", "repaired"]
 
@@ -57,14 +57,14 @@ class RepairCell(SetupCell):
 
     @property
     def needs(self) -> tuple[AttackCell, ...]:
-        """The cells whose results it asks the lab for."""
+        """The cells whose results it asks the cache for."""
         return self.attacks
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Repair, judge, and search on for what benign perturbations leave broken."""
-        seeds = lab.seeds(self.setup)
+        seeds = cache.seeds(self.setup)
         space = self.setup.plan.space(seeds.data.schema)
-        x, y, _ = _distinct(lab, self.setup, self.attacks)
+        x, y, _ = _distinct(cache, self.setup, self.attacks)
         x, y = x[self.part :: PARTS], y[self.part :: PARTS]
         if not len(x):
             nobody = torch.zeros(0, dtype=torch.bool)
@@ -108,15 +108,15 @@ def repair_cells(setup: Setup, attacks: Sequence[AttackCell]) -> list[RepairCell
     return [RepairCell(setup, tuple(attacks), part) for part in range(PARTS)]
 
 
-def repaired(lab: Lab, setup: Setup, attacks: Sequence[AttackCell]) -> dict[str, Repaired]:
+def repaired(cache: Cache, setup: Setup, attacks: Sequence[AttackCell]) -> dict[str, Repaired]:
     """Return the rows of Table 4, by the names of the attacks' rows."""
-    x, _, places = _distinct(lab, setup, attacks)
+    x, _, places = _distinct(cache, setup, attacks)
     joined = {
         name: torch.empty(len(x), dtype=torch.int64 if name == "cells" else torch.bool)
         for name in ("accurate", "fair", "cells", "found")
     }
     for cell in repair_cells(setup, attacks):
-        result = lab.result(cell)
+        result = cache.result(cell)
         for name, whole in joined.items():
             whole[cell.part :: PARTS] = result[name]
     verdict = Verdict(joined["accurate"], joined["fair"], joined["cells"])
@@ -127,11 +127,11 @@ def repaired(lab: Lab, setup: Setup, attacks: Sequence[AttackCell]) -> dict[str,
 
 
 def _distinct(
-    lab: Lab, setup: Setup, attacks: Sequence[AttackCell]
+    cache: Cache, setup: Setup, attacks: Sequence[AttackCell]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Return the distinct instances, their labels, and where each row's instances are in them."""
-    rows = outcomes(lab, attacks)
-    y = lab.seeds(setup).y
+    rows = outcomes(cache, attacks)
+    y = cache.seeds(setup).y
     labelled = torch.stack([torch.cat([o.x, y[:, None].to(o.x)], dim=1) for o in rows.values()])
     distinct, place = torch.unique(labelled.flatten(0, 1), dim=0, return_inverse=True)
     places = dict(zip(rows, place.view(len(rows), -1), strict=True))

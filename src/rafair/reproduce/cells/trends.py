@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rafair.attacks.registry import make_attack
 from rafair.problem import PairTrajectory
-from rafair.reproduce.setup import SetupCell
+from rafair.reproduce.cell import SetupCell
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.reproduce.lab import Lab
-    from rafair.reproduce.setup import Study
+    from rafair.reproduce.cell import Cache
+    from rafair.reproduce.study import Study
 
 __all__ = ["TrendCell", "trend_cells"]
 
@@ -34,9 +34,9 @@ class TrendCell(SetupCell):
         """How often it goes through all seeds × counterparts, roughly."""
         return 1.0
 
-    def compute(self, lab: Lab) -> dict[str, Tensor]:
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Return ``losses`` (steps, n, 2), at v and at v', before each step; ``still`` (steps,)."""
-        seeds = lab.seeds(self.setup)
+        seeds = cache.seeds(self.setup)
         attack = make_attack(
             self.variant,
             steps=self.setup.steps,

@@ -21,8 +21,8 @@ from rafair.reproduce.published import CLEAN, TABLE3, TABLE4
 
 if TYPE_CHECKING:
     from rafair.problem.space import Setting
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Setup, Study
+    from rafair.reproduce.cell import Cache, Cell
+    from rafair.reproduce.study import Setup, Study
 
 __all__ = ["FACTORS", "PARTS", "Factor"]
 
@@ -89,12 +89,12 @@ def _cells(study: Study) -> list[Cell]:
     return cells
 
 
-def _write(lab: Lab) -> Section:
-    found = [(factor, _rates(lab, factor)) for factor in FACTORS]
+def _write(cache: Cache) -> Section:
+    found = [(factor, _rates(cache, factor)) for factor in FACTORS]
     rows = [_row(factor, tables[AVERAGE]) for factor, tables in found]
     title = (
         f"RAFair, the worst of its modes per seed, and what each mode is after; average over "
-        f"{len(lab.study.datasets)} datasets, {lab.study.n_seeds} seeds each, last iterate"
+        f"{len(cache.study.datasets)} datasets, {cache.study.n_seeds} seeds each, last iterate"
     )
     note = (
         f"One factor is changed at a time. With {SAMPLED} sampled counterparts, the predecessor's "
@@ -102,11 +102,11 @@ def _write(lab: Lab) -> Section:
         "are, and more can be repaired."
     )
     blocks: list[Block] = [Text(note), Grid(Table(title, HEADS, rows))]
-    for name in lab.study.datasets:
+    for name in cache.study.datasets:
         by_factor = [_row(factor, tables[name]) for factor, tables in found]
         blocks.append(Grid(Table(f"The same on {name}", HEADS, by_factor), folded=True))
-    sampled = _sampled(lab.study)
-    attacked, mended = attacked_rates(lab, sampled), repaired_rates(lab, sampled)
+    sampled = _sampled(cache.study)
+    attacked, mended = attacked_rates(cache, sampled), repaired_rates(cache, sampled)
     who = f"with {SAMPLED} sampled counterparts, average, last iterate"
     last3 = {n: v for n, v in attacked[AVERAGE].items() if "@" not in n}
     last4 = {n: v for n, v in mended[AVERAGE].items() if "@" not in n}
@@ -125,14 +125,14 @@ def _write(lab: Lab) -> Section:
     return Section("Ablations", blocks, data)
 
 
-def _rates(lab: Lab, factor: Factor) -> dict[str, Any]:
+def _rates(cache: Cache, factor: Factor) -> dict[str, Any]:
     tables = {}
-    for name in lab.study.datasets:
+    for name in cache.study.datasets:
         # Judged on everybody, clean seeds are those of the full setup.
-        setup = lab.study.setup(name) if factor.judged_on_all else factor.setup(lab.study, name)
-        rows = outcomes(lab, factor.cells(lab.study, name))
+        setup = cache.study.setup(name) if factor.judged_on_all else factor.setup(cache.study, name)
+        rows = outcomes(cache, factor.cells(cache.study, name))
         last = {row: o.verdict for row, o in rows.items() if "@" not in row}
-        tables[name] = {"clean": clean(lab, setup).verdict, **last}
+        tables[name] = {"clean": clean(cache, setup).verdict, **last}
     joint = {row: average([t[row] for t in tables.values()]) for row in tables[name]}
     return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
 

@@ -23,8 +23,8 @@ from rafair.reproduce.parts.tables import (
 from rafair.reproduce.published import BROUGHT_BACK, CLEAN, TABLE3, TABLE4
 
 if TYPE_CHECKING:
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Study
+    from rafair.reproduce.cell import Cache, Cell
+    from rafair.reproduce.study import Study
 
 __all__ = ["PARTS"]
 
@@ -45,18 +45,18 @@ def _cells(study: Study) -> list[Cell]:
     return cells
 
 
-def _write(lab: Lab) -> Section:
-    setups = {name: lab.study.setup(name) for name in lab.study.datasets}
-    attacked, mended = attacked_rates(lab, setups), repaired_rates(lab, setups)
+def _write(cache: Cache) -> Section:
+    setups = {name: cache.study.setup(name) for name in cache.study.datasets}
+    attacked, mended = attacked_rates(cache, setups), repaired_rates(cache, setups)
     findings = [
-        _trends(lab),
+        _trends(cache),
         _lowest(attacked[AVERAGE]),
         _combined(attacked[AVERAGE]),
-        *(_mode(lab, attacked, name) for name in MODES),
+        *(_mode(cache, attacked, name) for name in MODES),
         _true_biased_hides(attacked[AVERAGE]),
         _false_fair_hides(attacked[AVERAGE]),
         _dice(attacked[AVERAGE]),
-        _against_pgd(lab),
+        _against_pgd(cache),
         _brought_back(attacked[AVERAGE], mended[AVERAGE]),
         _hard_to_mend(mended[AVERAGE]),
         _hardest_cell(mended[AVERAGE]),
@@ -72,12 +72,13 @@ def _write(lab: Lab) -> Section:
     return Section("Does it hold?", [Text(note), *findings], data)
 
 
-def _trends(lab: Lab) -> Finding:
+def _trends(cache: Cache) -> Finding:
     shares = {
         name: {
-            mode: area_shares(slopes)[MODES[mode]] for mode, slopes in slopes_of(lab, name).items()
+            mode: area_shares(slopes)[MODES[mode]]
+            for mode, slopes in slopes_of(cache, name).items()
         }
-        for name in lab.study.datasets
+        for name in cache.study.datasets
     }
     listed = "; ".join(
         f"{name} " + ", ".join(f"{mode} {share:.0%}" for mode, share in found.items())
@@ -117,16 +118,16 @@ def _combined(rows: dict[str, Any]) -> Finding:
     )
 
 
-def _mode(lab: Lab, tables: dict[str, Any], variant: str) -> Finding:
+def _mode(cache: Cache, tables: dict[str, Any], variant: str) -> Finding:
     key = MODES[variant]
     words, raised = [], []
-    for name in (AVERAGE, *lab.study.datasets):
+    for name in (AVERAGE, *cache.study.datasets):
         before, after = tables[name]["clean"][key], tables[name][variant][key]
         text = f"{name} {before:.3f} → {after:.3f}"
         if name != AVERAGE:
             raised.append(after > before)
             if after <= before:
-                text += f" ({still_share(lab, name, variant):.0%} of directions zero)"
+                text += f" ({still_share(cache, name, variant):.0%} of directions zero)"
         words.append(text)
     paper = f"paper {CLEAN[key]:.3f} → {TABLE3[variant][key]:.3f}"
     return Finding(
@@ -171,13 +172,13 @@ def _dice(rows: dict[str, Any]) -> Finding:
     )
 
 
-def _against_pgd(lab: Lab) -> Finding:
+def _against_pgd(cache: Cache) -> Finding:
     broken, listed = {"rafair": 0, "pgd": 0}, []
     fine_seeds = 0
-    for name in lab.study.datasets:
-        setup = lab.study.setup(name)
-        fine = clean(lab, setup).verdict.cells == TF
-        rows = outcomes(lab, attack_cells(setup, (*variants_of("rafair")[1], "pgd")))
+    for name in cache.study.datasets:
+        setup = cache.study.setup(name)
+        fine = clean(cache, setup).verdict.cells == TF
+        rows = outcomes(cache, attack_cells(setup, (*variants_of("rafair")[1], "pgd")))
         shares = []
         for attack in broken:
             count = int((rows[attack].verdict.cells[fine] != TF).sum())

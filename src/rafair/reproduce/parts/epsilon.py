@@ -13,8 +13,8 @@ from rafair.reproduce.part import Part, average, rates_of
 from rafair.reproduce.parts.tables import AVERAGE
 
 if TYPE_CHECKING:
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Setup, Study
+    from rafair.reproduce.cell import Cache, Cell
+    from rafair.reproduce.study import Setup, Study
 
 __all__ = ["EPSILONS", "PARTS"]
 
@@ -38,15 +38,15 @@ def _cells(study: Study) -> list[Cell]:
     return cells
 
 
-def _write(lab: Lab) -> Section:
-    study = lab.study
+def _write(cache: Cache) -> Section:
+    study = cache.study
     verdicts: dict[str, dict[float, dict[str, Verdict]]] = {}
     for name in study.datasets:
         setup = study.setup(name)
         verdicts[name] = {
             e: {
                 row: outcome.verdict
-                for row, outcome in outcomes(lab, _attacks(setup, e)).items()
+                for row, outcome in outcomes(cache, _attacks(setup, e)).items()
                 if "@" not in row
             }
             for e in EPSILONS
@@ -60,7 +60,7 @@ def _write(lab: Lab) -> Section:
         name: {f"{e:g}": rates_of(table) for e, table in tables.items()}
         for name, tables in {AVERAGE: joint, **verdicts}.items()
     }
-    clean_rates = average([clean(lab, study.setup(n)).verdict for n in study.datasets]).rates()
+    clean_rates = average([clean(cache, study.setup(n)).verdict for n in study.datasets]).rates()
     blocks: list[Block] = [
         Text(
             f"Every attack with {study.steps} steps of ε / {study.steps} (APGD and ACG find their "

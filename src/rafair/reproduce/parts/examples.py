@@ -9,17 +9,17 @@ import torch
 from rafair.analysis import explain
 from rafair.fairness.verdict import FF, TB, TF
 from rafair.report.tables import Table
-from rafair.reproduce.cells.attacked import Outcome, attack_cells
+from rafair.reproduce.cells.attacked import AttackOutcome, attack_cells
 from rafair.reproduce.document import Block, Grid, Listing, Section, Text
 from rafair.reproduce.part import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.auditing.seeds import Seeds
+    from rafair.auditing.batches import Seeds
+    from rafair.reproduce.cell import Cache
     from rafair.reproduce.cells.attacked import AttackCell
-    from rafair.reproduce.lab import Lab
-    from rafair.reproduce.setup import Study
+    from rafair.reproduce.study import Study
 
 __all__ = ["PARTS"]
 
@@ -31,8 +31,8 @@ def _cells(study: Study) -> list[AttackCell]:
     return attack_cells(study.setup(DATASET), tuple(KINDS))
 
 
-def _write(lab: Lab) -> Section:
-    seeds = lab.seeds(lab.study.setup(DATASET))
+def _write(cache: Cache) -> Section:
+    seeds = cache.seeds(cache.study.setup(DATASET))
     blocks: list[Block] = [
         Text(
             "The instance that was true fair and that the smallest total change turned. Vectors "
@@ -42,13 +42,13 @@ def _write(lab: Lab) -> Section:
         )
     ]
     data: dict[str, Any] = {}
-    clean = seeds.judged("clean", seeds.x.unsqueeze(0)).verdict.cells
-    for cell in _cells(lab.study):
+    clean = seeds.judge(seeds.x.unsqueeze(0)).verdict.cells
+    for cell in _cells(cache.study):
         wanted, kind = KINDS[cell.variant]
-        outcome = Outcome.of(lab.result(cell), "last")
+        outcome = AttackOutcome.of(cache.result(cell), "last")
         turned = (clean == TF) & (outcome.verdict.cells == wanted)
         if not turned.any():
-            blocks.append(Text(f"No {kind} instance among {lab.study.n_seeds} seeds."))
+            blocks.append(Text(f"No {kind} instance among {cache.study.n_seeds} seeds."))
             continue
         effort = (outcome.x - seeds.x).abs().sum(dim=1).masked_fill(~turned, torch.inf)
         shown, found = _example(seeds, outcome.x, int(effort.argmin()), kind)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import Tensor
 
-    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.cell import Cache
 
 __all__ = ["PARTS"]
 
@@ -23,9 +23,9 @@ CELL = DrawnCell()
 COLOURS = {"true_biased": "tbr", "false_fair": "ffr", "false_biased": "fbr"}
 
 
-def _write(lab: Lab) -> Section:
-    found = lab.result(CELL)
-    schema = lab.data(CELL.dataset).schema
+def _write(cache: Cache) -> Section:
+    found = cache.result(CELL)
+    schema = cache.data(CELL.dataset).schema
     sensitive = schema.features[schema.index(CELL.sensitive)]
     own, other = (str(value) for value in sensitive.decode(found["sensitive"].numpy()))
     truth = schema.classes[int(found["y"])]

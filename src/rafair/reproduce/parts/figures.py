@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import Tensor
 
+    from rafair.reproduce.cell import Cache
     from rafair.reproduce.cells.trends import TrendCell
     from rafair.reproduce.document import Block
-    from rafair.reproduce.lab import Lab
-    from rafair.reproduce.setup import Study
+    from rafair.reproduce.study import Study
 
 __all__ = ["AREAS", "PARTS", "area_of", "area_shares", "slopes_of", "trends_of"]
 
@@ -61,10 +61,11 @@ def area_shares(slopes: Tensor) -> dict[str, float]:
     return {name: found.count(name) / len(found) for name in (*AREAS, UNCHANGED)}
 
 
-def slopes_of(lab: Lab, dataset: str) -> dict[str, Tensor]:
+def slopes_of(cache: Cache, dataset: str) -> dict[str, Tensor]:
     """Return, for each mode, the slopes at every instance and its counterpart, (n, 2)."""
     return {
-        cell.variant: _slopes(lab.result(cell)["losses"]) for cell in trends_of(lab.study, dataset)
+        cell.variant: _slopes(cache.result(cell)["losses"])
+        for cell in trends_of(cache.study, dataset)
     }
 
 
@@ -83,11 +84,11 @@ def _typical(trends: dict[str, Tensor]) -> tuple[int, bool]:
     return int(hits.argmax()), bool(hits.max() == len(trends))
 
 
-def _write_losses(lab: Lab, dataset: str) -> Section:
+def _write_losses(cache: Cache, dataset: str) -> Section:
     number = NUMBERS[dataset][0]
-    cells = trends_of(lab.study, dataset)
-    results = {cell.variant: lab.result(cell) for cell in cells}
-    place, typical = _typical(slopes_of(lab, dataset))
+    cells = trends_of(cache.study, dataset)
+    results = {cell.variant: cache.result(cell) for cell in cells}
+    place, typical = _typical(slopes_of(cache, dataset))
     row = int(results[cells[0].variant]["rows"][place])
     series = {name: r["losses"][:, place] for name, r in results.items()}
     kind = "the first seed whose losses" if typical else "no seed's losses all"
@@ -97,7 +98,7 @@ def _write_losses(lab: Lab, dataset: str) -> Section:
     caption = (
         f"Figure {number}. Mean squared error of one instance of {dataset} (test row {row}: {kind} "
         f"{rest}) and of its counterpart, the same person all along, over "
-        f"{lab.study.trend_steps} iterations of the three modes."
+        f"{cache.study.trend_steps} iterations of the three modes."
     )
     picture = Picture(f"figure{number}", _draw_losses(series), caption)
     data = {dataset: {"row": row, "losses": {name: s.tolist() for name, s in series.items()}}}
@@ -119,14 +120,14 @@ def _draw_losses(series: dict[str, Tensor]) -> bytes:
         return svg(figure)
 
 
-def _write_trends(lab: Lab, dataset: str) -> Section:
+def _write_trends(cache: Cache, dataset: str) -> Section:
     number = NUMBERS[dataset][1]
-    slopes = slopes_of(lab, dataset)
+    slopes = slopes_of(cache, dataset)
     shares = {name: area_shares(points) for name, points in slopes.items()}
     caption = (
         f"Figure {number}. Slopes of the median of the loss against the iteration, at "
-        f"{lab.study.trend_seeds} instances of {dataset} (β̂₁) and at their counterparts (β̂₁'); "
-        f"{lab.study.trend_steps} iterations. Axes are linear near zero and logarithmic beyond."
+        f"{cache.study.trend_seeds} instances of {dataset} (β̂₁) and at their counterparts (β̂₁'); "
+        f"{cache.study.trend_steps} iterations. Axes are linear near zero and logarithmic beyond."
     )
     heads = ("mode", *(CELL_NAMES[area] for area in AREAS), UNCHANGED, "in its own area")
     rows = [

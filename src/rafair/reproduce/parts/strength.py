@@ -16,8 +16,8 @@ from rafair.reproduce.part import Part
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Setup, Study
+    from rafair.reproduce.cell import Cache, Cell
+    from rafair.reproduce.study import Setup, Study
 
 __all__ = ["PARTS"]
 
@@ -53,17 +53,17 @@ def _cells(study: Study) -> list[Cell]:
     return cells
 
 
-def _measured(lab: Lab, setup: Setup, epsilon: float) -> _Strength:
-    status = lab.result(CertificateCell(setup.reaching(epsilon)))["status"]
-    fine = clean(lab, setup).verdict.cells == TF
+def _measured(cache: Cache, setup: Setup, epsilon: float) -> _Strength:
+    status = cache.result(CertificateCell(setup.reaching(epsilon)))["status"]
+    fine = clean(cache, setup).verdict.cells == TF
     robust, breakable = fine & (status == 1), fine & (status == -1)
     cells = _attacks(setup, epsilon)
     found = {
         row.removesuffix(WORST): outcome.verdict.cells != TF
-        for row, outcome in outcomes(lab, cells).items()
+        for row, outcome in outcomes(cache, cells).items()
         if row.endswith(WORST)
     }
-    costs = {cell.variant: lab.result(cell)["cost"] / len(status) for cell in cells}
+    costs = {cell.variant: cache.result(cell)["cost"] / len(status) for cell in cells}
     return _Strength(
         int(robust.sum()),
         int(breakable.sum()),
@@ -75,10 +75,10 @@ def _measured(lab: Lab, setup: Setup, epsilon: float) -> _Strength:
     )
 
 
-def _write(lab: Lab) -> Section:
-    study = lab.study
+def _write(cache: Cache) -> Section:
+    study = cache.study
     found = {
-        name: {epsilon: _measured(lab, study.setup(name), epsilon) for epsilon in EPSILONS}
+        name: {epsilon: _measured(cache, study.setup(name), epsilon) for epsilon in EPSILONS}
         for name in study.datasets
     }
     blocks: list[Block] = [

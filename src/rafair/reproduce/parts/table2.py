@@ -11,20 +11,20 @@ from rafair.reproduce.part import Part
 from rafair.reproduce.published import TABLE2
 
 if TYPE_CHECKING:
-    from rafair.reproduce.lab import Lab
+    from rafair.reproduce.cell import Cache
 
 __all__ = ["PARTS"]
 
 HEADS = ("dataset", "rows", "sensitive(values)", "|I(v)|", "accuracy", "majority", "IF", "AF")
 
 
-def _write(lab: Lab) -> Section:
+def _write(cache: Cache) -> Section:
     rows: list[tuple[str, ...]] = []
     quoted, found = [], {}
-    for name in lab.study.datasets:
-        data = lab.data(name)
+    for name in cache.study.datasets:
+        data = cache.data(name)
         sensitive = {f.name: len(f.axis) for f in data.schema.features if f.sensitive}
-        people = len(lab.seeds(lab.study.setup(name)).counterparts)
+        people = len(cache.seeds(cache.study.setup(name)).counterparts)
         figures = baseline_metrics(name)
         size = len(data.train) + len(data.test)
         found[name] = {"rows": size, "sensitive": sensitive, "n_counterparts": people, **figures}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rafair.reproduce.lab import Cell, Lab
-    from rafair.reproduce.setup import Setup, Study
+    from rafair.reproduce.cell import Cache, Cell
+    from rafair.reproduce.study import Setup, Study
 
 __all__ = ["AVERAGE", "MODES", "PARTS", "attacked_rates", "repaired_rates", "still_share"]
 
@@ -42,15 +42,15 @@ ZERO = (
 )
 
 
-def _verdicts(lab: Lab, setup: Setup) -> dict[str, Verdict]:
+def _verdicts(cache: Cache, setup: Setup) -> dict[str, Verdict]:
     """Return the rows of Table 3 of one dataset, clean seeds first."""
-    found = outcomes(lab, attack_cells(setup))
-    return {"clean": clean(lab, setup).verdict, **{n: o.verdict for n, o in found.items()}}
+    found = outcomes(cache, attack_cells(setup))
+    return {"clean": clean(cache, setup).verdict, **{n: o.verdict for n, o in found.items()}}
 
 
-def attacked_rates(lab: Lab, setups: Mapping[str, Setup]) -> dict[str, Any]:
+def attacked_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     """Return Table 3: dataset, or average, → row → rates."""
-    tables = {name: _verdicts(lab, setup) for name, setup in setups.items()}
+    tables = {name: _verdicts(cache, setup) for name, setup in setups.items()}
     return _with_average(tables)
 
 
@@ -60,9 +60,9 @@ def _with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]
     return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
 
 
-def repaired_rates(lab: Lab, setups: Mapping[str, Setup]) -> dict[str, Any]:
+def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     """Return Table 4: dataset, or average, → row → rates, and ``"best"``, what a search repairs."""
-    tables = {name: repaired(lab, setup, attack_cells(setup)) for name, setup in setups.items()}
+    tables = {name: repaired(cache, setup, attack_cells(setup)) for name, setup in setups.items()}
     found = _with_average(
         {name: {row: r.verdict for row, r in table.items()} for name, table in tables.items()}
     )
@@ -103,82 +103,82 @@ def _split(rows: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return last, {name: values for name, values in rows.items() if name.endswith(WORST)}
 
 
-def _who(lab: Lab, name: str) -> str:
+def _who(cache: Cache, name: str) -> str:
     counts = {
-        dataset: len(lab.seeds(lab.study.setup(dataset)).counterparts)
-        for dataset in lab.study.datasets
+        dataset: len(cache.seeds(cache.study.setup(dataset)).counterparts)
+        for dataset in cache.study.datasets
     }
-    seeds = f"{lab.study.n_seeds} seeds"
+    seeds = f"{cache.study.n_seeds} seeds"
     if name != AVERAGE:
         return f"{name}: {seeds}, {counts[name]} counterparts each"
     listed = ", ".join(f"{count} ({dataset})" for dataset, count in counts.items())
     return f"average over {len(counts)} datasets: {seeds} each; counterparts {listed}"
 
 
-def _write3(lab: Lab) -> Section:
-    found = attacked_rates(lab, _setups(lab.study))
+def _write3(cache: Cache) -> Section:
+    found = attacked_rates(cache, _setups(cache.study))
     published = {"clean": CLEAN, **TABLE3}
     blocks: list[Text | Grid] = [
         Text(
             "Each row is one attack on the same seeds, with a 95 % interval for every rate. The "
             "last iterate is judged, as in the paper; the row rafair is the worst of its three "
             "modes per seed. Every attack moves within the same Δ and leaves sensitive columns "
-            f"alone: {lab.study.steps} iterations, p = {lab.study.step_size:g}, "
-            f"ε = {lab.study.radius:g}."
+            f"alone: {cache.study.steps} iterations, p = {cache.study.step_size:g}, "
+            f"ε = {cache.study.radius:g}."
         )
     ]
     for name, rows in found.items():
         last, worst = _split(rows)
         quoted = published if name == AVERAGE else {}
-        who = _who(lab, name)
+        who = _who(cache, name)
         folded = name != AVERAGE
         blocks.append(Grid(comparison(f"{who}; last iterate", last, quoted), folded))
         title = f"{who}; any iterate, the seed among them"
         blocks.append(Grid(comparison(title, worst, {}), folded))
-    blocks += [Text(ZERO), Grid(_modes(lab, found)), Grid(_costs(lab))]
+    blocks += [Text(ZERO), Grid(_modes(cache, found)), Grid(_costs(cache))]
     return Section(
         "Table 3: clean seeds and seeds under attack",
         blocks,
         found,
-        short_table(f"Table 3, {_who(lab, AVERAGE)}", _split(found[AVERAGE])[0]),
+        short_table(f"Table 3, {_who(cache, AVERAGE)}", _split(found[AVERAGE])[0]),
     )
 
 
-def _modes(lab: Lab, rates: Mapping[str, Any]) -> Table:
+def _modes(cache: Cache, rates: Mapping[str, Any]) -> Table:
     """Return what each mode is after, before and after it, and its share of zero directions."""
-    heads = ("", *lab.study.datasets)
+    heads = ("", *cache.study.datasets)
     rows = []
     for variant, key in MODES.items():
         shown = []
-        for name in lab.study.datasets:
+        for name in cache.study.datasets:
             before, after = (rates[name][row][key] for row in ("clean", variant))
-            shown.append(f"{before:.3f} → {after:.3f}; {still_share(lab, name, variant):.0%}")
+            shown.append(f"{before:.3f} → {after:.3f}; {still_share(cache, name, variant):.0%}")
         rows.append((f"{key.upper()} under {variant}", *shown))
     return Table("The rate that each mode is after; share of zero directions", heads, rows)
 
 
-def still_share(lab: Lab, dataset: str, variant: str) -> float:
+def still_share(cache: Cache, dataset: str, variant: str) -> float:
     """Return the share of seeds and steps in which no feature met a mode's condition on signs."""
-    (cell,) = attack_cells(lab.study.setup(dataset), (variant,))
-    return float(lab.result(cell)["still"].mean())
+    (cell,) = attack_cells(cache.study.setup(dataset), (variant,))
+    return float(cache.result(cell)["still"].mean())
 
 
-def _costs(lab: Lab) -> Table:
+def _costs(cache: Cache) -> Table:
     """Return what each attack cost per seed, in rows."""
-    heads = ("", *(f"{name}: {what}" for name in lab.study.datasets for what in ("∇", "f")))
+    heads = ("", *(f"{name}: {what}" for name in cache.study.datasets for what in ("∇", "f")))
     rows = []
-    for place, cell in enumerate(attack_cells(lab.study.setup(lab.study.datasets[0]))):
+    for place, cell in enumerate(attack_cells(cache.study.setup(cache.study.datasets[0]))):
         spent = []
-        for setup in _setups(lab.study).values():
-            cost = lab.result(attack_cells(setup)[place])["cost"] / lab.study.n_seeds
+        for setup in _setups(cache.study).values():
+            cost = cache.result(attack_cells(setup)[place])["cost"] / cache.study.n_seeds
             spent += [f"{value:,.0f}" for value in cost.tolist()]
         rows.append((cell.variant, *spent))
     title = "Cost per seed: rows differentiated (∇) and rows only predicted (f) by the search"
     return Table(title, heads, rows)
 
 
-def _write4(lab: Lab) -> Section:
-    found = repaired_rates(lab, _setups(lab.study))
+def _write4(cache: Cache) -> Section:
+    found = repaired_rates(cache, _setups(cache.study))
     blocks: list[Text | Grid] = [
         Text(
             "The same instances after benign perturbations (Algorithm 2) with a Δ of their own and "
@@ -191,14 +191,14 @@ def _write4(lab: Lab) -> Section:
     for name, rows in found.items():
         last, worst = _split(rows)
         quoted = TABLE4 if name == AVERAGE else {}
-        who, folded = _who(lab, name), name != AVERAGE
+        who, folded = _who(cache, name), name != AVERAGE
         blocks.append(Grid(_with_best(f"{who}; from the last iterate", last, quoted), folded))
         blocks.append(Grid(_with_best(f"{who}; from the worst iterate", worst, {}), folded))
     return Section(
         "Table 4: after benign perturbations",
         blocks,
         found,
-        short_table(f"Table 4, {_who(lab, AVERAGE)}", _split(found[AVERAGE])[0]),
+        short_table(f"Table 4, {_who(cache, AVERAGE)}", _split(found[AVERAGE])[0]),
     )
 
 

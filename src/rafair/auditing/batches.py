@@ -1,0 +1,214 @@
+"""The seeds of an audit, whole and in batches: what is attacked, judged and tabulated together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.analysis import explain
+from rafair.errors import InvalidInput
+from rafair.fairness import choose_seeds, judge_candidates
+from rafair.models import Classifier, parse_device
+from rafair.problem.gradients import gradient_directions
+from rafair.problem.losses import CrossEntropy
+from rafair.problem.validation import check_classes
+from rafair.runs.instances import tabulate
+from rafair.runs.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from rafair.datasets import Dataset
+    from rafair.fairness import JudgedCandidates
+    from rafair.plans import Plan
+    from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.schema import Schema
+
+__all__ = ["Batch", "SeedRows", "Seeds", "seeds_per_shard"]
+
+# Counterpart rows per shard: large enough for full batches, small enough for memory. A GPU needs
+# more of them.
+SHARD_ROWS, GPU_TIMES = 32_768, 8
+# With few counterparts a shard is smaller than that, so that a long run has at least this many
+# shards; a run with this few seeds is not cut.
+SHARDS, FEW = 16, 256
+
+
+def seeds_per_shard(n: int, m: int, device: torch.device) -> int:
+    """Return how many of n seeds with m counterparts make a shard.
+
+    It depends on nothing else, so that a run can go on with other workers than it began with.
+    """
+    rows = SHARD_ROWS if device.type == "cpu" else SHARD_ROWS * GPU_TIMES
+    return max(1, min(rows // m, max(FEW, math.ceil(n / SHARDS))))
+
+
+@dataclass(frozen=True, eq=False)
+class SeedRows:
+    """Some rows of the test split in main memory: what a worker is sent of a batch.
+
+    Attributes
+    ----------
+    index : Tensor of int64, shape (n,)
+        Rows of the test split.
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+    """
+
+    index: Tensor
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Seeds on the model's device, with what is needed to attack and judge them.
+
+    Attributes
+    ----------
+    index : Tensor of int64, shape (n,)
+        Rows of the test split.
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+    """
+
+    model: Classifier
+    schema: Schema
+    plan: Plan
+    index: Tensor
+    x: Tensor
+    y: Tensor
+
+    @classmethod
+    def load(cls, model: Classifier, schema: Schema, plan: Plan, rows: SeedRows) -> Batch:
+        """Take rows to the model's device."""
+        x, y = (tensor.to(model.device) for tensor in (rows.x, rows.y))
+        return cls(model, schema, plan, rows.index, x, y)
+
+    @cached_property
+    def counterparts(self) -> Counterparts:
+        """I(v)."""
+        return self.plan.people(self.schema)
+
+    @cached_property
+    def space(self) -> PerturbationSpace:
+        """Δ."""
+        return self.plan.space(self.schema)
+
+    def judge(self, candidates: Tensor, only: str | None = None) -> JudgedCandidates:
+        """Judge candidates, (c, n, d), over I(v) or along one sensitive attribute."""
+        people = self.counterparts if only is None else self.plan.people(self.schema, only)
+        return judge_candidates(self.model, candidates, self.y, people, self.plan.batch_size)
+
+    def outcome(self, candidates: Tensor, origin: Tensor | None = None) -> Outcome:
+        """Judge candidates, (c, n, d), over I(v), and explain the one that stands for each seed.
+
+        Parameters
+        ----------
+        origin : Tensor, shape (n, d), optional
+            What Δ lies around; by default the seeds.
+        """
+        judged = self.judge(candidates)
+        x = judged.x
+        around = self.x if origin is None else origin
+        feasible = self.space.contains(x, around) & self.schema.possible(x)
+        loss, size = self.plan.measure, self.plan.batch_size
+        why = explain(self.model, x, self.y, self.counterparts, loss, batch_size=size)
+        return Outcome(x, feasible, judged.verdict, why)
+
+    def outcome_by_attribute(self, candidates: Tensor) -> Outcome:
+        """Return the outcome of candidates with the verdicts along each sensitive attribute."""
+        whole = self.outcome(candidates)
+        names = self.schema.sensitive
+        alone = tuple(self.judge(candidates, only=name).verdict for name in names)
+        return replace(whole, alone=alone)
+
+    def tabulate(self, name: str, stage: str, outcome: Outcome) -> pd.DataFrame:
+        """Return the instances of an outcome in original units; one line per seed."""
+        y = self.y.cpu()
+        return tabulate(outcome, name, stage, self.index, y, self.schema, self.counterparts)
+
+    def without_gradient(self) -> Tensor | None:
+        """Tell at which seeds no movable feature has any gradient: exactly zero, shape (n,), bool.
+
+        None for a model without gradients.
+        """
+        if self.model.access != "gradient":
+            return None
+        size = self.plan.batch_size
+        slope = gradient_directions(self.model, self.x, self.y, CrossEntropy(), size)
+        return (slope[:, self.space.movable(self.x)] == 0).all(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds(Batch):
+    """All seeds of an audit, with the data that they came from."""
+
+    data: Dataset
+
+    @classmethod
+    def of(cls, model: Classifier, data: Dataset, plan: Plan, index: Tensor) -> Seeds:
+        """Take these rows of the test split to the model's device."""
+        x, y = (part[index].to(model.device) for part in (data.test.x, data.test.y))
+        return cls(model, data.schema, plan, index, x, y, data)
+
+    @classmethod
+    def chosen(
+        cls,
+        model: Classifier,
+        data: Dataset,
+        plan: Plan,
+        sensitive: Sequence[str] | None = None,
+        device: str | None = None,
+    ) -> Seeds:
+        """Choose the seeds that a plan asks for.
+
+        Parameters
+        ----------
+        sensitive : sequence of str, optional
+            Sensitive columns in place of the data's.
+        device : str, optional
+            Where a copy of the model goes; by default the model stays where it is.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is no feature, the model cannot be moved or has not the data's classes, or the
+            test split has too few rows.
+        """
+        if sensitive is not None:
+            data = data.with_sensitive(sensitive)
+        model = _on_device(model, device)
+        check_classes(model, data)
+        index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
+        return cls.of(model, data, plan, index)
+
+    @property
+    def per_shard(self) -> int:
+        """Seeds that are attacked together."""
+        return seeds_per_shard(len(self.y), len(self.counterparts), self.model.device)
+
+    def split(self, size: int | None = None) -> list[SeedRows]:
+        """Cut the seeds into pieces of ``size``, by default ``per_shard``.
+
+        Each piece has memory of its own: a slice would take to a worker all that it is a view of.
+        """
+        whole = (tensor.cpu() for tensor in (self.index, self.x, self.y))
+        pieces = zip(*(torch.split(each, size or self.per_shard) for each in whole), strict=True)
+        return [SeedRows(*(tensor.clone() for tensor in piece)) for piece in pieces]
+
+
+def _on_device(model: Classifier, device: str | None) -> Classifier:
+    if device is None or parse_device(device) == model.device:
+        return model
+    if not hasattr(model, "to"):
+        raise InvalidInput(f"this model cannot be moved from {model.device} to {device}")
+    moved: Classifier = model.to(parse_device(device))
+    return moved

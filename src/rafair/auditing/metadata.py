@@ -1,0 +1,121 @@
+"""What a run says of itself: its manifest, and the identity by which it is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from rafair.fairness.decisions import predict
+from rafair.fairness.quality import accuracy_figures
+from rafair.runs.instances import column_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.auditing.batches import Seeds
+    from rafair.schema import Schema
+
+__all__ = ["identity_of", "manifest_of"]
+
+LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scipy")
+
+
+def manifest_of(seeds: Seeds) -> dict[str, Any]:
+    """Return versions, plan, hashes of data and model, and the schema: a run's manifest."""
+    data, model, counterparts = seeds.data, seeds.model, seeds.counterparts
+    # The rows go to the model's device batch by batch.
+    test_x, test_y = data.test.x, data.test.y.to(model.device)
+    return {
+        "tool": "rafair",
+        "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+        "plan": seeds.plan.as_dict(),
+        "dataset": {
+            "name": data.name,
+            "sha256": data.digest(),
+            "provenance": data.provenance,
+            "notes": list(data.notes),
+            "n_train": len(data.train),
+            "n_test": len(data.test),
+        },
+        "model": {
+            "sha256": model.digest(),
+            "access": model.access,
+            "kind": getattr(model, "kind", type(model).__name__),
+            "reads": getattr(model, "reads", "unit"),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "predicted_classes": len(torch.unique(predict(model, test_x))),
+            **accuracy_figures(model, test_x, test_y),
+        },
+        "counterparts": {"checked": len(counterparts), "of": counterparts.total},
+        "schema": _described(seeds),
+    }
+
+
+def _described(seeds: Seeds) -> dict[str, Any]:
+    schema, columns = seeds.schema, column_names(seeds.schema)
+    return {
+        "label": schema.label,
+        "classes": list(schema.classes),
+        "sensitive": list(schema.sensitive),
+        "relations": list(schema.relations),
+        "features": [
+            {
+                "name": f.name,
+                "kind": f.kind,
+                "unit": f.unit,
+                "epsilon": f.epsilon,
+                "switch": f.switch,
+                **columns[f.name],
+            }
+            for f in schema.features
+        ],
+    }
+
+
+def identity_of(
+    kind: Literal["audit", "certificates"],
+    seeds: Seeds,
+    radii: Sequence[float],
+    claims: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return all that the result of a run depends on, as JSON knows it.
+
+    Parameters
+    ----------
+    radii : sequence of float
+        Every ε that is certified; empty where nothing is.
+    claims : sequence of str, optional
+        What is claimed there; by default everything.
+    """
+    plan = seeds.plan.identity()
+    certified = {"epsilons": radii, "max_nodes": seeds.plan.max_nodes} if radii else None
+    if certified is not None and claims is not None:
+        certified["claims"] = claims
+    if kind == "certificates":
+        del plan["attacks"]
+    parts = {
+        "kind": kind,
+        "rafair": version("rafair"),
+        "torch": version("torch"),
+        "data": seeds.data.digest(),
+        "sensitive": list(seeds.schema.sensitive),
+        "columns": _columns(seeds.schema),
+        "model": seeds.model.digest(),
+        "plan": plan,
+        "certified": certified,
+        "seeds": hashlib.sha256(seeds.index.cpu().numpy().tobytes()).hexdigest(),
+        "device": seeds.model.device.type,
+        "shards": seeds.per_shard,
+    }
+    found: dict[str, Any] = json.loads(json.dumps(parts))
+    return found
+
+
+def _columns(schema: Schema) -> str:
+    text = repr((schema.features, schema.label, schema.classes, schema.relations))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,50 @@
+"""Checks of single values that a user gives; each refusal is one line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["check_number", "check_one_of", "check_whole"]
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number between two bounds.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} must be a whole number, {least} or more, not {value!r}")
+    if most is not None and value > most:
+        raise InvalidInput(f"{name} must be at most {most}, not {value}")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Refuse what is no finite number, 0 or more.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise InvalidInput(f"{name} must be finite and not negative, not {value}")
+
+
+def check_one_of(name: str, value: Any, known: Sequence[str]) -> None:
+    """Refuse a word that is not among the known ones.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if value not in known:
+        raise InvalidInput(f"unknown {name} {value!r}; use {' or '.join(known)}")

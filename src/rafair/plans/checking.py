@@ -1,0 +1,194 @@
+"""What a plan means, before it is run: what moves, who is compared, what it costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from rafair.errors import InvalidInput
+from rafair.fairness.quality import accuracy_figures
+from rafair.problem.batching import forward_rows
+from rafair.problem.gradients import gradient_rows
+from rafair.problem.losses import CrossEntropy
+from rafair.problem.space import SLACK
+from rafair.problem.validation import check_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rafair.datasets import Dataset
+    from rafair.models import Classifier
+    from rafair.plans.plan import Plan
+    from rafair.schema import Feature
+
+__all__ = ["FeatureSummary", "TableCheck", "check_model", "check_table"]
+
+READS = {
+    "unit": "rows of unit space",
+    "original": "rows in original units",
+    "frame": "frames in original units",
+}
+GIVES = {"gradient": "gradients", "scores": "scores", "labels": "decisions alone"}
+TOO_SMALL = "nowhere: ε is too small"
+# Rows that a model is timed on.
+TIMED_ROWS = 2_048
+# Test rows whose counterparts are counted.
+COUNTED = 200
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """One line about a feature: what it is, how far it may move."""
+
+    name: str
+    kind: str
+    domain: str
+    moves: str
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """What is to be said about a table."""
+
+    features: tuple[FeatureSummary, ...]
+    lines: tuple[str, ...]
+
+
+def check_table(data: Dataset, plan: Plan) -> TableCheck:
+    """Describe data and Δ.
+
+    Raises
+    ------
+    InvalidInput
+        If I(v) or Δ cannot be made.
+    """
+    space = plan.space(data.schema)
+    reach = space.reach(data.test.x[:1])
+    summaries = tuple(
+        FeatureSummary(f.name, f.kind, _domain(f), _moves(f, float(reach[place]), plan))
+        for place, f in enumerate(data.schema.features)
+    )
+    return TableCheck(summaries, tuple(_table_lines(data, plan)))
+
+
+def _domain(feature: Feature) -> str:
+    if not feature.has_levels:
+        return f"{feature.domain[0]:g} to {feature.domain[1]:g} {feature.unit}".strip()
+    shown = ", ".join(map(str, feature.domain[:4]))
+    more = len(feature.domain) - 4
+    return f"{shown}, {more} more" if more > 0 else shown
+
+
+def _moves(feature: Feature, reach: float, plan: Plan) -> str:
+    if feature.sensitive:
+        return f"sensitive, {len(feature.axis)} values"
+    if reach == 0:
+        return "fixed"
+    if plan.setting == "paper":
+        return f"±{reach:g} of the range"
+    if feature.kind == "categorical":
+        return "to any level"
+    far = reach * feature.span
+    steps = round(reach / feature.spacing - 0.5 + SLACK) if feature.spacing else None
+    if feature.has_levels:
+        return f"±{steps} levels" if steps else TOO_SMALL
+    if steps == 0:
+        return TOO_SMALL
+    return f"±{far:g} {feature.unit}".strip()
+
+
+def _table_lines(data: Dataset, plan: Plan) -> Iterator[str]:
+    schema, people = data.schema, plan.people(data.schema)
+    yield (
+        f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test; label "
+        f"{schema.label} is {' or '.join(map(str, schema.classes))}, the last one positive."
+    )
+    yield from data.notes
+    every = f"{len(people):,}" if len(people) == people.total else f"{len(people):,} sampled of"
+    total = "" if len(people) == people.total else f" {people.total:,}"
+    yield f"I(v) has {every}{total} combinations of {', '.join(schema.sensitive)}."
+    for text in schema.relations:
+        yield f"Relation: {text}"
+    if people.conditions is not None:
+        possible = people.valid(data.test.x[:COUNTED]).sum(dim=1)
+        least, most = int(possible.min()), int(possible.max())
+        counted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        yield f"Relations leave {counted} of them possible, depending on the person."
+
+
+def check_model(model: Classifier, data: Dataset, plan: Plan) -> list[str]:
+    """Describe a model, how well it fits the data, and what an audit with it costs.
+
+    Raises
+    ------
+    InvalidInput
+        If model and data do not fit together.
+    """
+    check_classes(model, data)
+    x, y = data.test.x.to(model.device), data.test.y.to(model.device)
+    found = accuracy_figures(model, x, y)
+    lines = [
+        (
+            f"Model: {getattr(model, 'kind', type(model).__name__)}; it reads "
+            f"{READS[getattr(model, 'reads', 'unit')]} and gives {GIVES[model.access]}."
+        ),
+        (
+            f"On the test split: accuracy {found['accuracy']:.3f}, majority share "
+            f"{found['majority_share']:.3f}, balanced accuracy {found['balanced_accuracy']:.3f}."
+        ),
+    ]
+    if found["accuracy"] < found["majority_share"]:
+        lines.append(
+            "That is worse than always answering the most frequent class: are inputs (unit, "
+            "original, frame), the order of the classes and positive right?"
+        )
+    blind = [
+        family
+        for family, members in plan.families(data.schema).items()
+        if model.access != "gradient" and any(attack.gradients for attack in members.values())
+    ]
+    if blind:
+        return [*lines, f"{', '.join(blind)} need gradients; use the attack square."]
+    return [*lines, _cost(model, data, plan)]
+
+
+def _cost(model: Classifier, data: Dataset, plan: Plan) -> str:
+    n = len(data.test) if plan.n_seeds is None else plan.n_seeds
+    if n > len(data.test):
+        raise InvalidInput(f"{n} seeds asked for, but the test split has {len(data.test)} rows")
+    m = len(plan.people(data.schema))
+    attacks = [attack for members in plan.families(data.schema).values() for attack in members]
+    if model.access == "gradient":
+        rows, what = n * (m + 2) * plan.steps * len(attacks), "gradient rows"
+    else:
+        rows, what = n * plan.queries * len(attacks), "queries"
+    rate = _rows_per_second(model, data)
+    return (
+        f"Cost: {', '.join(attacks)} on {n:,} seeds take at most {rows / 1e6:,.1f} million {what}; "
+        f"at {rate:,.0f} a second here, {_time(rows / rate)}."
+    )
+
+
+def _rows_per_second(model: Classifier, data: Dataset) -> float:
+    index = torch.arange(TIMED_ROWS) % len(data.test)
+    x, y = data.test.x[index].to(model.device), data.test.y[index].to(model.device)
+
+    def once() -> None:
+        if model.access == "gradient":
+            gradient_rows(model, x, y, CrossEntropy())
+        else:
+            forward_rows(model, x)
+
+    once()
+    start = time.perf_counter()
+    once()
+    return TIMED_ROWS / max(time.perf_counter() - start, 1e-9)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"

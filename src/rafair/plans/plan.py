@@ -1,0 +1,345 @@
+"""What an audit is asked to do, checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from rafair.checks import check_number, check_one_of, check_whole
+from rafair.errors import InvalidInput
+from rafair.plans.options import documented, option, options_of
+
+if TYPE_CHECKING:
+    from rafair.attacks import Attack
+    from rafair.datasets import Dataset
+    from rafair.models import Access
+    from rafair.problem import BatchSize, Counterparts, PerturbationSpace
+    from rafair.problem.space import Setting
+    from rafair.schema import Feature, Schema
+
+__all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
+
+Select: TypeAlias = Literal["last", "worst"]
+SELECTS: tuple[Select, ...] = ("last", "worst")
+LARGEST_RANDOM_STATE = 2**32 - 1
+LARGEST_BATCH = 2**31 - 1
+NUMBER = (int, float)
+
+
+def _check_attacks(_name: str, attacks: tuple[str, ...]) -> None:
+    from rafair.attacks.registry import variants_of
+
+    if not attacks:
+        raise InvalidInput("no attack given; name at least one")
+    for attack in attacks:
+        variants_of(attack)
+
+
+def _check_loss(_name: str, loss: str) -> None:
+    from rafair.problem import make_loss
+
+    make_loss(loss)
+
+
+def _check_setting(name: str, setting: str) -> None:
+    from rafair.problem.space import SETTINGS
+
+    check_one_of(name, setting, SETTINGS)
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} must be true or false, not {value!r}")
+
+
+def _check_batch_size(name: str, size: object) -> None:
+    if size != "auto":
+        check_whole(name, size, 1, LARGEST_BATCH)
+
+
+def _whole(least: int, most: int | None = None) -> Any:
+    return partial(check_whole, least=least, most=most)
+
+
+@documented
+@dataclass(frozen=True)
+class Plan:
+    """The parameters of an audit: the one place that names, defaults, checks and documents them.
+
+    ``rafair.audit`` takes them as keywords, ``rafair audit`` as options and ``plan.toml`` in its
+    section ``[audit]``. To add one, add a field here.
+
+    Parameters
+    ----------
+    **options : the fields of ``Plan``
+
+    Raises
+    ------
+    InvalidInput
+        If a name is unknown or a number is negative, not finite or not whole where it must be.
+    """
+
+    attacks: tuple[str, ...] = option(
+        ("rafair",),
+        "str or sequence of str, optional",
+        'Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) '
+        'or single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, '
+        'with ``"square"`` beside it where categories may switch, else ``"square"``.',
+        help="An attack or one of its rows; repeatable",
+        types=(list,),
+        check=_check_attacks,
+        flag="--attack",
+        usual="rafair, or square for a model without gradients",
+        by_data=True,
+    )
+    n_seeds: int | None = option(
+        200,
+        "int, optional",
+        "Number of k-means seeds (``choose_seeds``); None takes the whole test split.",
+        help="Seeds from the test split",
+        types=(int,),
+        check=lambda _name, value: check_whole("seeds", value, 1),
+        key="seeds",
+        word=("all", None),
+    )
+    random_state: int = option(
+        0,
+        "int",
+        "Of the seeds, of sampled counterparts and of attacks that draw.",
+        help="Of seeds and samples",
+        types=(int,),
+        check=_whole(0, LARGEST_RANDOM_STATE),
+    )
+    steps: int = option(
+        20,
+        "int",
+        "Iterations of every attack that has them.",
+        help="Iterations",
+        types=(int,),
+        check=_whole(0),
+    )
+    step_size: float = option(
+        0.01,
+        "float",
+        "Length of an iteration's step, as a share of each feature's range. APGD and ACG find "
+        "their step themselves, and FGSM takes one step: for them it only gives ε.",
+        help="Step, a share of each range",
+        types=NUMBER,
+        check=check_number,
+    )
+    epsilon: float | None = option(
+        None,
+        "float, optional",
+        "Radius of Δ as a share of each feature's range; by default ``steps * step_size``.",
+        help="Radius, a share of each range",
+        types=NUMBER,
+        check=check_number,
+        usual="steps x step",
+    )
+    loss: str | None = option(
+        None,
+        '{"mse", "cross_entropy", "margin"}, optional',
+        "For attacks that have one; by default each attack's own.",
+        help="mse, cross_entropy or margin",
+        types=(str,),
+        check=_check_loss,
+        usual="each attack's own",
+    )
+    setting: Setting = option(
+        "paper",
+        '{"paper", "feasible"}, optional',
+        "What may be perturbed; by default *paper* on the benchmarks and *feasible* on own data.",
+        help="paper or feasible",
+        types=(str,),
+        check=_check_setting,
+        usual="paper on benchmarks, feasible on plans",
+        by_data=True,
+    )
+    select: Select = option(
+        "last",
+        '{"last", "worst"}',
+        "Judge the last iterate, or count a seed as broken if any iterate, itself included, is; "
+        "rows of the second reading are named ``NAME@worst``.",
+        help="Judge the last or the worst iterate",
+        types=(str,),
+        check=partial(check_one_of, known=SELECTS),
+    )
+    counterparts: int | None = option(
+        None,
+        "int, optional",
+        "Sample so many combinations of I(v) instead of enumerating all.",
+        help="Combinations of sensitive values per person",
+        types=(int,),
+        check=_whole(1),
+        word=("all", None),
+        usual="all",
+    )
+    batch_size: BatchSize = option(
+        "auto",
+        'int or "auto"',
+        "Rows that go through the model at once; the result does not depend on it.",
+        help="Rows per model call",
+        types=(int,),
+        check=_check_batch_size,
+        word=("auto", "auto"),
+        identifies=False,
+    )
+    queries: int = option(
+        5_000,
+        "int",
+        "Rows that an attack without gradients may ask about, per seed and variant.",
+        help="Rows per seed that attacks without gradients ask about",
+        types=(int,),
+        check=_whole(1),
+    )
+    certify: bool = option(
+        False,
+        "bool",
+        "Also prove, at ε and at three smaller ones, for whom nothing in I(v) × Δ changes "
+        "anything (``rafair.certify``); the truth then stands between two figures.",
+        help="Also prove for whom nothing breaks it",
+        types=(bool,),
+        check=_check_bool,
+        identifies=False,
+    )
+    max_nodes: int = option(
+        5_000,
+        "int",
+        "Boxes that a certificate may bound, per instance, claim and ε.",
+        help="Boxes to bound per person, claim and radius",
+        types=(int,),
+        check=_whole(1),
+        identifies=False,
+    )
+
+    def __post_init__(self) -> None:
+        for name, known in options_of(Plan).items():
+            value = getattr(self, name)
+            may_be_none = known.word is not None or Plan.__dataclass_fields__[name].default is None
+            if value is not None or not may_be_none:
+                known.check(name, value)
+        check_number("epsilon", self.radius)
+
+    @classmethod
+    def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
+        """Return a plan with the attacks that a model's access allows and the data's setting.
+
+        Parameters
+        ----------
+        options
+            Fields of a plan; ``attacks`` and ``setting`` may be left out or None, and ``attacks``
+            may be one name.
+        """
+        attacks = options.pop("attacks", None)
+        setting = options.pop("setting", None)
+        if setting is None:
+            setting = "paper" if data.is_benchmark else "feasible"
+        if attacks is None:
+            switches = setting == "feasible" and any(f.switch for f in data.schema.features)
+            # Gradients go through the levels of a category in their order; a search tries any.
+            attacks = ("rafair", "square") if switches else ("rafair",)
+            attacks = attacks if access == "gradient" else ("square",)
+        elif isinstance(attacks, str):
+            attacks = (attacks,)
+        return cls(attacks=tuple(attacks), setting=setting, **options)
+
+    @property
+    def measure(self) -> str:
+        """The loss by which counterparts are compared and instances repaired."""
+        return self.loss or "mse"
+
+    @property
+    def radius(self) -> float:
+        """ε in unit space: as given, or as far as the steps reach."""
+        return self.steps * self.step_size if self.epsilon is None else self.epsilon
+
+    def space(self, schema: Schema) -> PerturbationSpace:
+        """Return Δ."""
+        from rafair.problem import PerturbationSpace
+
+        return PerturbationSpace.of(schema, self.radius, self.setting)
+
+    def step_sizes(self, schema: Schema) -> float | list[float]:
+        """Return the length of a step: one number, or one per feature where a feature has its own.
+
+        A feature with an own ε and no own step reaches it in ``steps``.
+        """
+        features = schema.features
+        own = [f.movable and (f.switch or (f.epsilon, f.step) != (None, None)) for f in features]
+        if self.setting == "paper" or not any(own):
+            return self.step_size
+        return [
+            self._step(feature) if is_own else self.step_size
+            for feature, is_own in zip(features, own, strict=True)
+        ]
+
+    def _step(self, feature: Feature) -> float:
+        if feature.step is not None:
+            return feature.step
+        radius = feature.epsilon if feature.epsilon is not None else self.radius
+        return (1.0 if feature.switch else radius) / max(self.steps, 1)
+
+    def control(self) -> Plan:
+        """Return the same plan with all of the domain within reach."""
+        return replace(self, epsilon=1.0, step_size=max(self.step_size, 1 / max(self.steps, 1)))
+
+    def people(self, schema: Schema, only: str | None = None) -> Counterparts:
+        """Return I(v), along one sensitive feature or all of them."""
+        from rafair.problem import Counterparts
+
+        return Counterparts.of(
+            schema, only=only, sample=self.counterparts, random_state=self.random_state
+        )
+
+    def families(self, schema: Schema | None = None) -> dict[str, dict[str, Attack]]:
+        """Return the attacks to run: family → variant → attack, each variant once.
+
+        Parameters
+        ----------
+        schema : Schema, optional
+            Whose features may have steps of their own.
+
+        Raises
+        ------
+        InvalidInput
+            If a loss is given to an attack that has none.
+        """
+        from rafair.attacks.registry import variants_of
+
+        found: dict[str, dict[str, Attack]] = {}
+        for name in self.attacks:
+            attack, variants = variants_of(name)
+            members = found.setdefault(attack.family, {})
+            members.update({variant: self._attack(variant, schema) for variant in variants})
+        return found
+
+    def _attack(self, variant: str, schema: Schema | None) -> Attack:
+        from rafair.attacks.registry import make_attack, variants_of
+
+        attack, _ = variants_of(variant)
+        shared: dict[str, Any] = {
+            "steps": self.steps,
+            "step_size": self.step_size if schema is None else self.step_sizes(schema),
+            "queries": self.queries,
+            "random_state": self.random_state,
+            "batch_size": self.batch_size,
+        }
+        # Steps and step size give every attack its ε; not every attack also has them itself.
+        known = {field.name for field in fields(attack)}  # type: ignore[arg-type]
+        chosen = {name: value for name, value in shared.items() if name in known}
+        if self.loss is not None:
+            chosen["loss"] = self.loss
+        return make_attack(variant, **chosen)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON knows it, ε spelled out."""
+        return {**asdict(self), "attacks": list(self.attacks), "epsilon": self.radius}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of the plan a result depends on, as JSON knows it."""
+        return {
+            name: value
+            for name, value in self.as_dict().items()
+            if options_of(Plan)[name].identifies
+        }

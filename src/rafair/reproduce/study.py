@@ -1,0 +1,101 @@
+"""What a reproduction is asked to do: its parameters, and the problem of each dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rafair.checks import check_whole
+from rafair.datasets import benchmark_names
+from rafair.errors import InvalidInput
+from rafair.plans import Plan
+
+if TYPE_CHECKING:
+    from rafair.problem.space import Setting
+
+__all__ = ["Setup", "Study"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Seeds of one dataset, and how far and towards whom they may be moved.
+
+    ``epsilon`` None means ``steps * step_size``, ``counterparts`` None all combinations.
+    """
+
+    dataset: str
+    n_seeds: int
+    random_state: int
+    steps: int
+    step_size: float
+    setting: Setting = "paper"
+    counterparts: int | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The same as an audit's plan."""
+        return Plan(
+            n_seeds=self.n_seeds,
+            random_state=self.random_state,
+            steps=self.steps,
+            step_size=self.step_size,
+            setting=self.setting,
+            counterparts=self.counterparts,
+        )
+
+    def reaching(self, epsilon: float) -> Setup:
+        """Return the same with steps that reach this ε and no further."""
+        return replace(self, step_size=epsilon / self.steps)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The parameters of a reproduction; the defaults are the paper's.
+
+    Parameters
+    ----------
+    datasets : tuple of str
+    n_seeds : int
+        k-means seeds per dataset in tables.
+    random_state : int
+    steps, step_size : int, float
+        Iterations and p in tables.
+    trend_seeds, trend_steps : int
+        Seeds and iterations in figures of losses.
+
+    Raises
+    ------
+    InvalidInput
+        If a dataset is unknown or named twice, or a number is not possible.
+    """
+
+    datasets: tuple[str, ...] = ("credit", "bank", "adult", "compas")
+    n_seeds: int = 200
+    random_state: int = 0
+    steps: int = 20
+    step_size: float = 0.01
+    trend_seeds: int = 100
+    trend_steps: int = 50
+
+    def __post_init__(self) -> None:
+        if not self.datasets:
+            raise InvalidInput("no dataset given; name at least one")
+        if len(set(self.datasets)) < len(self.datasets):
+            raise InvalidInput("a dataset is named twice")
+        for name in self.datasets:
+            if name not in benchmark_names():
+                raise InvalidInput(
+                    f"unknown dataset {name!r}; use one of {', '.join(benchmark_names())}"
+                )
+            _ = self.setup(name).plan
+        for name, least in (("n_seeds", 1), ("steps", 1), ("trend_seeds", 1), ("trend_steps", 2)):
+            check_whole(name, getattr(self, name), least)
+
+    @property
+    def radius(self) -> float:
+        """ε of the tables."""
+        return self.steps * self.step_size
+
+    def setup(self, dataset: str) -> Setup:
+        """Return the paper's setting on one dataset."""
+        return Setup(dataset, self.n_seeds, self.random_state, self.steps, self.step_size)

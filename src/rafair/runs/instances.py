@@ -1,0 +1,110 @@
+"""The table of instances: one line per seed, in original units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rafair.fairness import CELLS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rafair.analysis import Explanation
+    from rafair.problem import Counterparts
+    from rafair.runs.outcomes import Outcome
+    from rafair.schema import Schema
+
+__all__ = ["column_names", "tabulate"]
+
+OWN_COLUMNS = (
+    "seed", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
+    "worst_prediction", "worst_loss", "dissenting", "x",
+)  # fmt: skip
+
+
+def tabulate(
+    outcome: Outcome,
+    name: str,
+    stage: str,
+    seeds: Tensor,
+    y: Tensor,
+    schema: Schema,
+    counterparts: Counterparts,
+) -> pd.DataFrame:
+    """Return the instances of an outcome in original units; one line per seed.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        In main memory, as ``seeds`` and ``y`` are.
+    name : str
+        Row of the result tables that the outcome belongs to.
+    stage : {"clean", "attacked", "repaired"}
+    seeds : Tensor of int64, shape (n,)
+        Rows of the test split.
+    y : Tensor of int64, shape (n,)
+    """
+    x, why = outcome.x, outcome.explanation
+    classes = pd.Index(schema.classes)
+    own = {
+        "seed": seeds.numpy(),
+        "stage": stage,
+        "attack": name,
+        "label": classes.take(y.numpy()),
+        "prediction": classes.take(why.prediction.numpy()),
+        "cell": np.array(CELLS)[outcome.verdict.cells.numpy()],
+        "feasible": outcome.feasible.numpy(),
+    }
+    columns = column_names(schema)
+    names = [columns[name]["column"] for name in schema.names]
+    people = schema.decode_features(x).set_axis(names, axis=1)
+    others = _counterpart_columns(why, x, schema, counterparts)
+    exact = {"x": list(x.to(torch.float64).numpy())}
+    return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
+
+
+def column_names(schema: Schema) -> dict[str, dict[str, str]]:
+    """Return where the instances table holds each feature, each column once.
+
+    Returns
+    -------
+    dict of dict of str
+        Feature → ``"column"`` (the person's value) and, for a sensitive one, ``"flip"`` and
+        ``"worst"`` (the counterparts' values). A name that is taken gets ``feature_`` in front.
+    """
+    taken = set(OWN_COLUMNS)
+
+    def free(prefix: str, name: str) -> str:
+        while prefix + name in taken:
+            name = f"feature_{name}"
+        taken.add(prefix + name)
+        return prefix + name
+
+    names = {name: {"column": free("", name)} for name in schema.names}
+    for name in schema.sensitive:
+        names[name] |= {kind: free(f"{kind}_", name) for kind in ("flip", "worst")}
+    return names
+
+
+def _counterpart_columns(
+    why: Explanation, x: Tensor, schema: Schema, counterparts: Counterparts
+) -> pd.DataFrame:
+    classes, names = pd.Index(schema.classes), column_names(schema)
+    columns: dict[str, object] = {}
+    for kind, index, prediction in (
+        ("flip", why.flip, why.flip_prediction),
+        ("worst", why.worst, why.worst_prediction),
+    ):
+        someone = (index >= 0).numpy()
+        people = schema.decode_features(counterparts.take(x, index))
+        for name in schema.sensitive:
+            columns[names[name][kind]] = people[name].astype(object).where(someone, None)
+        decided = pd.Series(classes.take(prediction.numpy())).astype(object)
+        columns[f"{kind}_prediction"] = decided.where(someone, None)
+    columns["worst_loss"] = why.worst_loss.numpy()
+    columns["dissenting"] = why.dissenting.numpy()
+    return pd.DataFrame(columns).infer_objects()

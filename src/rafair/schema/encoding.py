@@ -1,0 +1,274 @@
+"""The schema: all columns of a table in order, with the label; to unit space and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rafair.errors import InvalidInput
+from rafair.schema.conditions import Conditions
+from rafair.schema.feature import Feature, Level, shown
+from rafair.schema.fitting import fit_feature
+from rafair.schema.frames import as_pandas
+from rafair.schema.inferring import infer
+from rafair.schema.relations import parse_relation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rafair.schema.fitting import Column
+
+__all__ = ["Schema"]
+
+# Unit-space distance below which two values are one.
+SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The features in order, the label's name and its classes.
+
+    Parameters
+    ----------
+    features : tuple of Feature
+        One unit-space column each, in this order.
+    label : str
+        Name of the column with the ground truth.
+    classes : tuple
+        The label's values; class i is predicted by score i. With two classes the positive one is
+        the second, so that y = 1 means positive.
+    relations : tuple of str
+        What holds between the columns of every possible person; see ``parse_relation``.
+    doubts : tuple of str
+        What ``infer`` was unsure of.
+    """
+
+    features: tuple[Feature, ...]
+    label: str
+    classes: tuple[Level, ...]
+    relations: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        claims = [name for f in self.features for name in {f.name, *f.sources}]
+        twice = sorted(n for n, times in Counter([*claims, self.label]).items() if times > 1)
+        if twice:
+            raise InvalidInput(f"schema: column {twice[0]!r} occurs more than once")
+        if len(self.classes) < 2:
+            raise InvalidInput(
+                f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
+            )
+        _ = self.conditions
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The relations, ready to be tested."""
+        read = tuple(parse_relation(text, self.features) for text in self.relations)
+        return Conditions(self.features, read)
+
+    @classmethod
+    def infer(
+        cls,
+        frame: Any,
+        *,
+        label: str,
+        sensitive: Sequence[str],
+        positive: Level | None = None,
+        one_hot: Mapping[str, Sequence[str]] | None = None,
+    ) -> Schema:
+        """Propose a schema for a table: kinds, domains, units, one-hot groups.
+
+        Parameters
+        ----------
+        frame : pandas, polars or pyarrow table
+            Empty cells are passed over here; ``doubts`` tells where they are.
+        label : str
+        sensitive : sequence of str
+            Features that I(v) varies: columns, or one-hot groups.
+        positive : value of the label, optional
+            The class of score 1; by default the last in sorted order.
+        one_hot : mapping of str to sequences of str, optional
+            Feature → its 0/1 columns. By default groups are found by a common beginning of their
+            names, up to ``_``, ``=``, ``.`` or a space, where every row has just one 1.
+
+        Returns
+        -------
+        Schema
+            With ``doubts``: what a person should look at, one sentence each.
+
+        Raises
+        ------
+        InvalidInput
+            If a named column does not exist, or the label has one class.
+        """
+        found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot)
+        return cls(found.features, label, found.classes, doubts=found.doubts)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        columns: Sequence[Column],
+        label: str,
+        classes: tuple[Level, ...],
+    ) -> Schema:
+        """Describe a complete table: ranges, levels and observed values come from ``frame``.
+
+        Raises
+        ------
+        InvalidInput
+            If a column is missing, has missing or infinite cells, or is text with too many levels.
+        """
+        if frame.empty:
+            raise InvalidInput("the table has no row")
+        return cls(tuple(fit_feature(frame, column) for column in columns), label, classes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a frame that hold the features, in order."""
+        return tuple(name for feature in self.features for name in feature.sources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in the order of the unit-space columns."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def positive(self) -> Level:
+        """The class that a two-class model's second score stands for."""
+        return self.classes[-1]
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Names of the sensitive features, in column order."""
+        return tuple(feature.name for feature in self.features if feature.sensitive)
+
+    def index(self, name: str) -> int:
+        """Return the column of a feature.
+
+        Raises
+        ------
+        InvalidInput
+            If no feature has this name.
+        """
+        if name not in self.names:
+            raise InvalidInput(f"no column {name!r}; the features are {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def with_sensitive(self, names: Iterable[str]) -> Schema:
+        """Return this schema with exactly these features sensitive.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is no feature, or a numeric feature whose observed values are not known.
+        """
+        wanted = list(names)
+        chosen = {self.index(name) for name in wanted}
+        if not chosen:
+            raise InvalidInput("no sensitive column given; name at least one")
+        for i in chosen:
+            if not len(self.features[i].axis):
+                raise InvalidInput(
+                    f"column {self.names[i]!r} cannot be sensitive: no observed values are known"
+                )
+        features = tuple(
+            replace(feature, sensitive=i in chosen, perturbable=i not in chosen)
+            if feature.sensitive != (i in chosen)
+            else feature
+            for i, feature in enumerate(self.features)
+        )
+        return replace(self, features=features)
+
+    def encode(self, frame: Any) -> Tensor:
+        """Return the features of a frame in unit space, shape (n, d), float64.
+
+        Parameters
+        ----------
+        frame : pandas, polars or pyarrow table
+
+        Raises
+        ------
+        InvalidInput
+            If a column is missing or a value is not possible.
+        """
+        table = as_pandas(frame)
+        columns = [feature.encode(feature.read(table)) for feature in self.features]
+        return torch.from_numpy(np.stack(columns, axis=1))
+
+    def encode_label(self, frame: Any) -> Tensor:
+        """Return the class index of every row, shape (n,), int64.
+
+        Raises
+        ------
+        InvalidInput
+            If the label is missing or unknown in some row.
+        """
+        table = as_pandas(frame)
+        if self.label not in table.columns:
+            raise InvalidInput(f"the table lacks the label column {self.label!r}")
+        column = table[self.label]
+        codes = pd.Index(self.classes).get_indexer(pd.Index(column))
+        if (codes < 0).any():
+            row = int(np.flatnonzero(codes < 0)[0])
+            raise InvalidInput(
+                f"label {self.label!r}, row {row}: {shown(column.iloc[row])} is not one of "
+                f"{', '.join(map(str, self.classes))}"
+            )
+        return torch.from_numpy(codes.astype(np.int64))
+
+    def decode(self, x: Tensor, y: Tensor | None = None) -> pd.DataFrame:
+        """Return people in original units, each value rounded to the nearest possible one.
+
+        The columns are those of the tables that ``encode`` reads: a one-hot group is spread.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+        y : Tensor of int64, shape (n,), optional. Adds the label column.
+        """
+        people = self.decode_features(x)
+        columns = {
+            name: values
+            for feature in self.features
+            for name, values in feature.write(people[feature.name]).items()
+        }
+        if y is not None:
+            columns[self.label] = pd.Series(pd.Index(self.classes).take(y.cpu().numpy()))
+        return pd.DataFrame(columns)
+
+    def decode_features(self, x: Tensor) -> pd.DataFrame:
+        """Return people in original units, one column per feature; shape (n, d)."""
+        if x.ndim != 2 or x.shape[1] != len(self.features):
+            raise InvalidInput(
+                f"x has shape {tuple(x.shape)}; the schema has {len(self.features)} features"
+            )
+        if not torch.isfinite(x).all():
+            raise InvalidInput("x holds NaN or infinity and cannot be decoded")
+        unit = x.detach().to("cpu", torch.float64).numpy()
+        return pd.DataFrame({f.name: f.decode(unit[:, i]) for i, f in enumerate(self.features)})
+
+    def possible(self, x: Tensor) -> Tensor:
+        """Tell which rows are possible people: every value possible, every relation met.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+
+        Returns
+        -------
+        Tensor of bool, shape (n,)
+        """
+        slack = SLACK.get(x.dtype, max(SLACK.values()))
+        fits = ((x >= -slack) & (x <= 1 + slack)).all(dim=1)
+        for place, feature in enumerate(self.features):
+            raw = feature.low + x[:, place].to(torch.float64) * feature.span
+            fits &= (raw - feature.numbers(x[:, place])).abs() <= slack * max(feature.span, 1e-300)
+        return fits & self.conditions.met(x)
