@@ -200,7 +200,8 @@ def test_a_task_that_kills_every_worker_is_given_up(engine, monkeypatch):
     monkeypatch.setattr(backends, "RESTARTS", 1)
     monkeypatch.setattr(ray_cluster, "RETRIES", 1)
     found = []
-    with pytest.raises(WorkersLost, match="perhaps for want of memory; use fewer --jobs") as lost:
+    reason = "perhaps because memory ran out; use fewer --jobs"
+    with pytest.raises(WorkersLost, match=reason) as lost:
         found += engine.map(deadly, range(4))
     assert "\n" not in str(lost.value)
 

@@ -1,4 +1,4 @@
-"""From what attacks, controls and certificates found to the result of an audit."""
+"""Assembles the result of an audit from its attacks, controls and certificates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def audit_result(
     Parameters
     ----------
     controls : dict of str to int
-        Of every family that changed no cell: how many it changes with all of the domain in reach.
+        Family that changed no cell → how many cells it changes with the whole domain as Δ.
     curves : Curves, optional
         Certificates, where the plan asked for them.
     """
@@ -43,12 +43,12 @@ def audit_result(
     run = AuditResult(_metrics(seeds, attacked), _instances(seeds, attacked), manifest)
     if curves is None:
         return run
-    proofs = {"curve": curves.metrics(), "conflicts": _conflicts(curves, attacked)}
+    proofs = {"curve": curves.metrics, "conflicts": _conflicts(curves, attacked)}
     return replace(
         run,
         metrics={**run.metrics, "certificates": proofs},
         manifest={**run.manifest, "max_nodes": seeds.plan.max_nodes},
-        certificates=curves.instances(seeds),
+        certificates=curves.instances,
     )
 
 
@@ -82,7 +82,7 @@ def _instances(seeds: Seeds, attacked: Attacked) -> pd.DataFrame:
 
 
 def _conflicts(curves: Curves, attacked: Attacked) -> int:
-    """Count the seeds that are proved and yet were broken by an attack: a certificate was wrong."""
+    """Count the seeds that are proved although an attack broke them: wrong certificates."""
     proved = curves.certificates["accurate_fair"][-1].status == 1
     cells = torch.stack([row.verdict.cells for row in attacked.rows.values()])
     return int((proved & (cells != TF).any(dim=0)).sum())

@@ -1,4 +1,4 @@
-"""The attacks of an audit: every one on every batch of seeds, and what all batches together say."""
+"""Runs every attack of an audit on every batch of seeds, and joins the outcomes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.batches import Batch, SeedRows
 from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
+from rafair.problem.network import relu_network
 from rafair.runs.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Attacked:
     ----------
     clean : Outcome
     rows : dict of str to Outcome
-        By name: every variant, and behind the variants of a family the worst of them.
+        By name: every variant; after the variants of a family, the worst of them per seed.
     cost : dict
-        By variant: rows differentiated and predicted, and of how many seeds the cell changed.
+        By variant: rows differentiated, rows predicted, and the number of seeds whose cell changed.
     zero_gradients : float or None
         Share of seeds at which no movable feature has a gradient; None for a model without any.
     """
@@ -66,18 +67,20 @@ class _Work:
 
 
 def attacks_on(seeds: Seeds) -> Families:
-    """Return the attacks that a plan names, family by family.
+    """Return the attacks that a plan names, family by family; check that it can be carried out.
 
     Raises
     ------
     InvalidInput
-        If one of them follows gradients and the model has none.
+        If an attack follows gradients, or the plan asks for proofs, and the model has none.
     """
     families = seeds.plan.families(seeds.schema)
     for members in families.values():
         for attack in members.values():
             if attack.gradients:
                 require_gradient(seeds.model, type(attack).__name__)
+    if seeds.plan.certify:
+        relu_network(seeds.model)
     return families
 
 
@@ -114,7 +117,7 @@ def _shards(
 ) -> dict[str, list[Shard]]:
     """Return the shards of each attack, in the order of the seeds.
 
-    They are worked on batch by batch, each by every attack, so that they come at a steady rate.
+    The tasks run batch by batch, every attack on each, so that shards arrive at a steady rate.
     """
     tasks = [
         Task(f"{name}-{place:06d}", _Work(attack, rows), name, len(rows.y) if attack else 0)
@@ -127,7 +130,7 @@ def _shards(
 
 
 def _attack(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
-    """Attack some seeds, judge and explain what comes out, over I(v) and along each attribute."""
+    """Attack some seeds, then judge and explain the instances over I(v) and by attribute."""
     batch = Batch.load(model, schema, plan, work.rows)
     if work.attack is None:
         still = batch.without_gradient()
@@ -151,7 +154,7 @@ def _candidates(result: AttackResult, select: Select) -> Tensor:
 def _rows(
     families: Families, outcomes: Mapping[str, Outcome], select: Select
 ) -> dict[str, Outcome]:
-    """Name the rows of the result tables: every variant, then the worst of a family's several."""
+    """Name the rows of the result tables: the variants of each family, then the worst of them."""
     suffix = "" if select == "last" else "@worst"
     rows: dict[str, Outcome] = {}
     for family, members in families.items():
@@ -162,7 +165,7 @@ def _rows(
 
 
 def _members(index: Tensor, broken_by: Tensor | None, shards: Sequence[Shard]) -> dict[str, Any]:
-    """Say of an ensemble which member broke which seed, and at what cost."""
+    """Return, for an ensemble, which member broke which seeds, and at what cost."""
     if broken_by is None:
         return {}
     several = zip(*(shard.counts["members"] for shard in shards), strict=True)

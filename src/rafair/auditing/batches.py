@@ -1,4 +1,4 @@
-"""The seeds of an audit, whole and in batches: what is attacked, judged and tabulated together."""
+"""The seeds of an audit, all together and in batches, and how they are judged."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "SeedRows", "Seeds", "seeds_per_shard"]
 
-# Counterpart rows per shard: large enough for full batches, small enough for memory. A GPU needs
-# more of them.
+# Number of counterpart rows per shard: enough for full batches, few enough for memory. A GPU needs
+# more.
 SHARD_ROWS, GPU_TIMES = 32_768, 8
-# With few counterparts a shard is smaller than that, so that a long run has at least this many
-# shards; a run with this few seeds is not cut.
+# With few counterparts, shards are smaller, so that a long run has at least ``SHARDS`` of them. At
+# most ``FEW`` seeds are never split for that reason.
 SHARDS, FEW = 16, 256
 
 
 def seeds_per_shard(n: int, m: int, device: torch.device) -> int:
-    """Return how many of n seeds with m counterparts make a shard.
+    """Return the number of seeds per shard, for n seeds with m counterparts each.
 
-    It depends on nothing else, so that a run can go on with other workers than it began with.
+    It does not depend on the workers, so that a run can continue with other workers.
     """
     rows = SHARD_ROWS if device.type == "cpu" else SHARD_ROWS * GPU_TIMES
     return max(1, min(rows // m, max(FEW, math.ceil(n / SHARDS))))
@@ -52,7 +52,7 @@ def seeds_per_shard(n: int, m: int, device: torch.device) -> int:
 
 @dataclass(frozen=True, eq=False)
 class SeedRows:
-    """Some rows of the test split in main memory: what a worker is sent of a batch.
+    """Some rows of the test split in main memory: the part of a batch that a worker is sent.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Batch:
 
     @classmethod
     def load(cls, model: Classifier, schema: Schema, plan: Plan, rows: SeedRows) -> Batch:
-        """Take rows to the model's device."""
+        """Copy rows to the model's device."""
         x, y = (tensor.to(model.device) for tensor in (rows.x, rows.y))
         return cls(model, schema, plan, rows.index, x, y)
 
@@ -113,7 +113,7 @@ class Batch:
         Parameters
         ----------
         origin : Tensor, shape (n, d), optional
-            What Δ lies around; by default the seeds.
+            The centres of Δ; by default the seeds.
         """
         judged = self.judge(candidates)
         x = judged.x
@@ -136,9 +136,11 @@ class Batch:
         return tabulate(outcome, name, stage, self.index, y, self.schema, self.counterparts)
 
     def without_gradient(self) -> Tensor | None:
-        """Tell at which seeds no movable feature has any gradient: exactly zero, shape (n,), bool.
+        """Tell for which seeds the gradient of every movable feature is exactly zero.
 
-        None for a model without gradients.
+        Returns
+        -------
+        Tensor of bool, shape (n,), or None for a model without gradients.
         """
         if self.model.access != "gradient":
             return None
@@ -155,7 +157,7 @@ class Seeds(Batch):
 
     @classmethod
     def of(cls, model: Classifier, data: Dataset, plan: Plan, index: Tensor) -> Seeds:
-        """Take these rows of the test split to the model's device."""
+        """Copy these rows of the test split to the model's device."""
         x, y = (part[index].to(model.device) for part in (data.test.x, data.test.y))
         return cls(model, data.schema, plan, index, x, y, data)
 
@@ -173,15 +175,15 @@ class Seeds(Batch):
         Parameters
         ----------
         sensitive : sequence of str, optional
-            Sensitive columns in place of the data's.
+            Sensitive columns instead of the data's.
         device : str, optional
-            Where a copy of the model goes; by default the model stays where it is.
+            Device for a copy of the model; by default the model stays where it is.
 
         Raises
         ------
         InvalidInput
-            If a name is no feature, the model cannot be moved or has not the data's classes, or the
-            test split has too few rows.
+            If a name is no feature, the model cannot be moved or does not have the data's classes,
+            or the test split has too few rows.
         """
         if sensitive is not None:
             data = data.with_sensitive(sensitive)
@@ -192,13 +194,13 @@ class Seeds(Batch):
 
     @property
     def per_shard(self) -> int:
-        """Seeds that are attacked together."""
+        """Number of seeds that are attacked together."""
         return seeds_per_shard(len(self.y), len(self.counterparts), self.model.device)
 
     def split(self, size: int | None = None) -> list[SeedRows]:
-        """Cut the seeds into pieces of ``size``, by default ``per_shard``.
+        """Split the seeds into pieces of ``size``, by default ``per_shard``.
 
-        Each piece has memory of its own: a slice would take to a worker all that it is a view of.
+        Each piece is a copy: pickling a slice would send the whole tensor to the worker.
         """
         whole = (tensor.cpu() for tensor in (self.index, self.x, self.y))
         pieces = zip(*(torch.split(each, size or self.per_shard) for each in whole), strict=True)

@@ -1,4 +1,4 @@
-"""Certificates for the seeds of an audit: R-AF, R-ACC and R-IF, each between two bounds."""
+"""Certifies the seeds of an audit: lower and upper bounds of R-AF, R-ACC and R-IF."""
 
 from __future__ import annotations
 
@@ -32,57 +32,44 @@ if TYPE_CHECKING:
     from rafair.plans import Plan
     from rafair.schema import Schema
 
-__all__ = ["CLAIMS", "Curves", "certify_seeds", "curve_radii", "curves_of"]
+__all__ = ["CLAIMS", "Curves", "certify_seeds", "curves_of"]
 
-# Instances that are certified together: their open boxes must fit memory, and fewer would only
-# show progress more often. A run is cut into about so many shards, between those bounds.
+# The largest and the smallest number of seeds of a shard, and the number of shards to aim for. The
+# open boxes of a shard must fit into memory; smaller shards show progress more often.
 SHARD, LEAST, SHARDS = 256, 32, 64
 WORDS = {1: "proved", -1: "broken", 0: "undecided"}
 CLAIMS: tuple[Property, ...] = get_args(Property)
-# Each can use the verdicts on those before it.
+# In this order: a claim can use the verdicts on the claims before it.
 ORDER: tuple[Property, ...] = ("accurate", "accurate_fair", "fair")
-# Where a certified audit looks, as shares of its ε: the curve of its report.
-CURVE = (0.05, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Certificates of the same seeds at growing ε, one list for each claim.
+    """Certificates of the same seeds at growing ε.
 
-    ``stopped`` tells whether time ran out: the seeds that were left then are undecided.
+    Attributes
+    ----------
+    certificates : mapping of str to list of Certificate
+        By claim, one for each ε.
+    metrics : list of dict
+        The rates, ε by ε.
+    instances : DataFrame
+        One row per ε, claim and seed.
+    stopped : bool
+        Whether time ran out; the seeds that were not done by then are undecided.
     """
 
-    epsilons: tuple[float, ...]
     certificates: Mapping[Property, list[Certificate]]
-    stopped: bool = False
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return the rates, ε by ε."""
-        return [
-            {
-                "epsilon": epsilon,
-                "claims": {
-                    claim: several[place].rates() for claim, several in self.certificates.items()
-                },
-            }
-            for place, epsilon in enumerate(self.epsilons)
-        ]
-
-    def instances(self, seeds: Seeds) -> pd.DataFrame:
-        """Return one row per ε, claim and seed."""
-        tables = [
-            _table(seeds, epsilon, claim, several[place])
-            for place, epsilon in enumerate(self.epsilons)
-            for claim, several in self.certificates.items()
-        ]
-        return pd.concat(tables, ignore_index=True)
+    metrics: list[dict[str, Any]]
+    instances: pd.DataFrame
+    stopped: bool
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What is to be certified, and until when by the clock on the wall.
+    """What is to be certified, and when to stop.
 
-    That clock is the one that workers on other machines share.
+    ``end`` is a time of day, since workers on other machines share no other clock.
     """
 
     claims: tuple[Property, ...]
@@ -108,16 +95,16 @@ def certify_seeds(
     Parameters
     ----------
     plan : Plan
-        Its seeds, ε, setting, counterparts and boxes; attacks play no part.
+        Its seeds, ε, setting, counterparts and ``max_nodes`` are used, its attacks are not.
     claims : sequence of {"accurate_fair", "accurate", "fair"}
     epsilons : sequence of float, optional
-        Several ε, in any order, in place of the plan's.
+        Several ε, in any order, instead of the plan's.
     max_seconds : float, optional
-        Stop after this time, once each worker is done with its claim for a shard; what is left is
-        undecided, and the manifest says so. A run that is kept can go on with what is left.
+        Stop after this time, when each worker has finished its claim for a shard. The rest is
+        undecided, and the manifest says so; a run in a directory can continue with it.
     engine, store : see ``rafair.audit``.
     on_progress : callable
-        Called with what is done, and how many instances of how many.
+        Called with what is being done, how many instances are done, and how many there are.
 
     Raises
     ------
@@ -138,22 +125,10 @@ def certify_seeds(
         "dataset": data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
-        "curve": curves.metrics(),
+        "curve": curves.metrics,
     }
     manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": curves.stopped}
-    return CertifiedResult(metrics, curves.instances(seeds), manifest)
-
-
-def curve_radii(seeds: Seeds) -> tuple[float, ...]:
-    """Return where a certified audit looks: at its own ε and three smaller ones.
-
-    Raises
-    ------
-    InvalidInput
-        If the model has no certificates.
-    """
-    relu_network(seeds.model)
-    return tuple(sorted({share * seeds.plan.radius for share in CURVE}))
+    return CertifiedResult(metrics, curves.instances, manifest)
 
 
 def curves_of(
@@ -179,7 +154,20 @@ def curves_of(
         claim: [_certificate(tensors, claim, place) for place in range(len(radii))]
         for claim in claims
     }
-    return Curves(radii, found, not all(shard.is_whole for shard in shards))
+    rates = [
+        {
+            "epsilon": radius,
+            "claims": {claim: several[place].rates() for claim, several in found.items()},
+        }
+        for place, radius in enumerate(radii)
+    ]
+    tables = [
+        _table(seeds, radius, claim, several[place])
+        for place, radius in enumerate(radii)
+        for claim, several in found.items()
+    ]
+    stopped = not all(shard.is_whole for shard in shards)
+    return Curves(found, rates, pd.concat(tables, ignore_index=True), stopped)
 
 
 def _check(
@@ -237,9 +225,9 @@ def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> 
 def _implied(
     claim: Property, known: Mapping[Property, list[Certificate]], x: Tensor, n: int
 ) -> list[Certificate]:
-    """Return what the verdicts on other claims say of one.
+    """Return the verdicts on a claim that follow from those on other claims.
 
-    Where R-ACC is broken, so is R-AF, by the same witness; where R-AF is proved, so is R-IF.
+    A witness against R-ACC is one against R-AF; a proof of R-AF is one of R-IF.
     """
     if claim == "accurate_fair" and "accurate" in known:
         return [certificate.only(BROKEN) for certificate in known["accurate"]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rafair.auditing.assembling import audit_result
 from rafair.auditing.attacking import attack_seeds, attacks_on
 from rafair.auditing.batches import Seeds
-from rafair.auditing.certifying import curve_radii, curves_of
+from rafair.auditing.certifying import curves_of
 from rafair.auditing.controls import run_controls
 from rafair.auditing.metadata import identity_of
 from rafair.engine import Engine, Memory, Runner, silent
@@ -52,17 +52,18 @@ def audit(
         Seeds come from its test split.
     **options : the fields of ``Plan``
     sensitive : sequence of str, optional
-        Sensitive columns in place of the schema's.
+        Sensitive columns instead of the schema's.
     device : str, optional
         Audit a copy of the model there; by default the model's own device.
     engine : Engine, optional
-        Where the shards of the run are computed: by default one by one in this process. The result
-        does not depend on it.
+        Where the shards of the run are computed: by default one after another in this process. The
+        result does not depend on it.
     store : Store, optional
-        Where finished shards are kept: by default in memory; with a ``RunDirectory`` an interrupted
-        run goes on where it stopped.
+        Where finished shards are kept: by default in memory. With a ``RunDirectory`` an interrupted
+        run continues where it stopped.
     on_progress : callable
-        Called with what is done, and how many seeds of how many, each attack by itself.
+        Called with what is being done, how many seeds are done, and how many there are, each attack
+        counted separately.
 
     Returns
     -------
@@ -83,12 +84,11 @@ def audit(
     plan = Plan.of(data, model.access, **given)
     seeds = Seeds.chosen(model, data, plan, sensitive, device)
     families = attacks_on(seeds)
-    radii = curve_radii(seeds) if plan.certify else ()
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    finished = runner.store.begin(identity_of("audit", seeds, radii))
+    finished = runner.store.begin(identity_of("audit", seeds, plan.curve))
     if finished is not None:
         return load_run(finished)
     attacked = attack_seeds(seeds, families, runner)
     controls = run_controls(seeds, attacked, runner)
-    curves = curves_of(seeds, radii, runner) if plan.certify else None
+    curves = curves_of(seeds, plan.curve, runner) if plan.certify else None
     return audit_result(seeds, attacked, controls, curves)

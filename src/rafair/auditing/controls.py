@@ -1,4 +1,4 @@
-"""The control of an attack that changed nothing: is the model robust, or the attack broken?"""
+"""Controls of attacks that changed nothing: is the model robust, or does the attack not work?"""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["changed_by_family", "run_controls"]
 
 
 def changed_by_family(cost: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many cells each family of attacks changed, all of its variants together.
+    """Return how many cells each family of attacks changed, summed over its variants.
 
     Parameters
     ----------
     cost : mapping
-        Of a run's manifest: variant → its cost and ``changed``.
+        ``cost`` of a run's manifest: variant → its cost and ``changed``.
     """
     found: dict[str, int] = {}
     for name, entry in cost.items():
@@ -50,13 +50,13 @@ class _Work:
 
 
 def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, int]:
-    """Run every attack that changed nothing once more, with all of the domain within reach.
+    """Run every attack that changed nothing once more, with the whole domain as Δ.
 
     Returns
     -------
     dict of str to int
-        Family → how many cells it changes then. Where that is none either, the attack shows
-        nothing about the model.
+        Family → how many cells it changes then. If it changes none again, the attack says nothing
+        about the model.
     """
     if seeds.plan.radius == 0:
         return {}
@@ -82,7 +82,7 @@ def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, 
 
 
 def _unlimited(schema: Schema) -> Schema:
-    """Return the schema of a Δ that ends at the domain, whatever ε a feature has of its own."""
+    """Return the schema without the features' own ε and steps, so that Δ ends at the domain."""
     features = tuple(replace(feature, epsilon=None, step=None) for feature in schema.features)
     return replace(schema, features=features)
 

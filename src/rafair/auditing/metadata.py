@@ -1,4 +1,4 @@
-"""What a run says of itself: its manifest, and the identity by which it is known again."""
+"""What a run says about itself: its manifest, and its identity, by which it is recognised."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scipy")
 
 
 def manifest_of(seeds: Seeds) -> dict[str, Any]:
-    """Return versions, plan, hashes of data and model, and the schema: a run's manifest."""
+    """Return a run's manifest: versions, plan, hashes of data and model, and the schema."""
     data, model, counterparts = seeds.data, seeds.model, seeds.counterparts
-    # The rows go to the model's device batch by batch.
+    # The rows stay in main memory: they are copied to the model's device batch by batch.
     test_x, test_y = data.test.x, data.test.y.to(model.device)
     return {
         "tool": "rafair",
@@ -83,14 +83,14 @@ def identity_of(
     radii: Sequence[float],
     claims: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return all that the result of a run depends on, as JSON knows it.
+    """Return everything that the result of a run depends on, as JSON values.
 
     Parameters
     ----------
     radii : sequence of float
-        Every ε that is certified; empty where nothing is.
+        Every ε that is certified; empty if nothing is.
     claims : sequence of str, optional
-        What is claimed there; by default everything.
+        The claims that are certified; by default all.
     """
     plan = seeds.plan.identity()
     certified = {"epsilons": radii, "max_nodes": seeds.plan.max_nodes} if radii else None

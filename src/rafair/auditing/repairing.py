@@ -1,4 +1,4 @@
-"""Repair of a finished run: benign perturbations on every attack's instances."""
+"""Repairs the instances of a finished run with benign perturbations."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ def repair_run(
     epsilon: float | None = None,
     on_progress: Progress = silent,
 ) -> AuditResult:
-    """Repair the instances of every attack with the known label, and judge what comes out.
+    """Repair the instances of every attack with the known label, and judge the results.
 
     Parameters
     ----------
     run : AuditResult
-    model, data : what was audited; compared by hash with the run's manifest.
-    steps, step_size, loss, epsilon : by default the audit's.
-        Δ is laid around the adversarial instance.
+    model, data
+        What was audited; their hashes must be those in the run's manifest.
+    steps, step_size, loss, epsilon
+        By default the audit's. Δ is a ball around the adversarial instance.
     on_progress : callable
-        Called with the attack, and how many of how many are done.
+        Called with the attack, how many attacks are done, and how many there are.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def repair_run(
 
 
 def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSearch:
-    """Return the repair that the model's access allows."""
+    """Return the method of repair for the model's access."""
     if model.access != "gradient":
         return BenignSearch(plan.queries, plan.random_state, plan.batch_size)
     sizes = plan.step_sizes(data.schema)

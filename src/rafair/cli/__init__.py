@@ -8,12 +8,12 @@ from typing import Never
 
 __all__ = ["main"]
 
-# OpenMP's threads wait for one another by spinning; while another process keeps a core busy, each
-# wait then lasts a time slice, and a run takes ten times as long and more. With fewer turns they
-# go to sleep instead. Read when torch is loaded.
+# OpenMP's threads wait for one another in busy loops. If another process keeps a core busy, each
+# wait lasts a time slice, and a run takes more than ten times as long. With a lower count the
+# threads sleep instead. OpenMP reads the variable when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-# A process of joblib's says what it cleans up after workers that were stopped; that is no news to
-# whoever stopped them. It reads this when it starts.
+# A helper process of joblib warns about what it cleans up after workers were stopped, which the
+# user who stopped them need not know. It reads the variable when it starts.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 

@@ -18,9 +18,10 @@ from rafair.errors import Interrupted, RafairError
 __all__ = ["build_app", "main"]
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+# Characters of an error line, and how many of them are its end.
 LONGEST, TAIL = 500, 150
 STOPPED = "interrupted; nothing was written"
-# Typer carries a copy of click from 0.20 on; this names the base of all usage errors in both.
+# Typer has its own copy of click since 0.20; this is the base class of usage errors in both.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -36,7 +37,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command; without a command, print the help."""
+    """Handle options without a command; without a command, print the help."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> Never:
 
     Exit codes: 0 done, 1 a gate failed, 2 bad input or usage, 3 inconclusive, 130 interrupted.
     """
-    warnings.filterwarnings("ignore")  # a user's terminal is no place for a library's deprecations
+    warnings.filterwarnings("ignore")  # deprecations inside libraries do not concern the user
     sys.exit(_run(arguments))
 
 
@@ -81,7 +82,7 @@ def _run(arguments: list[str] | None) -> int:
         return _complain(error.format_message())  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         return _complain(STOPPED, INTERRUPTED)
-    except SystemExit:  # all that typer exits for by itself: nobody reads standard output any more
+    except SystemExit:  # typer exits by itself only when standard output has been closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except MemoryError as error:
@@ -90,15 +91,15 @@ def _run(arguments: list[str] | None) -> int:
     except OSError as error:
         what = f"{error.filename or 'standard output'}: {error.strerror or error}"
         return _complain(what, BAD_INPUT, error)
-    if code == INTERRUPTED:  # how newer releases of typer hand Ctrl-C on
+    if code == INTERRUPTED:  # newer releases of typer return this after Ctrl-C
         return _complain(STOPPED, INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 
 def _complain(text: str, code: int = BAD_INPUT, error: BaseException | None = None) -> int:
-    """Print one line, and a line for each note on the error: what to do about it."""
+    """Print an error in one line, then one line for each of its notes, which say what to do."""
     line = _printable(text)
-    if len(line) > LONGEST:  # a cell or a name can be a novel
+    if len(line) > LONGEST:  # a cell or a name can be very long
         line = f"{line[: LONGEST - TAIL]} … {line[-TAIL:]}"
     print(f"error: {line}", file=sys.stderr)
     for note in getattr(error, "__notes__", ()):

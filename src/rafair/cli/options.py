@@ -1,4 +1,4 @@
-"""Options that several verbs share: single ones, and groups that arrive as one value."""
+"""Options that several verbs share, alone or in groups that reach the verb as one value."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing b
 
 
 class Group(Protocol):
-    """Options that a command takes together."""
+    """Options that a command receives together as one value."""
 
     def parameters(self) -> Iterator[inspect.Parameter]:
-        """Yield the options, as typer reads them."""
+        """Yield the options in the form that typer reads."""
         ...
 
     def value(self, given: Mapping[str, Any]) -> Any:
-        """Return what the command gets, from the options by name.
+        """Return the value for the command, from the options by name.
 
         Raises
         ------
         InvalidInput
-            If an option's text is none of its values.
+            If the text of an option has no meaning.
         """
         ...
 
 
 def taking(**groups: Group) -> Callable[[F], F]:
-    """Let a command take groups: typer sees every option, the command one value for each group.
+    """Let a command take groups: typer sees every option, the command one value per group.
 
     Parameters
     ----------
     groups
-        By the names of the command's parameters that they stand for.
+        The groups by the names of the command's parameters.
     """
 
     def decorate(command: F) -> F:
@@ -92,7 +92,7 @@ def taking(**groups: Group) -> Callable[[F], F]:
 def _flattened(
     command: Callable[..., Any], groups: Mapping[str, Group]
 ) -> Iterator[inspect.Parameter]:
-    # What stands for a group may be annotated with a type that only a type checker imports.
+    # The annotation of a group may name a type that only the type checker imports.
     own = {name: hint for name, hint in command.__annotations__.items() if name not in groups}
     hints = get_type_hints(
         SimpleNamespace(__annotations__=own), command.__globals__, include_extras=True
@@ -112,7 +112,7 @@ def _parameter(name: str, kind: Any, default: Any, *flags: str, **more: Any) -> 
 
 
 class ModelGroup:
-    """Which model file to take, and how to read it: a ``ModelChoice``."""
+    """The model file, and how to read it: a ``ModelChoice``."""
 
     def parameters(self) -> Iterator[inspect.Parameter]:
         """Yield the options."""
@@ -185,14 +185,14 @@ class EngineGroup:
 
 
 class PlanGroup:
-    """Parameters of a plan: a mapping of those that were given, by the names of its fields.
+    """Parameters of a plan: a mapping with those that were given, by the names of its fields.
 
     Parameters
     ----------
     names : str
         Fields of ``Plan``; without any, all of them.
     usual : str, optional
-        What the help calls the default of each.
+        The default that the help shows for each.
     """
 
     def __init__(self, *names: str, usual: str | None = None) -> None:
@@ -215,7 +215,7 @@ class PlanGroup:
             )
 
     def value(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what was given; a switch that is not set was not."""
+        """Return what was given; a switch that is off was not given."""
         return {
             name: _value_of(self._options[name], text)
             for name, text in given.items()
@@ -224,7 +224,7 @@ class PlanGroup:
 
 
 def _type_of(option: Option) -> Any:
-    """Return the type by which typer reads an option; None stands for one that is not given."""
+    """Return the type that typer reads; None means that the option was not given."""
     if bool in option.types:
         return bool
     if list in option.types:
@@ -235,12 +235,12 @@ def _type_of(option: Option) -> Any:
 
 
 def _value_of(option: Option, text: Any) -> Any:
-    """Return the value that an option's text stands for.
+    """Return the value of an option's text.
 
     Raises
     ------
     InvalidInput
-        If a number or a word is expected, and it is neither.
+        If the text is neither a number nor the option's word.
     """
     if option.word is None:
         return text

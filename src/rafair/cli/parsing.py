@@ -1,4 +1,4 @@
-"""From the text of an option to a value."""
+"""Turns the text of an option into a value."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def number_or(word: str, option: str, text: str) -> int | None:
 
 
 def engine(jobs: str | None, name: str, address: str | None) -> Engine:
-    """Return what computes, from ``--jobs``, ``--engine`` and ``--address``.
+    """Return the engine for ``--jobs``, ``--engine`` and ``--address``.
 
-    Without ``jobs`` it is one process, and all of a cluster.
+    Without ``jobs`` it is one process, or all workers of a cluster.
 
     Raises
     ------
     InvalidInput
-        If there is no such engine, or it does not take the other two.
+        If there is no such engine, or it does not accept the other two options.
     """
     from rafair.engine import BACKENDS, Engine
 
@@ -53,7 +53,7 @@ def engine(jobs: str | None, name: str, address: str | None) -> Engine:
 
 
 def names(option: str, text: str | None) -> list[str] | None:
-    """Return the names in a comma-separated list, None where the option was not given.
+    """Return the names in a comma-separated list; None if the option was not given.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def names(option: str, text: str | None) -> list[str] | None:
 
 
 def gates(texts: list[str], known: tuple[str, ...] = RATES) -> dict[str, float]:
-    """Return the least allowed rates from texts like ``r_af=0.5``.
+    """Return the lowest rates that pass, from texts like ``r_af=0.5``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a person is told whose run stopped before its end."""
+"""Keeps the directory of a run, and says how to continue a run that stopped early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Resume: TypeAlias = Annotated[
 
 
 def check_resumable(resume: bool, out: Path | None) -> None:
-    """Refuse to go on with a run that is not named.
+    """Refuse ``--resume`` without a directory.
 
     Raises
     ------
@@ -39,16 +39,16 @@ def check_resumable(resume: bool, out: Path | None) -> None:
 def kept_run(
     out: Path | None, name: str, typed: Sequence[str], *, resume: bool
 ) -> Iterator[RunDirectory]:
-    """Hold the directory of a run, which keeps what is finished when the run stops early.
+    """Open the directory of a run, which keeps the finished shards if the run stops early.
 
     Parameters
     ----------
     out : Path, optional
         The directory; by default a new one in ``runs``, named after ``name`` and the time.
     typed : sequence of str
-        The command line, to be told how to go on.
+        The command line, from which the command that continues the run is made.
     resume : bool
-        Go on with the run that is there.
+        Continue the run in the directory.
     """
     from rafair.runs import RunDirectory, free_run
 
@@ -59,12 +59,12 @@ def kept_run(
 
 @contextlib.contextmanager
 def resumable(run: RunDirectory, typed: Sequence[str]) -> Iterator[None]:
-    """Add to whatever stops a run the command that goes on with what is kept of it.
+    """Add to any error that stops a run the command that continues it.
 
     Raises
     ------
     Interrupted
-        In place of Ctrl-C, where something is kept.
+        Instead of ``KeyboardInterrupt``, if finished shards are kept.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def resumable(run: RunDirectory, typed: Sequence[str]) -> Iterator[None]:
 
 
 def command_to_resume(typed: Sequence[str], out: Path) -> str:
-    """Return what was typed, with what makes it go on."""
+    """Return the typed command with the options that make it continue the run."""
     words = list(typed)
     words += [] if "--resume" in words else ["--resume"]
     if not any(word == "--out" or word.startswith("--out=") for word in words):

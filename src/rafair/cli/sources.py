@@ -1,4 +1,4 @@
-"""The data and the model that a command is asked to work on."""
+"""Opens the data and the model of a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelChoice", "Source", "reopen"]
 
 PLAN_SUFFIX = ".toml"
-# Where neither plan nor command line say; a small table has fewer rows.
+# Number of seeds if neither plan nor command line gives one and the table has as many rows.
 SEEDS = 200
 
 
@@ -37,7 +37,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a command works on: a benchmark, or a plan with its table.
+    """The data of a command: a benchmark, or a plan with its table.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """For the run directory."""
+        """The name, as run directories have it."""
         return self.data.name if self.plan is None else self.plan.path.stem
 
     def gates(self) -> dict[str, float]:
@@ -97,16 +97,16 @@ class Source:
         return {**planned, **given}
 
     def has_model(self, choice: ModelChoice) -> bool:
-        """Tell whether a model is named, or the benchmark has its baseline."""
+        """Tell whether a model is named; a benchmark always has its baseline."""
         return self.plan is None or self._completed(choice).path is not None
 
     def model(self, choice: ModelChoice, device: str) -> tuple[Classifier, dict[str, Any]]:
-        """Return a model on a device, and how to find it again.
+        """Return a model on a device, and what a run notes to find it again.
 
         Raises
         ------
         InvalidInput
-            If there is none, or it cannot be read or used.
+            If no model is named, or it cannot be read or used.
         """
         from rafair.models import baseline_path, load_model, parse_device
 
@@ -136,7 +136,7 @@ class Source:
         }
 
     def _completed(self, choice: ModelChoice) -> ModelChoice:
-        """Take from the plan what was not given."""
+        """Fill in what was not given from the plan."""
         planned = None if self.plan is None else self.plan.model
         if planned is None:
             return choice
@@ -149,13 +149,13 @@ class Source:
         )
 
     def origin(self) -> dict[str, Any]:
-        """Return how to find the data again: a part of a run's manifest."""
+        """Return what a run notes in its manifest to find the data again."""
         return {"plan": None if self.plan is None else str(self.plan.path.resolve())}
 
 
 def _moved(model: Classifier, place: Any) -> Classifier:
     if not hasattr(model, "to"):
-        return model  # it runs where its library runs it
+        return model  # its library chooses the device
     moved: Classifier = model.to(place)
     return moved
 
@@ -163,12 +163,12 @@ def _moved(model: Classifier, place: Any) -> Classifier:
 def reopen(
     manifest: dict[str, Any], choice: ModelChoice, device: str
 ) -> tuple[Classifier, Dataset]:
-    """Return what a run audited.
+    """Return the model and the data that a run audited.
 
     Raises
     ------
     InvalidInput
-        If the run does not say where its data or its model lie and no model is given.
+        If the run does not say where its model lies and none is given.
     """
     found, known = manifest["dataset"], manifest["model"]
     source = Source.open(found.get("plan") or found["name"], manifest["schema"]["sensitive"])

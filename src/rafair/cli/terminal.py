@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: tables on standard output, progress on standard error."""
+"""Output at a terminal: tables on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["console", "plain", "progress", "show_table"]
 
 
 class _PlainConsole(Console):
-    """Prints texts as they are, but for characters that would steer the terminal."""
+    """Prints texts unchanged, except for characters that would control the terminal."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         shown = [plain(text) if isinstance(text, str) else text for text in objects]
@@ -31,17 +31,17 @@ class _PlainConsole(Console):
 
 
 def plain(text: str) -> str:
-    """Return a text in which a question mark stands for each character that cannot be printed."""
+    """Replace every character that cannot be printed by a question mark."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def console() -> Console:
-    """Return standard output, without markup, since names come from data."""
+    """Return standard output without markup, which names from data could contain."""
     return _PlainConsole(markup=False, highlight=False, emoji=False)
 
 
 def show_table(table: Table, *, wide: bool = False) -> None:
-    """Print a table; ``wide`` turns it, so that many columns become rows."""
+    """Print a table; ``wide`` transposes it, so that many columns become rows."""
     drawn = RichTable(
         title=Text(plain(table.title)),
         title_justify="left",
@@ -67,16 +67,16 @@ def _turned(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 @dataclass(frozen=True)
 class _Pace:
-    """When a phase of the work began in this process, and how much was done before."""
+    """When this process started a phase of the work, and how much was done before."""
 
     total: int
     before: int
     start: float
 
     def shown(self, done: int, now: float, unit: str | None) -> tuple[str, str]:
-        """Return the rate and the end as a person reads them; empty while nothing is known.
+        """Return the rate and the expected end as text; empty while they are not known.
 
-        What an earlier process did counts for the end, not for the rate.
+        Work of an earlier process is not counted in the rate.
         """
         new, seconds = done - self.before, now - self.start
         if new <= 0 or seconds <= 0:
@@ -91,10 +91,10 @@ class _Pace:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool, unit: str | None = None) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on standard error while it is a terminal and nobody asked for quiet.
+    """Show a progress bar on standard error if that is a terminal, unless ``quiet``.
 
-    Beside it stand the share that is done, the rate where it has a unit, the time that went by, and
-    when it will end.
+    The bar shows the share that is done, the rate if it has a unit, the elapsed time, and the
+    expected end.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda _what, _done, _total: None

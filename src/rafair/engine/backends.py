@@ -23,9 +23,9 @@ R = TypeVar("R")
 Backend = Literal["processes", "ray"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
-# How often in a row workers may be lost without a single result between.
+# How many times in a row workers may be killed with no result in between.
 RESTARTS = 3
-# Seconds after which a worker without work ends; the next call within them finds it warm.
+# Seconds that an idle worker waits before it ends; a call within that time reuses it.
 IDLE = 30
 
 
@@ -36,17 +36,17 @@ class Engine:
     Parameters
     ----------
     jobs : int, optional
-        Number of workers; None is one per core, with Ray one per core of the cluster.
+        Number of workers; None means one per core, with Ray one per core of the cluster.
     backend : str
         ``"processes"`` or ``"ray"``.
     address : str, optional
-        Of a Ray cluster: ``"auto"``, ``"host:port"`` or ``"ray://host:port"``. By default the
-        one that the program is connected to, that of ``RAY_ADDRESS``, or one started here.
+        Address of a Ray cluster: ``"auto"``, ``"host:port"`` or ``"ray://host:port"``. By default
+        the cluster that the program is connected to, the one at ``RAY_ADDRESS``, or a new one.
 
     Raises
     ------
     InvalidInput
-        If one of them is not possible.
+        If a parameter has no meaning.
     """
 
     jobs: int | None = 1
@@ -64,23 +64,24 @@ class Engine:
     def map(
         self, function: Callable[[T], R], tasks: Sequence[T]
     ) -> Generator[tuple[int, R], None, None]:
-        """Yield (place of the task, its result) as results come.
+        """Yield the place of each task and its result, in the order in which results arrive.
 
-        In order, lazily and in this process where there is one job and no cluster. Workers get
-        copies: of a tensor that is a view, all that it is a view of.
+        With one job and no cluster the tasks run in this process, in their order, each only when
+        its result is asked for. Workers get copies; of a tensor that is a view they get the whole
+        tensor behind it.
 
         Parameters
         ----------
         function : callable
-            Of one task. What it holds is sent to each worker.
+            From one task to its result. Whatever it refers to is sent to each worker.
         tasks : sequence
 
         Raises
         ------
         InvalidInput
-            If the function or a task cannot be sent, or there is no such cluster.
+            If the function or a task cannot be pickled, or there is no such cluster.
         WorkersLost
-            If workers are killed again and again.
+            If workers are killed several times in a row.
         Exception
             Whatever the function raises.
         """
@@ -96,7 +97,7 @@ class Engine:
             yield from _until_done(pool, tasks)
 
     def _processes(self, function: Callable[[T], R], tasks: int) -> _WorkerPool | None:
-        """Return processes of this machine, None where one would do."""
+        """Return a pool of processes on this machine; None where one process is enough."""
         if self.jobs == 1 or tasks < 2:
             return None
         import joblib
@@ -129,7 +130,16 @@ class Engine:
 
 @dataclass(frozen=True)
 class _WorkerPool:
-    """Workers that do a call: how many, how many tasks they are given ahead, joblib's options."""
+    """Workers for one call.
+
+    Attributes
+    ----------
+    workers : int
+    ahead : int
+        Number of tasks that are handed out at once.
+    options : dict
+        Of joblib's ``parallel_config``.
+    """
 
     call: Call
     workers: int
@@ -140,7 +150,7 @@ class _WorkerPool:
     def results(
         self, tasks: Sequence[Any], places: Iterator[int]
     ) -> Iterator[Iterator[tuple[int, bytes]]]:
-        """Hold (place, packed result) as results come; stop the workers where nobody takes all."""
+        """Give an iterator of places and packed results; stop the workers if it is left early."""
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config(**self.options):
@@ -157,18 +167,19 @@ class _WorkerPool:
             yield found
         finally:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib warns of results that nobody took
+                warnings.simplefilter("ignore")  # joblib warns of results that were not taken
                 found.close()
 
 
 def _until_done(pool: _WorkerPool, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield all results, each once; begin again with what is left where workers are killed.
+    """Yield every result once; when workers are killed, start again with the remaining tasks.
 
     Raises
     ------
     WorkersLost
     """
-    # Loky says so in a thread of its own; as an error it would end that thread, and all waits.
+    # Loky warns in a thread of its own. Where warnings are errors, that thread would end and the
+    # program would wait for ever.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     left, fruitless = list(range(len(tasks))), 0
     while left:
@@ -182,10 +193,10 @@ def _until_done(pool: _WorkerPool, tasks: Sequence[Any]) -> Iterator[tuple[int, 
             fruitless = 0 if done else fruitless + 1
             if fruitless > RESTARTS:
                 raise WorkersLost(
-                    f"{fruitless} times in a row all workers were lost with one that was killed, "
-                    "perhaps for want of memory; use fewer --jobs"
+                    f"{fruitless} times in a row a worker was killed and all others were lost with "
+                    "it, perhaps because memory ran out; use fewer --jobs"
                 ) from None
-        # Whoever kills workers is among those that were under way: they come last.
+        # The task that kills its worker is among those that were running: they come last.
         left = sorted(set(left) - done, key=lambda place: (place in taken, place))
 
 

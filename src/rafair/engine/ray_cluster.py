@@ -1,8 +1,8 @@
 """A Ray cluster as one of joblib's backends.
 
-Ray's own backend for joblib (``ray.util.joblib``) hands over nothing before all tasks are done,
-deals them out in turn whether a worker is free or not, and ends with the first worker that is
-lost. This one makes a Ray task of each; Ray places it, and repeats it where a node dies.
+Ray's own backend for joblib (``ray.util.joblib``) returns no result before all tasks are done,
+assigns tasks in turn even to busy workers, and fails with the first worker that is lost. This one
+makes one Ray task of each task; Ray places it on a free worker and repeats it if a node dies.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RETRIES", "RayTasks", "connected"]
 
-# How often Ray repeats a task whose worker or node is lost before it gives up.
+# How many times Ray repeats a task whose worker or node is lost.
 RETRIES = 3
+# Seconds to wait for an answer from an address.
 PATIENCE = 5.0
-# Of a cluster that is started here: a model and some results, not a third of the memory.
+# Size of the object store of a cluster that is started here. It holds a model and some results;
+# Ray would take a third of the memory.
 STORE_BYTES = 256 * 2**20
 
 
@@ -45,7 +47,7 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
     ray : module
         Ray, connected to a cluster.
     stays : bool
-        Whether the connection outlives the tasks.
+        Whether the connection is kept when the tasks are done.
     """
 
     supports_retrieve_callback = True
@@ -59,17 +61,17 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
         self._thread: ThreadPoolExecutor | None = None
 
     def effective_n_jobs(self, n_jobs: int) -> int:
-        """Return how many tasks are under way; of a single one joblib would make no task."""
+        """Return how many tasks run at once; with 1, joblib would call no backend."""
         return max(2, n_jobs)
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        """Begin a call of joblib."""
+        """Start a call of joblib."""
         self._thread = ThreadPoolExecutor(1)
         workers: int = super().configure(n_jobs, parallel, **options)
         return workers
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], None]) -> Future[Any]:
-        """Start a task; the callback gets its future."""
+        """Start a task; call back with its future when it is done."""
         reference = self._run.remote(func)
         future: Future[Any] = reference.future()
         with self._lock:
@@ -78,10 +80,9 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
         return future
 
     def _finish(self, callback: Callable[[Any], None], future: Future[Any]) -> None:
-        """Hand a finished task over in a thread of its own.
+        """Pass a finished task to the callback in another thread.
 
-        The callback starts the next task, and in the thread that Ray calls this from a client of a
-        cluster would wait for itself.
+        The callback starts the next task. In Ray's own thread, a Ray client would wait for itself.
         """
         with self._lock:
             self._pending.pop(future, None)
@@ -101,9 +102,9 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
         Raises
         ------
         InvalidInput
-            If a worker could not begin with it.
+            If a worker could not start the task.
         WorkersLost
-            If Ray has given up.
+            If Ray has given up the task.
         """
         failures = self._ray.exceptions
         try:
@@ -115,15 +116,15 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
             ) from None
         except failures.RayError as error:
             raise WorkersLost(
-                f"Ray has given up a task ({type(error).__name__}), perhaps for want of memory; "
-                "use fewer --jobs, or go on where this stopped"
+                f"Ray has given up a task ({type(error).__name__}), perhaps because memory "
+                "ran out; use fewer --jobs, or go on where this stopped"
             ) from None
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002 - joblib's
-        """Stop all tasks that are under way, by force; where the connection ends, they end with it.
+        """Stop all running tasks by force, unless they end with the connection anyway.
 
-        To cancel a task whose result is just arriving can abort this very process (Ray 2.60, "Tried
-        to complete task that was not pending"), so it is not done without need.
+        Cancelling a task whose result is just arriving can abort this process (Ray 2.60, "Tried to
+        complete task that was not pending"), so tasks are cancelled only where it is necessary.
         """
         if not self._stays:
             return
@@ -139,16 +140,16 @@ def _run(function: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleType, bool]]:
-    """Hold a connection to a Ray cluster: the program's own, one at an address, or a new one.
+    """Connect to a Ray cluster: the program's own, the one at an address, or a new one.
 
-    Gives Ray, and whether the connection stays: only the program's own does.
+    Yields Ray, and whether the connection is kept afterwards: only the program's own is.
 
     Raises
     ------
     InvalidInput
         If Ray is not installed, or there is no cluster at that address.
     """
-    # Ray would hide the accelerators from tasks that do not reserve one, and report its use.
+    # By default Ray hides accelerators from tasks that reserve none, and sends usage statistics.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = need("ray", "ray")
@@ -163,7 +164,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleTyp
     with _own_signals():
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        except Exception as error:  # a dozen classes, by what is wrong with the cluster
+        except Exception as error:  # Ray raises a dozen different classes
             ray.shutdown()
             raise InvalidInput(_unreachable(address, str(error))) from error
         try:
@@ -174,7 +175,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleTyp
 
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
-    """Put back what the program did when it was told to end; Ray leaves its own answer behind."""
+    """Restore the program's handler of SIGTERM, which Ray replaces."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -184,7 +185,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def _check_answers(address: str) -> None:
-    """Refuse an address where no cluster answers; Ray itself would try for minutes.
+    """Refuse an address where no cluster answers; Ray itself would wait for minutes.
 
     Raises
     ------

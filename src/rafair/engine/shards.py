@@ -1,4 +1,4 @@
-"""Shards: the pieces of a run, each computed, encoded and kept as a whole."""
+"""Shards: the pieces of a run; each is computed, encoded and kept as a whole."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Shard:
         return not self.counts.get("stopped", False)
 
     def encode(self) -> bytes:
-        """Return the shard as bytes; the tensors leave their device here."""
+        """Return the shard as bytes; tensors on a GPU are copied to main memory."""
         text = bytearray(json.dumps(self.counts).encode())
         tensors = {name: _plain(tensor) for name, tensor in self.tensors.items()}
         return serialise({**tensors, COUNTS: torch.frombuffer(text, dtype=torch.uint8)})
@@ -60,7 +60,7 @@ class Shard:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Return a copy that shares its memory with nobody, as safetensors asks for."""
+    """Return a copy with memory of its own, which safetensors requires."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
@@ -75,7 +75,7 @@ class Store(Protocol):
     """Where finished shards are kept."""
 
     def begin(self, identity: Mapping[str, Any], /) -> Path | None:
-        """Take up the run of this identity; return where its result lies, if it is finished.
+        """Start or continue the run of this identity; return where a finished result lies.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Store(Protocol):
         ...
 
     def get(self, name: str) -> bytes | None:
-        """Return a shard, None where there is none or a damaged one."""
+        """Return a shard; None where it is missing or damaged."""
         ...
 
     def put(self, name: str, content: bytes) -> None:
@@ -94,17 +94,17 @@ class Store(Protocol):
 
 
 class Memory:
-    """Keeps the shards of one run as long as it lasts."""
+    """Keeps the shards of one run in memory."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
     def begin(self, _identity: Mapping[str, Any], /) -> Path | None:
-        """Take up a run; it is never finished yet."""
+        """Start a run; memory never holds a finished one."""
         return None
 
     def get(self, name: str) -> bytes | None:
-        """Return a shard, None where there is none."""
+        """Return a shard; None where it is missing."""
         return self._kept.get(name)
 
     def put(self, name: str, content: bytes) -> None:
@@ -154,7 +154,7 @@ class Runner:
     store : Store
     engine : Engine
     on_progress : callable
-        Called with what is done, and how much of how much.
+        Called with what is being done, how much of it is done and how much there is.
     """
 
     store: Store = field(default_factory=Memory)
@@ -173,7 +173,7 @@ class Runner:
         Raises
         ------
         InvalidInput
-            What the function raises; or if a shard cannot be kept.
+            If the function raises it, or a shard cannot be kept.
         """
         kept = {place: self.store.get(task.name) for place, task in enumerate(tasks)}
         found = {place: Shard.decode(c) for place, c in kept.items() if c is not None}

@@ -1,4 +1,4 @@
-"""What travels to a worker and back, and what a worker does with it."""
+"""What is sent to a worker and back, and how a worker runs a task."""
 
 from __future__ import annotations
 
@@ -25,17 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Failure", "Raw", "Reference", "begin", "opened", "pack", "perform"]
 
 VERSION = version("rafair")
-# Settings of the caller's process that a result can depend on.
+# Environment variables of the caller that a result can depend on.
 SETTINGS = ("MKL_CBWR",)
-
-
-# Seconds between two looks at whether the caller is still there.
+# Seconds between two checks that the caller still runs.
 LOOK = 2.0
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A function's bytes, sent along with every task."""
+    """A function's bytes, sent with every task."""
 
     content: bytes
 
@@ -60,17 +58,17 @@ class Reference:
 
 @dataclass(frozen=True)
 class Call:
-    """A function on its way to workers, and what must hold where it runs.
+    """A function for workers, and the conditions under which they must run it.
 
     Attributes
     ----------
     function : Raw or Reference
     key : str
-        What the function is known by in a worker that has loaded it already.
+        By which a worker recognises a function that it has already loaded.
     threads : int
-        How many threads torch may use.
+        Number of threads that torch may use.
     version : str
-        Release of rafair that the caller has.
+        The caller's release of rafair.
     settings : tuple of (name, value)
         Environment variables.
     """
@@ -83,7 +81,15 @@ class Call:
 
     @classmethod
     def of(cls, content: bytes, function: Raw | Reference, threads: int) -> Call:
-        """Describe a packed function; its content may be somewhere else than here."""
+        """Describe a packed function.
+
+        Parameters
+        ----------
+        content : bytes
+            The packed function.
+        function : Raw or Reference
+            Where a worker finds that content.
+        """
         settings = tuple((name, os.environ[name]) for name in SETTINGS if name in os.environ)
         key = hashlib.sha256(content).hexdigest()
         return cls(function, key, threads, VERSION, settings)
@@ -91,18 +97,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception that a function ended with."""
+    """The exception that a function raised."""
 
     error: Exception
 
 
 def pack(what: Any, name: str) -> bytes:
-    """Return the bytes that stand for an object in another process.
+    """Return an object as bytes for another process.
 
     Raises
     ------
     InvalidInput
-        If it holds something that cannot leave this process.
+        If it refers to something that cannot be pickled.
     """
     import cloudpickle
 
@@ -121,12 +127,12 @@ def _in_one_line(error: Exception) -> str:
 
 
 def opened(content: bytes) -> Any:
-    """Return what a worker sent.
+    """Return the result that a worker sent.
 
     Raises
     ------
     Exception
-        The one that the function raised there.
+        The one that the function raised in the worker.
     """
     result = pickle.loads(content)  # noqa: S301 - written by a worker of this very call
     if isinstance(result, Failure):
@@ -135,7 +141,7 @@ def opened(content: bytes) -> Any:
 
 
 def begin(caller: int) -> None:
-    """Prepare a process: it leaves Ctrl-C to its caller, and does not outlive it.
+    """Prepare a worker process: only its caller handles Ctrl-C, and it ends with its caller.
 
     Parameters
     ----------
@@ -147,15 +153,15 @@ def begin(caller: int) -> None:
 
 
 def _end_after(caller: int) -> None:
-    """End this process once its caller is gone: killed, it cannot tell anybody."""
+    """End this process once its caller has ended; a caller that is killed cannot stop it."""
     while os.getppid() == caller:
         time.sleep(LOOK)
     os._exit(1)
 
 
 def perform(call: Call, place: int, task: bytes) -> tuple[int, bytes]:
-    """Do one task in a worker; return its place and its result, or what it raised, packed."""
-    # Each worker would print every library's warning; this process has shown it once at most.
+    """Run one task in a worker; return its place, and its result or its exception, packed."""
+    # Without this, every worker would print each library's warnings again.
     warnings.simplefilter("ignore")
     try:
         return place, pack(_loaded(call)(pickle.loads(task)), "a result")  # noqa: S301
@@ -176,7 +182,7 @@ def _loaded(call: Call) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True)
 class _ByKey:
-    """Equal wherever the key is: a reference to the same bytes may be another object."""
+    """A function and its key; two are equal if their keys are, wherever their bytes lie."""
 
     key: str
     source: Raw | Reference
@@ -190,7 +196,7 @@ class _ByKey:
 
 @lru_cache(maxsize=1)
 def _function(named: _ByKey) -> Callable[[Any], Any]:
-    """Load a function, or return the one that was loaded for the last task."""
+    """Load a function; the one that was loaded last is kept."""
     content = named.source.read()
     try:
         function: Callable[[Any], Any] = pickle.loads(content)  # noqa: S301 - sent by the caller
@@ -203,13 +209,13 @@ def _function(named: _ByKey) -> Callable[[Any], Any]:
 
 
 def _failure(error: Exception) -> bytes:
-    """Pack an exception, or what is known of one that cannot be packed."""
+    """Pack an exception; of one that cannot be packed, its class and text."""
     if not isinstance(error, RafairError):
         error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)))
     error.__cause__ = error.__context__ = None
     try:
         content = pack(Failure(error), "an error")
-        pickle.loads(content)  # noqa: S301 - some exceptions can only be written
+        pickle.loads(content)  # noqa: S301 - some exceptions can be pickled but not unpickled
     except Exception:  # noqa: BLE001 - an exception of any class, with any constructor
         text = f"{type(error).__name__}: {error}"
         return pack(Failure(RuntimeError(text)), "an error")

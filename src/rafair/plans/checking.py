@@ -1,4 +1,4 @@
-"""What a plan means, before it is run: what moves, who is compared, what it costs."""
+"""Says what a plan means before it is run: what moves, who is compared, what it costs."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ READS = {
 }
 GIVES = {"gradient": "gradients", "scores": "scores", "labels": "decisions alone"}
 TOO_SMALL = "nowhere: ε is too small"
-# Rows that a model is timed on.
+# Number of rows on which a model is timed.
 TIMED_ROWS = 2_048
-# Test rows whose counterparts are counted.
+# Number of test rows whose counterparts are counted.
 COUNTED = 200
 
 
 @dataclass(frozen=True)
 class FeatureSummary:
-    """One line about a feature: what it is, how far it may move."""
+    """One line about a feature: its kind and domain, and how far it may move."""
 
     name: str
     kind: str
@@ -51,19 +51,19 @@ class FeatureSummary:
 
 @dataclass(frozen=True)
 class TableCheck:
-    """What is to be said about a table."""
+    """The description of a table: a line for each feature, and sentences about the whole."""
 
     features: tuple[FeatureSummary, ...]
     lines: tuple[str, ...]
 
 
 def check_table(data: Dataset, plan: Plan) -> TableCheck:
-    """Describe data and Δ.
+    """Describe the data, Δ and I(v).
 
     Raises
     ------
     InvalidInput
-        If I(v) or Δ cannot be made.
+        If I(v) or Δ cannot be built.
     """
     space = plan.space(data.schema)
     reach = space.reach(data.test.x[:1])

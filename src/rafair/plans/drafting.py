@@ -1,4 +1,4 @@
-"""The text of a plan for a table that nobody has described yet."""
+"""Drafts the text of a plan for a table that has no plan yet."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def draft_plan(
     Returns
     -------
     str
-        TOML; comments say what a person should look at.
+        TOML, with comments on everything that a person should check.
 
     Raises
     ------
@@ -69,12 +69,13 @@ def draft_plan(
         schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
-    # As it was given: the plan is written to standard output, so its place is not known here.
+    # The path stays as it was given: the plan goes to standard output, so that nobody knows here
+    # in which directory it will lie.
     return "\n".join(_lines(Path(table), frame, schema, ignored))
 
 
 def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | None:
-    """Return the label's value that a text from the command line stands for."""
+    """Return the value of the label whose text was given on the command line."""
     if positive is None or label not in frame.columns:
         return positive
     levels = frame[label].dropna().tolist()
@@ -108,7 +109,7 @@ def _listed(levels: Sequence[Level]) -> str:
 
 
 def _by_feature(schema: Schema, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the doubts of each feature, and under "" those about columns that are left out."""
+    """Return the doubts about each feature; under "" those about columns that are left out."""
     found: dict[str, list[str]] = {}
     for doubt in schema.doubts:
         about = max((name for name in names if doubt.startswith(f"{name}: ")), key=len, default="")
@@ -139,7 +140,7 @@ def _key(name: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """Write a value as TOML: its strings are JSON's, but for two characters."""
+    """Write a value as TOML, whose strings differ from those of JSON in one character."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -150,5 +151,5 @@ def _value(value: Any) -> str:
 
 
 def _commented(text: str) -> str:
-    """Return a text that stays within its comment, and on one line."""
+    """Return a text without line breaks, which would end the comment that it stands in."""
     return "".join(c if c.isprintable() else "?" for c in text)

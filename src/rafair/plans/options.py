@@ -1,6 +1,6 @@
 """What Python, the command line and ``plan.toml`` know of a plan's parameters.
 
-Nothing here imports torch: the command line reads it before it knows that there is work to do.
+Nothing here imports torch, because the command line reads it for every command, even for --help.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 KEY = "option"
-# The line of a docstring that the parameters of a plan replace.
+# The line of a docstring that is replaced by the parameters of a plan.
 PLACE = "    **options : the fields of ``Plan``\n"
 WIDTH = 100
 
@@ -33,27 +33,28 @@ class Option:
     Attributes
     ----------
     kind : str
-        Its type, as a numpydoc docstring gives it.
+        Its type, in the words of numpydoc.
     about : str
-        What it means; may have several sentences.
+        Its meaning, for docstrings; one or more sentences.
     help : str
-        What it means, in one line of the command line's help.
+        Its meaning, for the help of the command line; one line.
     types : tuple of type
-        What ``plan.toml`` may hold for it.
+        Types of its value in ``plan.toml``.
     check : callable
-        Refuses a name and a value that cannot be; not asked about None.
+        Takes the name and a value, and refuses a value that is not possible. None is not checked
+        where it is allowed.
     key : str
-        Its name in ``plan.toml``; by default the field's own.
+        Its name in ``plan.toml``; by default the name of the field.
     flag : str
-        Its name on the command line; by default made of the key.
+        Its name on the command line; by default made from the key.
     word : (str, object), optional
-        A text that stands for a value that is neither number nor text.
+        A text, and the special value that it stands for.
     usual : str
-        How the help shows the default; by default as it is.
+        The default, as the help shows it; by default the value itself.
     by_data : bool
-        Whether its default depends on data and model; None stands for that in a signature.
+        Whether the default depends on data and model; signatures show None then.
     identifies : bool
-        Whether two runs that differ in it alone are different runs.
+        Whether two runs that differ only in it are different runs.
     """
 
     kind: str
@@ -81,12 +82,12 @@ option = _fields_of(Option)
 
 
 def options_of(plan: type) -> Mapping[str, Option]:
-    """Return the options of a plan's class by the names of its fields, complete."""
+    """Return the options of a plan's class by the names of its fields."""
     return {each.name: _completed(each) for each in fields(plan)}
 
 
 def _completed(each: Field[Any]) -> Option:
-    """Fill in what an option takes from its field."""
+    """Fill in the parts of an option that come from its field."""
     found: Option = each.metadata[KEY]
     key = found.key or each.name
     flag = found.flag or f"--{key.replace('_', '-')}"
@@ -102,10 +103,10 @@ def documented(plan: C) -> C:
 
 
 def takes_options_of(plan: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Give a function, for its ``**options``, the names, defaults and documentation of a plan's.
+    """Give a function with ``**options`` the signature and documentation of a plan's options.
 
-    Parameters that the function names itself stay as it has them. A keyword that neither knows
-    is a ``TypeError``, as with any function.
+    Parameters that the function itself names stay unchanged. An unknown keyword is a
+    ``TypeError``, as for any function.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -121,7 +122,8 @@ def takes_options_of(plan: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         checked.__signature__ = extended  # type: ignore[attr-defined]  # read by inspect
         if checked.__doc__:
-            checked.__doc__ = checked.__doc__.replace(PLACE, "".join(_entries(left)))
+            text = "".join(_entries(options_of(plan)))
+            checked.__doc__ = checked.__doc__.replace(PLACE, text)
         return checked
 
     return decorate

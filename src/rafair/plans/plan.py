@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.checks import check_number, check_one_of, check_whole
-from rafair.errors import InvalidInput
+from rafair.plans import values
 from rafair.plans.options import documented, option, options_of
 
 if TYPE_CHECKING:
@@ -23,43 +23,9 @@ __all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
 Select: TypeAlias = Literal["last", "worst"]
 SELECTS: tuple[Select, ...] = ("last", "worst")
 LARGEST_RANDOM_STATE = 2**32 - 1
-LARGEST_BATCH = 2**31 - 1
 NUMBER = (int, float)
-
-
-def _check_attacks(_name: str, attacks: tuple[str, ...]) -> None:
-    from rafair.attacks.registry import variants_of
-
-    if not attacks:
-        raise InvalidInput("no attack given; name at least one")
-    for attack in attacks:
-        variants_of(attack)
-
-
-def _check_loss(_name: str, loss: str) -> None:
-    from rafair.problem import make_loss
-
-    make_loss(loss)
-
-
-def _check_setting(name: str, setting: str) -> None:
-    from rafair.problem.space import SETTINGS
-
-    check_one_of(name, setting, SETTINGS)
-
-
-def _check_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{name} must be true or false, not {value!r}")
-
-
-def _check_batch_size(name: str, size: object) -> None:
-    if size != "auto":
-        check_whole(name, size, 1, LARGEST_BATCH)
-
-
-def _whole(least: int, most: int | None = None) -> Any:
-    return partial(check_whole, least=least, most=most)
+# Where a certified audit looks, as shares of its ε.
+CURVE = (0.05, 0.25, 0.5, 1.0)
 
 
 @documented
@@ -88,7 +54,7 @@ class Plan:
         'with ``"square"`` beside it where categories may switch, else ``"square"``.',
         help="An attack or one of its rows; repeatable",
         types=(list,),
-        check=_check_attacks,
+        check=values.check_attacks,
         flag="--attack",
         usual="rafair, or square for a model without gradients",
         by_data=True,
@@ -99,17 +65,17 @@ class Plan:
         "Number of k-means seeds (``choose_seeds``); None takes the whole test split.",
         help="Seeds from the test split",
         types=(int,),
-        check=lambda _name, value: check_whole("seeds", value, 1),
+        check=lambda _, value: check_whole("seeds", value, 1),
         key="seeds",
         word=("all", None),
     )
     random_state: int = option(
         0,
         "int",
-        "Of the seeds, of sampled counterparts and of attacks that draw.",
+        "For the seeds, sampled counterparts and attacks that draw random numbers.",
         help="Of seeds and samples",
         types=(int,),
-        check=_whole(0, LARGEST_RANDOM_STATE),
+        check=partial(check_whole, least=0, most=LARGEST_RANDOM_STATE),
     )
     steps: int = option(
         20,
@@ -117,7 +83,7 @@ class Plan:
         "Iterations of every attack that has them.",
         help="Iterations",
         types=(int,),
-        check=_whole(0),
+        check=partial(check_whole, least=0),
     )
     step_size: float = option(
         0.01,
@@ -143,7 +109,7 @@ class Plan:
         "For attacks that have one; by default each attack's own.",
         help="mse, cross_entropy or margin",
         types=(str,),
-        check=_check_loss,
+        check=values.check_loss,
         usual="each attack's own",
     )
     setting: Setting = option(
@@ -152,7 +118,7 @@ class Plan:
         "What may be perturbed; by default *paper* on the benchmarks and *feasible* on own data.",
         help="paper or feasible",
         types=(str,),
-        check=_check_setting,
+        check=values.check_setting,
         usual="paper on benchmarks, feasible on plans",
         by_data=True,
     )
@@ -171,7 +137,7 @@ class Plan:
         "Sample so many combinations of I(v) instead of enumerating all.",
         help="Combinations of sensitive values per person",
         types=(int,),
-        check=_whole(1),
+        check=partial(check_whole, least=1),
         word=("all", None),
         usual="all",
     )
@@ -181,7 +147,7 @@ class Plan:
         "Rows that go through the model at once; the result does not depend on it.",
         help="Rows per model call",
         types=(int,),
-        check=_check_batch_size,
+        check=values.check_batch_size,
         word=("auto", "auto"),
         identifies=False,
     )
@@ -191,7 +157,7 @@ class Plan:
         "Rows that an attack without gradients may ask about, per seed and variant.",
         help="Rows per seed that attacks without gradients ask about",
         types=(int,),
-        check=_whole(1),
+        check=partial(check_whole, least=1),
     )
     certify: bool = option(
         False,
@@ -200,7 +166,7 @@ class Plan:
         "anything (``rafair.certify``); the truth then stands between two figures.",
         help="Also prove for whom nothing breaks it",
         types=(bool,),
-        check=_check_bool,
+        check=values.check_switch,
         identifies=False,
     )
     max_nodes: int = option(
@@ -209,7 +175,7 @@ class Plan:
         "Boxes that a certificate may bound, per instance, claim and ε.",
         help="Boxes to bound per person, claim and radius",
         types=(int,),
-        check=_whole(1),
+        check=partial(check_whole, least=1),
         identifies=False,
     )
 
@@ -223,7 +189,7 @@ class Plan:
 
     @classmethod
     def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
-        """Return a plan with the attacks that a model's access allows and the data's setting.
+        """Return a plan with the attacks for a model's access and the setting for the data.
 
         Parameters
         ----------
@@ -254,6 +220,14 @@ class Plan:
         """ε in unit space: as given, or as far as the steps reach."""
         return self.steps * self.step_size if self.epsilon is None else self.epsilon
 
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """Every ε that a certified audit looks at, in growing order; empty where it proves nothing.
+
+        The last one is its own.
+        """
+        return tuple(sorted({share * self.radius for share in CURVE})) if self.certify else ()
+
     def space(self, schema: Schema) -> PerturbationSpace:
         """Return Δ."""
         from rafair.problem import PerturbationSpace
@@ -281,7 +255,7 @@ class Plan:
         return (1.0 if feature.switch else radius) / max(self.steps, 1)
 
     def control(self) -> Plan:
-        """Return the same plan with all of the domain within reach."""
+        """Return the same plan with the whole domain as Δ."""
         return replace(self, epsilon=1.0, step_size=max(self.step_size, 1 / max(self.steps, 1)))
 
     def people(self, schema: Schema, only: str | None = None) -> Counterparts:
@@ -298,7 +272,7 @@ class Plan:
         Parameters
         ----------
         schema : Schema, optional
-            Whose features may have steps of their own.
+            A schema whose features may have their own step sizes.
 
         Raises
         ------
@@ -333,11 +307,11 @@ class Plan:
         return make_attack(variant, **chosen)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON knows it, ε spelled out."""
+        """Return the plan as JSON values, ε always as a number."""
         return {**asdict(self), "attacks": list(self.attacks), "epsilon": self.radius}
 
     def identity(self) -> dict[str, Any]:
-        """Return what of the plan a result depends on, as JSON knows it."""
+        """Return the parameters that a result depends on, as JSON values."""
         return {
             name: value
             for name, value in self.as_dict().items()

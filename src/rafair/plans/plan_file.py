@@ -1,4 +1,4 @@
-"""``plan.toml``: a table, what its columns mean and what may change, a model, an audit."""
+"""``plan.toml``: a table, the meaning of its columns, what may change, a model, and an audit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEVEL = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class ModelFile:
-    """Where a plan's model lies, and how to read it; see ``rafair.load_model``."""
+    """The path of a plan's model, and how to read it; see ``rafair.load_model``."""
 
     path: Path
     inputs: str = "auto"
@@ -42,20 +42,20 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """What a plan says.
+    """The content of a plan.
 
     Attributes
     ----------
     path : Path
-        Of the plan itself; other paths in it are relative to its directory.
+        The plan's own path; the other paths in it are relative to its directory.
     table : Path
     description : Description
-        What the columns mean and what may change.
+        The meaning of the columns, and what may change.
     model : ModelFile or None
     audit : dict
         Keyword arguments of ``rafair.audit``.
     gates : dict of str to float
-        Least allowed rates.
+        The lowest rates that pass.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class PlanFile:
 
 
 def read_plan(path: str | Path) -> PlanFile:
-    """Read a plan, every word of it: what is unknown or of another type is refused.
+    """Read a plan completely: an unknown key, or a value of another type, is refused.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _column(name: str, content: Any) -> Described:
 
 
 def _check_use(section: Section, described: Described) -> None:
-    """Refuse what would be passed over in silence.
+    """Refuse keys that would have no effect.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One section of a plan, read key by key; what is left over is unknown."""
+"""Reads one section of a plan key by key, and refuses keys that nobody reads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Section"]
 
-# Numbers beyond are typing errors: TOML knows no bound.
+# Larger numbers are typing errors; TOML itself has no limit.
 LARGEST = 1e300
-# Characters of a value that a message shows.
+# Number of characters of a value that a message shows.
 LONGEST = 60
 NAMES = {
     str: "a text",
@@ -28,12 +28,12 @@ NAMES = {
 
 
 class Section:
-    """A TOML table on its way into an object.
+    """A TOML table that is read key by key.
 
     Parameters
     ----------
     name : str
-        As messages give it: ``features.age``; empty for the top of the file.
+        Its name in messages: ``features.age``; empty for the top of the file.
     content : dict
     """
 
@@ -45,7 +45,7 @@ class Section:
         self.known: list[str] = []
 
     def wrong(self, key: str, expected: str) -> InvalidInput:
-        """Return the error of a key that holds something else."""
+        """Return the error for a key that holds something else than expected."""
         return InvalidInput(
             f"{self._place(key)} must be {expected}, not {_shown(self.content.get(key))}"
         )
@@ -61,12 +61,12 @@ class Section:
         default: Any = None,
         required: bool = False,
     ) -> Any:
-        """Return a value of one of these types; true and false are no numbers.
+        """Return the value of a key, of one of these types; true and false do not count as numbers.
 
         Raises
         ------
         InvalidInput
-            If it is of another type, not finite, or required and not there.
+            If the value has another type or is not finite, or a required key is missing.
         """
         self.known.append(key)
         allowed = types if isinstance(types, tuple) else (types,)
@@ -82,7 +82,7 @@ class Section:
         return value
 
     def table(self, key: str, *, required: bool = False) -> dict[str, Any]:
-        """Return a section inside this one; an empty one where it is not there."""
+        """Return a section inside this one; an empty one if it is missing."""
         found: dict[str, Any] = self.take(key, dict, default={}, required=required)
         return found
 
@@ -103,7 +103,7 @@ class Section:
         return tuple(found)
 
     def numbers(self, key: str, count: int | None = None) -> tuple[float, ...]:
-        """Return a list of numbers, so many where that is given."""
+        """Return a list of numbers, of the length ``count`` if that is given."""
         found = self.take(key, list, default=[])
         fits = all(isinstance(n, int | float) and not isinstance(n, bool) for n in found)
         if not fits or not all(map(_usable, found)):
@@ -115,7 +115,7 @@ class Section:
         return tuple(found)
 
     def one_of(self, key: str, allowed: Sequence[str]) -> str | None:
-        """Return one of some words."""
+        """Return the word of a key, which must be one of the allowed ones."""
         found: str | None = self.take(key, str)
         if found is not None and found not in allowed:
             raise self.wrong(key, f"one of {', '.join(allowed)}")
@@ -123,19 +123,19 @@ class Section:
 
     @contextlib.contextmanager
     def located(self) -> Iterator[None]:
-        """Put this section's name before what is wrong in it."""
+        """Put this section's name before the text of an error raised inside the block."""
         try:
             yield
         except InvalidInput as error:
             raise InvalidInput(f"[{self.name}] {error}") from error
 
     def finish(self) -> None:
-        """Refuse keys that nobody has asked for.
+        """Refuse keys that nobody has read.
 
         Raises
         ------
         InvalidInput
-            With the nearest known key.
+            The text names the most similar known key.
         """
         for key in self.content:
             if key not in self.known:
@@ -145,12 +145,12 @@ class Section:
 
 
 def _usable(value: Any) -> bool:
-    """Tell whether a value is no number, or one that double precision knows."""
+    """Tell whether a value is not a number, or is one that double precision can hold."""
     return not isinstance(value, int | float) or abs(value) <= LARGEST
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it; Python writes no number of 5,000 digits."""
+    """Return a value as a message shows it; Python refuses to print numbers of 5,000 digits."""
     try:
         text = repr(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The tables of a run, as rows of text that both the page and the terminal show."""
+"""The tables of a run and of a check, as rows of text for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rafair.plans.checking import TableCheck
     from rafair.runs import AuditResult
 
 __all__ = [
     "CLAIMS",
     "Table",
     "certificates_table",
+    "features_table",
     "members_tables",
     "rates_table",
     "sensitive_table",
@@ -20,13 +22,20 @@ __all__ = [
 RATE_HEADS = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
 CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
 CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
+# Characters of a feature's name or domain: the table must fit a terminal of 80 columns.
+WIDEST = 20
 
 
 @dataclass(frozen=True)
 class Table:
     """A title, column heads and rows of text.
 
-    ``groups`` names the first row of each block, ``quoted`` rows that somebody else published.
+    Attributes
+    ----------
+    groups : tuple of int
+        The first row of each block.
+    quoted : tuple of int
+        Rows with published numbers.
     """
 
     title: str
@@ -60,7 +69,7 @@ def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]
 
 
 def certificates_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
-    """Return, for each claim and ε, between which two shares the truth lies."""
+    """Return, for each claim and ε, the two shares between which the truth lies."""
     rows: list[tuple[str, ...]] = []
     groups: list[int] = []
     for claim, name in CLAIMS.items():
@@ -84,7 +93,7 @@ def _shares(rates: dict[str, Any]) -> tuple[str, ...]:
 
 
 def members_tables(run: AuditResult) -> list[Table]:
-    """Return, for each attack of several members, who broke how many seeds at what cost."""
+    """Return, for each attack that has members, how many seeds each broke, and its cost."""
     heads = ("member", "seeds tried", "broken", "gradient rows", "forward rows")
     tables = []
     for name, cost in run.manifest["cost"].items():
@@ -119,3 +128,16 @@ def sensitive_table(run: AuditResult) -> Table:
 
 def _heads(attack: str) -> tuple[str, str]:
     return f"R-IF {attack}", f"R-AF {attack}"
+
+
+def features_table(check: TableCheck) -> Table:
+    """Return what ``rafair check`` shows of a table: one line per feature."""
+    rows: list[tuple[str, ...]] = [
+        (_short(f.name), f.kind, f.moves, _short(f.domain)) for f in check.features
+    ]
+    return Table("Features and what may change", ("feature", "kind", "moves", "domain"), rows)
+
+
+def _short(text: str) -> str:
+    """Shorten a text to ``WIDEST`` characters."""
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

@@ -1,4 +1,4 @@
-"""A run directory while it grows: its shards, its lock, and how it becomes whole."""
+"""The run directory: shards and lock of an unfinished run, files of a finished one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNFINISHED", "RunDirectory", "check_new_run", "is_unfinished"]
 
-# Holds all that an unfinished run has and a finished one has not.
+# The folder of an unfinished run, and what lies in it; a finished run has no such folder.
 UNFINISHED, RUN, LOCK, SUFFIX = "unfinished", "run.json", "lock", ".shard"
 SEAL = hashlib.sha256().digest_size
 
@@ -30,7 +30,7 @@ State: TypeAlias = Literal["new", "unfinished", "finished", "other"]
 
 
 def is_unfinished(path: Path) -> bool:
-    """Tell whether a run was begun here and never became whole."""
+    """Tell whether a run was started here and has not finished."""
     return _state(path) == "unfinished"
 
 
@@ -91,23 +91,23 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 class RunDirectory:
-    """Keeps the shards of a run, and takes its result; a store for ``rafair.audit``.
+    """Keeps the shards of a run, and receives its result; a store for ``rafair.audit``.
 
-    Use it in a ``with`` statement. What is finished when the block ends early stays, and a later
-    run goes on from there; a run of which nothing is finished leaves nothing behind. Until
-    ``manifest.json`` is there, the run is unfinished.
+    Use it in a ``with`` statement. If the block ends early, the finished shards stay and a later
+    run continues from them; if no shard is finished, the directory is removed. A run is unfinished
+    until ``manifest.json`` exists.
 
     Parameters
     ----------
     path : path
     resume : bool
-        Go on with an unfinished run, return the result of a finished one; where there is neither,
-        begin one.
+        Continue an unfinished run, or return the result of a finished one; if there is neither,
+        start one.
 
     Raises
     ------
     InvalidInput
-        If there is something else, or, without ``resume``, anything at all.
+        If the directory holds something else or, without ``resume``, anything.
     """
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
@@ -139,11 +139,11 @@ class RunDirectory:
         if nothing:
             for path in reversed(self._made):
                 remove = path.rmdir if path.is_dir() else path.unlink
-                with contextlib.suppress(OSError):  # gone, or somebody else uses it by now
+                with contextlib.suppress(OSError):  # it is gone, or somebody else uses it
                     remove()
 
     def begin(self, identity: Mapping[str, Any], /) -> Path | None:
-        """Take up the run of this identity; return the directory if the run is finished.
+        """Start or continue the run of this identity; return the directory if it is finished.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class RunDirectory:
         self._check()
         if _state(self.path) != "finished" or self._folder.is_dir():
             self._open()
-        # Read now that nobody else can write: another process may have come first.
+        # Read only now, under the lock: another process may have written before.
         manifest = _read(self.path / MANIFEST)
         begun = _read(self._folder / RUN)
         known = begun if manifest is None else manifest.get("identity", {})
@@ -171,7 +171,7 @@ class RunDirectory:
         return None
 
     def get(self, name: str) -> bytes | None:
-        """Return a shard, None where there is none, or a damaged one, or that of another run."""
+        """Return a shard; None where it is missing, damaged or belongs to another run."""
         try:
             content = (self._folder / f"{name}{SUFFIX}").read_bytes()
         except OSError:
@@ -192,18 +192,18 @@ class RunDirectory:
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is a run of this identity here with something to go on from."""
+        """Whether finished shards of this run lie here, from which it can continue."""
         return self._is_ours and not self.is_finished and any(self._folder.glob(f"*{SUFFIX}"))
 
     def finish(self, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-        """Put the result in place, its manifest last; nothing is done where it already lies.
+        """Write the result, its manifest last; do nothing if it is already there.
 
         Parameters
         ----------
         files : mapping of str to bytes
-            By name, relative to the directory.
+            Contents by path, relative to the directory.
         manifest : mapping
-            Where its ``stopped`` is true, the shards stay, so that the run can go on.
+            If its ``stopped`` is true, the shards stay, so that the run can continue.
 
         Raises
         ------
@@ -233,18 +233,18 @@ class RunDirectory:
             check_new_run(self.path)
 
     def _open(self) -> None:
-        """Make the directories, and lock the run."""
+        """Create the directories, and lock the run."""
         with reporting_os_errors(self.path):
             self._make(self._folder)
         self._lock = take_lock(self._folder / LOCK)
 
     def _make(self, directory: Path) -> None:
-        """Make a directory and its parents, and remember which were not there."""
+        """Create a directory and its parents, and remember which of them are new."""
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         directory.mkdir(parents=True, exist_ok=True)
         self._made += reversed(missing)
 
     def _sealed(self, name: str, content: bytes) -> bytes:
-        """Return what tells a whole shard of this run from anything else."""
+        """Return a SHA-256 that only a whole shard of this run has."""
         identity = digest_of(self._identity or {})
         return hashlib.sha256(identity + name.encode() + b"\0" + content).digest()

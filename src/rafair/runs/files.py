@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writes files so that a reader never sees an incomplete one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["check_file_target", "current_umask", "replace_file", "reporting_os_e
 
 @contextlib.contextmanager
 def reporting_os_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission and their like into one clear line.
+    """Turn a full disk, a missing permission and similar errors into one clear line.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def reporting_os_errors(path: Path) -> Iterator[None]:
 
 
 def current_umask() -> int:
-    """Return the permissions that new files and directories do not get."""
+    """Return the permission bits that new files and directories are created without."""
     umask = os.umask(0)
     os.umask(umask)
     return umask
@@ -54,12 +54,12 @@ def check_file_target(path: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes, aside: Path | None = None) -> None:
-    """Write a file aside, then put it in place; an existing file stays whole until then.
+    """Write a temporary file, then move it into place; an existing file stays whole until then.
 
     Parameters
     ----------
     aside : Path, optional
-        The directory to write in first, on the same disk; by default the file's own.
+        The directory of the temporary file, on the same disk; by default that of the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether two runs are the same: what each says that its result depends on, compared."""
+"""Compares the identities of two runs: everything that their results depend on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_same_run", "digest_of"]
 
-# Differences that say nothing more than their names, in the order in which they are told.
+# Parts of an identity of which only the name is reported, in the order of the report.
 NAMED = {
     "data": "the data",
     "columns": "what the columns mean (kinds, domains, ε, relations)",
@@ -30,19 +30,19 @@ def digest_of(identity: Mapping[str, Any]) -> bytes:
 
 
 def check_same_run(place: str, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Refuse to go on with a run that was begun otherwise.
+    """Refuse to continue a run that was started with another identity.
 
     Parameters
     ----------
     place : str
-        Where the run lies.
+        The directory of the run.
     begun, asked : mapping
-        Identities.
+        The identity that the run was started with, and the one it would continue with.
 
     Raises
     ------
     InvalidInput
-        Saying what differs.
+        The text says what differs.
     """
     if begun == asked:
         return
@@ -70,7 +70,7 @@ def _differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
     if before != now:
         yield f"the sensitive columns: {', '.join(before or ())}, not {', '.join(now or ())}"
     changed = [name for name in NAMED if begun.get(name) != asked[name]]
-    # The sensitive columns are a part of what columns mean; the data and the plan choose the seeds.
+    # Other sensitive columns also change the columns; other data or another plan change the seeds.
     follow = {"columns": before != now, "shards": True, "seeds": True}
     told = [name for name in changed if not follow.get(name, False)]
     yield from (NAMED[name] for name in told)
@@ -81,7 +81,7 @@ def _differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator
 
 
 def _inner(part: str, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
-    """Name what differs inside the plan, or in what is certified."""
+    """Name what differs inside the plan, or inside the certificates."""
     before, now = (identity.get(part) for identity in (begun, asked))
     if before == now:
         return

@@ -68,13 +68,13 @@ def tabulate(
 
 
 def column_names(schema: Schema) -> dict[str, dict[str, str]]:
-    """Return where the instances table holds each feature, each column once.
+    """Return the columns of the instances table that hold each feature; no name occurs twice.
 
     Returns
     -------
     dict of dict of str
-        Feature → ``"column"`` (the person's value) and, for a sensitive one, ``"flip"`` and
-        ``"worst"`` (the counterparts' values). A name that is taken gets ``feature_`` in front.
+        Feature → ``"column"`` (the person's value) and, for a sensitive feature, ``"flip"`` and
+        ``"worst"`` (the counterparts' values). A name that is in use gets the prefix ``feature_``.
     """
     taken = set(OWN_COLUMNS)
 

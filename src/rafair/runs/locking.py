@@ -1,4 +1,4 @@
-"""A lock on a file that ends with its process, however that ends."""
+"""A lock on a file that is released when its process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["take_lock"]
 
 
 def take_lock(path: Path) -> sqlite3.Connection:
-    """Lock a file, which is made for it; closing what is returned ends the lock.
+    """Create a file and lock it; closing the returned connection releases the lock.
 
     Raises
     ------
     InvalidInput
-        If another process, or this one, has locked it.
+        If another process, or this one, already holds the lock.
     """
     try:
-        # SQLite locks a file on every system alike, and the system itself lifts that lock when the
-        # process ends: nothing stale is left by one that was killed.
+        # SQLite locks files on every operating system, and the system releases the lock when the
+        # process ends, so that a killed process leaves no stale lock.
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise InvalidInput(f"cannot write {path}: {error}; name another place") from error
     try:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        # Some network disks know no locks; there everybody is let in.
+        # Some network disks have no locks; on them the lock is not enforced.
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             connection.close()
             raise InvalidInput(

@@ -34,7 +34,7 @@ def load_run(path: str | Path) -> AuditResult:
     Raises
     ------
     InvalidInput
-        If it is none, or a file in it cannot be read.
+        If the path is no run directory, or a file in it cannot be read.
     """
     path = Path(path)
     manifest, metrics = _read_manifest(path), _read_json(path / METRICS)
@@ -58,7 +58,7 @@ def load_certificates(path: str | Path) -> CertifiedResult:
     Raises
     ------
     InvalidInput
-        If it is none, or a file in it cannot be read.
+        If the path is no run directory, or a file in it cannot be read.
     """
     path = Path(path)
     manifest, metrics = _read_manifest(path), _read_json(path / CERTIFICATES)

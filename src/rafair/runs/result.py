@@ -1,4 +1,4 @@
-"""What an audit and its certificates return, and what a run directory holds."""
+"""The results of an audit and of certificates, as a run directory holds them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ class AuditResult:
     manifest : dict
         Versions, the plan, hashes of data and model, the schema, accuracy beside majority share.
     certificates : DataFrame or None
-        One row per ε, claim and seed of a certified audit, see ``CertifiedResult``; ``metrics``
-        then has ``certificates``: the curve, and how many proofs an attack contradicted.
+        Of a certified audit, one row per ε, claim and seed, see ``CertifiedResult``; ``metrics``
+        then also has ``certificates``: the curve, and the number of proofs that an attack
+        contradicted.
     """
 
     metrics: dict[str, Any]
@@ -49,21 +50,21 @@ class AuditResult:
         Parameters
         ----------
         data : Dataset
-            What was audited.
+            The data that were audited.
         stage : {"clean", "attacked", "repaired"}
         attack : str, optional
-            A row of the result; needed where there are several.
+            A row of the result; may be left out if there is only one.
 
         Returns
         -------
         pandas, polars or pyarrow table
-            The columns of the table that was read, label included, in original units; one row per
+            The columns of the table that was read, with the label, in original units; one row per
             seed, in the order of ``instances``.
 
         Raises
         ------
         InvalidInput
-            If there is no such stage or attack, or several attacks to choose from.
+            If there is no such stage or attack, or several attacks and none is named.
         """
         rows = self.instances[self.instances["stage"] == stage]
         names = list(dict.fromkeys(rows["attack"]))
@@ -80,7 +81,7 @@ class AuditResult:
 
 @dataclass(frozen=True, eq=False)
 class CertifiedResult:
-    """What was proved.
+    """The result of certificates.
 
     Attributes
     ----------
@@ -91,9 +92,10 @@ class CertifiedResult:
         truth lies between ``proved`` and 1 − ``broken``.
     instances : DataFrame
         One row per ε, claim and seed: status, boxes bounded, and the witness with its counterpart
-        in unit space, empty where there is none.
+        in unit space; empty if there is none.
     manifest : dict
-        Versions, the plan, hashes of data and model, the budget, and whether time ran out.
+        Versions, the plan, hashes of data and model, the budget, and under ``stopped`` whether time
+        ran out.
     """
 
     metrics: dict[str, Any]

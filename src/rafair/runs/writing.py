@@ -28,7 +28,7 @@ def no_pages(_result: AuditResult) -> Mapping[str, bytes]:
 
 
 def free_run(path: Path) -> Path:
-    """Return this path, or the first of PATH-2, PATH-3, … where nothing is yet."""
+    """Return this path or, if it exists, the first of PATH-2, PATH-3, … that does not."""
     candidates = (path.with_name(f"{path.name}-{n}") for n in itertools.count(2))
     return next(p for p in itertools.chain([path], candidates) if not p.exists())
 
@@ -38,14 +38,14 @@ def write_run(
     path: str | Path | RunDirectory,
     pages: Callable[[AuditResult], Mapping[str, bytes]] = no_pages,
 ) -> None:
-    """Make a run directory, its manifest last: without one it is no run.
+    """Write a run directory, its manifest last: without a manifest it is no run.
 
     Parameters
     ----------
     path : path or RunDirectory
-        Where nothing is yet; or the directory that kept the run's shards.
+        A path that does not exist yet, or the directory that kept the run's shards.
     pages : callable
-        From the result to further files, by name: the report and its figures.
+        From the result to more files, by name: the report and its figures.
 
     Raises
     ------
@@ -62,14 +62,14 @@ def write_certificates(
     path: str | Path | RunDirectory,
     pages: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Make a directory of ``certificates.json``, ``certificates.parquet`` and ``manifest.json``.
+    """Write a directory of ``certificates.json``, ``certificates.parquet`` and ``manifest.json``.
 
     Parameters
     ----------
     path : path or RunDirectory
         See ``write_run``.
     pages : mapping of str to bytes, optional
-        Further files: figures.
+        More files: figures.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def write_certificates(
 
 @contextlib.contextmanager
 def _opened(path: str | Path | RunDirectory) -> Iterator[RunDirectory]:
-    """Enter the directory at a path; one that somebody has entered is left to them."""
+    """Enter the run directory at a path; a ``RunDirectory`` stays open for its owner."""
     if isinstance(path, RunDirectory):
         with reporting_os_errors(path.path):
             yield path
@@ -101,7 +101,7 @@ def update_run(
     path: str | Path,
     pages: Callable[[AuditResult], Mapping[str, bytes]] = no_pages,
 ) -> None:
-    """Replace the files of a run one by one, each as a whole.
+    """Replace the files of a run one after another, each as a whole.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def update_run(
 
 
 def _files(result: AuditResult) -> dict[str, bytes]:
-    """Return the files of a run but for its manifest."""
+    """Return the files of a run, without its manifest."""
     proofs = {} if result.certificates is None else {CERTIFIED: _parquet(result.certificates)}
     return {**proofs, INSTANCES: _parquet(result.instances), METRICS: as_json(result.metrics)}
 

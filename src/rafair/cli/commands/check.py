@@ -15,7 +15,7 @@ def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -
     from rafair.cli.terminal import console, show_table
     from rafair.plans import Plan
     from rafair.plans.checking import check_model, check_table
-    from rafair.report.checks import features_table
+    from rafair.report.tables import features_table
 
     source = Source.open(subject, columns)
     source.gates()
