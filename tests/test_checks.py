@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rafair import InvalidInput
-from rafair.checks import check_number, check_one_of, check_whole
+from rafair.checks import check_number, check_one_of, check_share, check_whole
 
 
 @pytest.mark.parametrize("value", [0, 7, 9])
@@ -39,6 +39,17 @@ def test_what_is_no_number_is_refused(value):
 def test_a_number_that_measures_nothing_is_refused(value):
     with pytest.raises(InvalidInput, match=r"^p must be finite and not negative, not "):
         check_number("p", value)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_a_share_passes(value):
+    check_share("s", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_what_is_no_share_is_refused(value):
+    with pytest.raises(InvalidInput, match=r"^s must lie in \[0, 1\], not "):
+        check_share("s", value)
 
 
 def test_an_unknown_word_is_refused_with_those_that_are_known():

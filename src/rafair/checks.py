@@ -10,7 +10,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_number", "check_one_of", "check_whole"]
+__all__ = ["check_number", "check_one_of", "check_share", "check_whole"]
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -37,6 +37,17 @@ def check_number(name: str, value: Any) -> None:
         raise InvalidInput(f"{name} must be a number, not {value!r}")
     if not math.isfinite(value) or value < 0:
         raise InvalidInput(f"{name} must be finite and not negative, not {value}")
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what does not lie in [0, 1].
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if not 0 <= value <= 1:
+        raise InvalidInput(f"{name} must lie in [0, 1], not {value!r}")
 
 
 def check_one_of(name: str, value: Any, known: Sequence[str]) -> None:

@@ -150,17 +150,3 @@ def test_the_seed_is_where_it_begins_by_default(problem):
     assert torch.equal(ACG(0).run(*problem.arguments).x_adv, problem.x)
     trajectory = ACG(3).run(*problem.arguments).trajectory
     assert torch.equal(trajectory.points[1], problem.x)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"steps": -1}, "steps must be a whole number, 0 or more, not -1"),
-        ({"steps": True}, "steps must be a whole number, 0 or more, not True"),
-        ({"rho": -0.5}, "rho must lie in [0, 1], not -0.5"),
-    ],
-)
-def test_bad_parameters_are_refused_in_one_line(parameters, message):
-    with pytest.raises(rafair.InvalidInput) as caught:
-        ACG(**parameters)
-    assert str(caught.value) == message

@@ -168,6 +168,13 @@ def test_a_label_that_does_not_exist_is_refused(small, name):
         proposer(name).run(*small.but(y=small.y + 3).arguments)
 
 
+@everyone
+def test_its_run_is_documented_where_every_attacks_is(name):
+    line, *rest = type(proposer(name)).run.__doc__.splitlines()
+    assert "see ``Attack.run``" in line
+    assert not rest or name == Minimax.name
+
+
 BASELINES = ("fgsm", "pgd", "apgd", "acg", "adf", "eidig", "dice")
 
 

@@ -183,9 +183,9 @@ def test_the_cost_is_two_gradients_and_two_labels_a_step_and_a_look_around_each(
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"max_iter": -1}, "max_iter must be 0 or more, not -1"),
-        ({"max_iter": 1.5}, "max_iter must be a whole number, not 1.5"),
-        ({"max_iter": True}, "max_iter must be a whole number, not True"),
+        ({"max_iter": -1}, "max_iter must be a whole number, 0 or more, not -1"),
+        ({"max_iter": 1.5}, "max_iter must be a whole number, 0 or more, not 1.5"),
+        ({"max_iter": True}, "max_iter must be a whole number, 0 or more, not True"),
         ({"epsilon": 0.0}, "epsilon must lie in (0, 1], not 0.0"),
         ({"epsilon": 1.5}, "epsilon must lie in (0, 1], not 1.5"),
         ({"epsilon": float("nan")}, "epsilon must lie in (0, 1], not nan"),

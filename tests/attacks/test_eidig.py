@@ -25,20 +25,12 @@ def test_it_is_adf_with_momentum_and_gradients_kept_where_gradients_vanish(make_
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_without_momentum_its_global_phase_is_adfs(make_problem, k):
+def test_without_momentum_its_global_phase_is_adfs(make_problem, k, discriminatory):
     """The output's gradient is the cross-entropy's, scaled by p: the signs agree."""
     problem = make_problem(k, seed=8 + k, n=40, epsilon=0.2)
     adf = ADF(0.03, 10).run(*problem.arguments)
     eidig = EIDIG(0.03, 10, decay=0.0, update_interval=1).run(*problem.arguments)
-    seen = torch.stack(
-        [
-            (others != own.unsqueeze(1)).any(dim=1)
-            for own, others in (
-                rafair.fairness.decide(problem.model, points, problem.counterparts)
-                for points in adf.trajectory.points
-            )
-        ]
-    )
+    seen = discriminatory(problem, adf.trajectory.points)
     first = torch.where(seen.any(dim=0), seen.int().argmax(dim=0), 10)
     assert ((first > 0) & seen.any(dim=0)).any()
     assert (first == 10).any()
@@ -86,9 +78,9 @@ def test_momentum_and_a_longer_interval_change_the_way(make_problem):
         ({"decay": -0.1}, "decay must lie in [0, 1], not -0.1"),
         ({"decay": 1.5}, "decay must lie in [0, 1], not 1.5"),
         ({"decay": float("nan")}, "decay must lie in [0, 1], not nan"),
-        ({"update_interval": 0}, "update_interval must be 1 or more, not 0"),
-        ({"update_interval": 2.0}, "update_interval must be whole, not 2.0"),
-        ({"update_interval": True}, "update_interval must be whole, not True"),
+        ({"update_interval": 0}, "update_interval must be a whole number, 1 or more, not 0"),
+        ({"update_interval": 2.0}, "update_interval must be a whole number, 1 or more, not 2.0"),
+        ({"update_interval": True}, "update_interval must be a whole number, 1 or more, not True"),
     ],
 )
 def test_bad_parameters_are_refused_in_one_line(parameters, message):

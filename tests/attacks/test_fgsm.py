@@ -7,7 +7,6 @@ from torch import nn
 import naive
 import rafair
 from rafair.attacks import FGSM
-from rafair.attacks.registry import make_attack
 
 LOSSES = ("cross_entropy", "mse", "margin")
 
@@ -64,21 +63,3 @@ def test_an_infinite_epsilon_means_the_corners_of_the_domain(problem):
     wide = problem.but(space=rafair.PerturbationSpace(math.inf, problem.space.perturbable))
     moved = FGSM().run(*wide.arguments).x_adv[:, problem.space.perturbable]
     assert ((moved == 0) | (moved == 1)).all()
-
-
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "apgd", "acg"])
-def test_an_unbounded_space_is_refused(problem, name):
-    space = rafair.PerturbationSpace(
-        math.inf, problem.space.perturbable, lower=-math.inf, upper=math.inf
-    )
-    attack = make_attack(name)
-    with pytest.raises(rafair.InvalidInput) as caught:
-        attack.run(*problem.but(space=space).arguments)
-    assert str(caught.value) == f"{name.upper()} needs a bounded Δ; give a finite epsilon"
-
-
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "apgd", "acg"])
-def test_an_unknown_loss_is_refused(problem, name):
-    attack = make_attack(name, loss="hinge")
-    with pytest.raises(rafair.InvalidInput, match="unknown loss 'hinge'"):
-        attack.run(*problem.arguments)

@@ -189,7 +189,7 @@ def test_every_other_gradient_goes_through_leaks(problem, monkeypatch):
         ({"steps": -1}, "steps must be a whole number, 0 or more, not -1"),
         ({"alpha": 1.5}, "alpha must lie in [0, 1], not 1.5"),
         ({"rho": float("nan")}, "rho must lie in [0, 1], not nan"),
-        ({"restarts": 0}, "restarts must be 1 or more, not 0"),
+        ({"restarts": 0}, "restarts must be a whole number, 1 or more, not 0"),
         ({"loss": "hinge"}, "unknown loss 'hinge'; use one of mse, cross_entropy, margin"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_saturated_softmax_still_tells_the_directions(make_problem, mode):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"mode": "fair"}, "unknown mode 'fair'; use one of true_biased, false_fair, false_biased"),
+        ({"mode": "fair"}, "unknown mode 'fair'; use true_biased or false_fair or false_biased"),
         ({"zero_gradient": "up"}, "unknown zero_gradient 'up'; use still or counterpart"),
     ],
 )

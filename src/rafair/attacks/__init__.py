@@ -1,7 +1,8 @@
-"""Attacks: one file each, found by being here.
+"""The attacks, one file each; the registry finds every class here that has a ``family``.
 
-An attack's class is reached as ``rafair.attacks.RAFair``; adding one means adding a file with a
-frozen dataclass that has the attributes and the ``run`` method of ``Attack``.
+An attack's class is reached as ``rafair.attacks.RAFair``. To add one, add a file with a frozen
+dataclass that has the attributes and the ``run`` method of ``Attack``. ``GradientAscent``,
+``DiscriminationSearch`` and ``QueryAttack`` are bases for new attacks of their kind.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""ACG: conjugate gradients with APGD's step rule."""
+"""ACG: conjugate gradients with APGD's step size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from rafair.attacks.ascent import Ascent, Landscape, adaptive_ascent, check_adaptive, search
+from rafair.attacks.adaptive_ascent import AdaptiveAscent, Iterate, Memory
 from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
 
@@ -16,33 +16,29 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rafair.models import Classifier
-    from rafair.problem import Counterparts, Loss, PerturbationSpace
-    from rafair.problem.walking import AttackResult
+    from rafair.attacks.ascent import Objective
+    from rafair.problem import Loss
 
 __all__ = ["ACG"]
 
 
 @dataclass(frozen=True)
-class ACG:
+class ACG(AdaptiveAscent):
     """Auto conjugate gradient on accuracy: x ← P(x + η sign(s)), s = ∇l + β s₋₁.
 
-    β is Hestenes and Stiefel's, ⟨∇l, t⟩ / ⟨s₋₁, t⟩ with t = ∇l₋₁ − ∇l. Where the
-    gradient has not changed, as inside one linear piece of a ReLU network under the margin loss, it
-    is 0 / 0 and taken to be 0. The step starts at 2ε and is halved as in APGD. The point with the
-    largest loss stands for a seed. The counterparts play no part.
+    β is Hestenes and Stiefel's, ⟨∇l, t⟩ / ⟨s₋₁, t⟩ with t = ∇l₋₁ − ∇l. It is 0 / 0, and taken to be
+    0, where the gradient has not changed, as within one linear piece of a ReLU network under the
+    margin loss. The attack does not use the counterparts. ``AdaptiveAscent`` says when η is halved,
+    which point stands for a seed, and what it costs.
 
     Parameters
     ----------
-    steps : int
-        N_iter.
+    steps, rho : see ``AdaptiveAscent``.
     loss : {"margin", "cross_entropy", "mse"} or Loss
         The margin is the source's CW loss.
-    rho : float
-        Share of steps that must have raised the loss, lest the step be halved.
-    random_start, restarts, random_state : see ``PGD``; the source begins at the seed itself.
-    batch_size : int or "auto"
-        Rows that go through the model at once; the result does not depend on it.
+    random_start : bool
+        The source begins at the seed.
+    restarts, random_state, batch_size : see ``GradientAscent``.
 
     Source: Yamamura et al., ICML 2022, Algorithm 1 and Equation 4.
     """
@@ -61,53 +57,25 @@ class ACG:
     gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"acg": {}}
 
-    def __post_init__(self) -> None:
-        check_adaptive(self.steps, rho=self.rho)
+    def first_memory(self, start: Tensor) -> Memory:
+        """Return s₋₁ and ∇l₋₁ of a start: zeros."""
+        zeros = torch.zeros_like(start, dtype=torch.float64)
+        return zeros, zeros
 
-    def run(
+    def step(
         self,
-        model: Classifier,
-        x: Tensor,
-        y: Tensor,
-        counterparts: Counterparts,
-        space: PerturbationSpace,
-    ) -> AttackResult:
-        """Attack n seeds at once.
-
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-        counterparts, space : see ``RAFair.run``.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``. Cost: ``restarts · steps``
-        gradients of n rows, and ``restarts`` forward passes.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain, or Δ is unbounded or lets a sensitive feature move.
-        """
-        land = Landscape.of("ACG", model, x, y, counterparts, space, self.loss, self.batch_size)
-
-        def take_step(
-            x: Tensor, gradient: Tensor, memory: Tensor, size: Tensor, iteration: int
-        ) -> tuple[Tensor, Tensor]:
-            conjugate = gradient
-            if iteration:
-                direction, old = memory.chunk(2, dim=1)
-                conjugate = gradient + _beta(gradient, old, direction) * direction
-            there = x + size * conjugate.sign().to(x.dtype)
-            return there, torch.cat([conjugate, gradient], dim=1)
-
-        def climb(start: Tensor) -> Ascent:
-            nothing = torch.zeros(len(x), 2 * x.shape[1], dtype=torch.float64, device=x.device)
-            return adaptive_ascent(land, start, self.steps, self.rho, take_step, nothing)
-
-        return search(self, land, space, climb)
+        objective: Objective,  # noqa: ARG002
+        here: Iterate,
+        size: Tensor,
+        iteration: int,
+    ) -> tuple[Tensor, Memory]:
+        """Equation 4; the first direction is the gradient."""
+        direction, old = here.memory
+        conjugate = here.gradient
+        if iteration:
+            conjugate = here.gradient + _beta(here.gradient, old, direction) * direction
+        there = here.x + size * conjugate.sign().to(here.x.dtype)
+        return there, (conjugate, here.gradient)
 
 
 def _beta(gradient: Tensor, old: Tensor, direction: Tensor) -> Tensor:

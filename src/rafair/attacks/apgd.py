@@ -1,19 +1,13 @@
-"""APGD: PGD with momentum and a step that adapts itself."""
+"""APGD: PGD with momentum and a step size that adapts itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from rafair.attacks.ascent import (
-    Ascent,
-    Landscape,
-    adaptive_ascent,
-    check_adaptive,
-    momentum_step,
-    search,
-)
+from rafair.attacks.adaptive_ascent import AdaptiveAscent, Iterate, Memory
 from rafair.attacks.base import Aim
+from rafair.checks import check_share
 from rafair.problem.batching import AUTO, BatchSize
 
 if TYPE_CHECKING:
@@ -21,35 +15,29 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rafair.models import Classifier
-    from rafair.problem import Counterparts, Loss, PerturbationSpace
-    from rafair.problem.walking import AttackResult
+    from rafair.attacks.ascent import Objective
+    from rafair.problem import Loss
 
 __all__ = ["APGD"]
 
 
 @dataclass(frozen=True)
-class APGD:
-    """Auto-PGD on accuracy: the step starts at 2ε and is halved where it no longer helps.
+class APGD(AdaptiveAscent):
+    """Auto-PGD on accuracy: the step size starts at 2ε and is halved where it no longer helps.
 
-    With z = P(x + η sign(∇l)) and x₋₁ the point before x, the next one is
-    P(x + α (z − x) + (1 − α)(x − x₋₁)). The point with the largest loss stands for a seed. The
-    counterparts play no part.
+    With z = P(x + η sign(∇l)) and x₋₁ the point before x, the next point is
+    P(x + α (z − x) + (1 − α)(x − x₋₁)). The attack does not use the counterparts.
+    ``AdaptiveAscent`` says when η is halved, which point stands for a seed, and what it costs.
 
     Parameters
     ----------
-    steps : int
-        N_iter.
+    steps, rho : see ``AdaptiveAscent``.
     loss : {"cross_entropy", "margin", "mse"} or Loss
-        The source's DLR loss needs three classes; the margin is its numerator and has a meaning
-        for two.
+        The source's DLR loss needs three classes. The margin is its numerator, and two classes are
+        enough for it.
     alpha : float
-        Momentum.
-    rho : float
-        Share of steps that must have raised the loss, lest the step be halved.
-    random_start, restarts, random_state : see ``PGD``.
-    batch_size : int or "auto"
-        Rows that go through the model at once; the result does not depend on it.
+        Momentum, in [0, 1].
+    random_start, restarts, random_state, batch_size : see ``GradientAscent``.
 
     Source: Croce and Hein, ICML 2020, Algorithm 1.
     """
@@ -61,7 +49,7 @@ class APGD:
     random_start: bool = True
     restarts: int = 1
     random_state: int = 0
-    batch_size: BatchSize = AUTO
+    batch_size: BatchSize = field(default=AUTO, kw_only=True)  # after MultiAPGD's own parameter
 
     family: ClassVar[str] = "apgd"
     aim: ClassVar[Aim] = "accuracy"
@@ -70,40 +58,19 @@ class APGD:
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"apgd": {}}
 
     def __post_init__(self) -> None:
-        check_adaptive(self.steps, rho=self.rho, alpha=self.alpha)
+        super().__post_init__()
+        check_share("alpha", self.alpha)
 
-    def run(
-        self,
-        model: Classifier,
-        x: Tensor,
-        y: Tensor,
-        counterparts: Counterparts,
-        space: PerturbationSpace,
-    ) -> AttackResult:
-        """Attack n seeds at once.
+    def first_memory(self, start: Tensor) -> Memory:
+        """Return x₋₁ of a start: the start itself."""
+        return (start,)
 
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-        counterparts, space : see ``RAFair.run``.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``. Cost: ``restarts · steps``
-        gradients of n rows, and ``restarts`` forward passes.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain, or Δ is unbounded or lets a sensitive feature move.
-        """
-        land = Landscape.of("APGD", model, x, y, counterparts, space, self.loss, self.batch_size)
-
-        step = momentum_step(land, self.alpha)
-
-        def climb(start: Tensor) -> Ascent:
-            return adaptive_ascent(land, start, self.steps, self.rho, step, start)
-
-        return search(self, land, space, climb)
+    def step(
+        self, objective: Objective, here: Iterate, size: Tensor, iteration: int
+    ) -> tuple[Tensor, Memory]:
+        """Algorithm 1, line 7; the first step has no momentum."""
+        x, (before,) = here.x, here.memory
+        there = objective.clip(x + size * here.gradient.sign().to(x.dtype))
+        if iteration:
+            there = x + self.alpha * (there - x) + (1 - self.alpha) * (x - before)
+        return there, (x,)

@@ -1,20 +1,17 @@
-"""What the attacks on fairness share: pairs of counterparts, rare features, the two phases.
-
-ADF, EIDIG and DICE need no label. A global phase walks until somebody in I(v) is decided otherwise;
-a local phase then varies features that matter little, to stay with such people.
-"""
+"""Search for discrimination within I(v): what ADF, EIDIG and DICE share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from rafair.fairness.decisions import counterpart_scores, own_scores
 from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, gradient_rows
-from rafair.problem.walking import AttackResult, Trajectory, check_result, step_vector
+from rafair.problem.batching import AUTO, BatchSize
+from rafair.problem.walking import AttackResult, check_result, step_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +19,72 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.models import Classifier
-    from rafair.problem import BatchSize, Counterparts, Loss, PerturbationSpace
+    from rafair.problem import Counterparts, Loss, PerturbationSpace
 
-__all__ = ["Field", "choose", "choose_member", "rarely_felt", "two_phases"]
+__all__ = [
+    "DiscriminationSearch",
+    "Problem",
+    "concatenated",
+    "draw_column",
+    "draw_member",
+    "inverse_saliency",
+]
 
-# Added to saliencies whose largest is 1, so that a feature without any has a finite chance.
+# Added to saliencies whose largest is 1, so that a feature without any has a finite weight.
 LEAST_SALIENCY = 1e-6
+
+Rows = TypeVar("Rows")
+
+
+@dataclass(frozen=True)
+class DiscriminationSearch(ABC):
+    """Look for a point where the model does not decide alike for everybody in I(v).
+
+    A global phase moves many features of a seed at a time; a local phase then moves one feature at
+    a time. The search does not use the labels.
+
+    Parameters
+    ----------
+    step_size : float or sequence of d floats, unit space
+        The sources' perturbation size, which is 1 on integer-coded features.
+    steps : int
+        Iterations of both phases together.
+    random_state : int
+        Of what is drawn: the features to move, and people among the counterparts.
+    batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
+    """
+
+    step_size: float | Sequence[float] = 0.01
+    steps: int = 20
+    # By keyword only, so that a subclass's own parameters follow on ``steps``.
+    random_state: int = field(default=0, kw_only=True)
+    batch_size: BatchSize = field(default=AUTO, kw_only=True)
+
+    @abstractmethod
+    def search(self, problem: Problem) -> AttackResult:
+        """Search from each seed of a problem."""
+
+    def run(
+        self,
+        model: Classifier,
+        x: Tensor,
+        y: Tensor,
+        counterparts: Counterparts,
+        space: PerturbationSpace,
+    ) -> AttackResult:
+        """Attack n seeds at once; see ``Attack.run``. The labels are checked, but not used."""
+        require_gradient(model, type(self).__name__)
+        check_problem(model, x, y, counterparts, space)
+        step_size = step_vector(self.steps, self.step_size, x)
+        noise = Noise.of(x, torch.zeros_like(y), self.random_state)
+        problem = Problem(model, x, counterparts, space, step_size, noise, self.batch_size)
+        return self.search(problem)
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
-    """n seeds, their Δ and their counterparts, as these searches see them."""
+class Problem:
+    """n seeds with their counterparts and their Δ, and the steps that a search takes there."""
 
     model: Classifier
     x: Tensor
@@ -42,44 +94,25 @@ class Field:
     noise: Noise
     batch_size: BatchSize
 
-    @classmethod
-    def of(
-        cls,
-        who: str,
-        model: Classifier,
-        x: Tensor,
-        y: Tensor,
-        counterparts: Counterparts,
-        space: PerturbationSpace,
-        *,
-        steps: int,
-        step_size: float | Sequence[float],
-        random_state: int,
-        batch_size: BatchSize,
-    ) -> Field:
-        """Check a problem and key its noise, by the rows alone.
-
-        Raises
-        ------
-        InvalidInput
-            See ``check_problem``; also for a model without gradients, or a step that is no number.
-        """
-        require_gradient(model, who)
-        check_problem(model, x, y, counterparts, space)
-        vector = step_vector(steps, step_size, x)
-        noise = Noise.of(x, torch.zeros_like(y), random_state)
-        return cls(model, x, counterparts, space, vector, noise, batch_size)
-
     @property
     def n(self) -> int:
         """Number of seeds."""
         return len(self.x)
 
+    @property
+    def movable(self) -> Tensor:
+        """Which features may move, shape (d,), bool."""
+        return self.space.movable(self.x)
+
+    def round(self, points: Tensor) -> Tensor:
+        """Return a possible point of Δ near that of each seed, shape (n, d)."""
+        return self.space.round(points, self.x)
+
     def step(self, points: Tensor, direction: Tensor, rows: Tensor) -> Tensor:
-        """Move the points of these seeds, within Δ; sensitive columns stay."""
-        movable = self.space.movable(self.x)
-        direction = torch.where(movable, direction, torch.zeros_like(direction)).to(points.dtype)
-        return self.space.project(points + self.step_size * direction, self.x[rows])
+        """Move the points of these seeds, within Δ; features that may not move stay."""
+        direction = torch.where(self.movable, direction, torch.zeros_like(direction))
+        there = points + self.step_size * direction.to(points.dtype)
+        return self.space.project(there, self.x[rows])
 
     def pair_gradients(
         self, v: Tensor, w: Tensor, labels: tuple[Tensor, Tensor], loss: Loss
@@ -92,35 +125,35 @@ class Field:
         first, second = both.full.chunk(2)
         return first, second
 
-    def random_step(self, weight: Tensor, rows: Tensor, stream: int) -> Tensor:
-        """Draw one feature of each row by its weight, and a sign: a direction, (rows, d)."""
+    def random_direction(self, weight: Tensor, rows: Tensor, stream: int) -> Tensor:
+        """Draw one feature of each of these seeds by its weight, and a sign; shape (rows, d)."""
         drawn = self.noise.uniform(stream, 2)[rows]
-        feature = choose(weight, drawn[:, 0])
+        feature = draw_column(weight, drawn[:, 0])
         sign = torch.where(drawn[:, 1:] < 0.5, -1.0, 1.0).to(torch.float64)
         return torch.zeros_like(weight).scatter(1, feature.unsqueeze(1), sign)
 
 
-def choose(weight: Tensor, drawn: Tensor) -> Tensor:
-    """Pick a column of each row with a chance in proportion to its weight.
+def draw_column(weight: Tensor, drawn: Tensor) -> Tensor:
+    """Draw a column of each row with a probability proportional to its weight.
 
     Parameters
     ----------
     weight : Tensor, shape (n, columns), not negative.
     drawn : Tensor, shape (n,), in [0, 1).
     """
-    reached = weight.cumsum(dim=1)
-    return (reached > (drawn * reached[:, -1]).unsqueeze(1)).int().argmax(dim=1)
+    cumulative = weight.cumsum(dim=1)
+    return (cumulative > (drawn * cumulative[:, -1]).unsqueeze(1)).int().argmax(dim=1)
 
 
-def choose_member(members: Tensor, drawn: Tensor) -> Tensor:
-    """Pick one of the true columns of each row, each alike; the first where none is true."""
+def draw_member(members: Tensor, drawn: Tensor) -> Tensor:
+    """Draw one of the true columns of each row, all equally likely; the first if none is true."""
     rank = members.cumsum(dim=1)
     wanted = (drawn * rank[:, -1]).floor().to(rank.dtype) + 1
     return (members & (rank == wanted.unsqueeze(1))).int().argmax(dim=1)
 
 
-def rarely_felt(first: Tensor, second: Tensor, movable: Tensor) -> Tensor:
-    """Weigh features by the reciprocal of |g| + |g'|, so that those that matter little come up.
+def inverse_saliency(first: Tensor, second: Tensor, movable: Tensor) -> Tensor:
+    """Weigh features by the reciprocal of |g| + |g'|, so that those that matter little are drawn.
 
     Returns
     -------
@@ -131,158 +164,9 @@ def rarely_felt(first: Tensor, second: Tensor, movable: Tensor) -> Tensor:
     return movable / (saliency + LEAST_SALIENCY)
 
 
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What I(v) looks like from each point."""
-
-    own: Tensor  # (n,), f(v)
-    discriminatory: Tensor  # (n,), bool
-    furthest: Tensor  # (n,), row of the grid: the output furthest from v's
-    dissenter: Tensor  # (n,), row of the grid: someone decided otherwise, if there is one
-    dissent: Tensor  # (n,), the class predicted for them
-
-
-def _look(field: Field, points: Tensor, stream: int) -> _Look:
-    parts = []
-    drawn = field.noise.uniform(stream, 1)[:, 0]
-    for block in field.counterparts.blocks(field.n):
-        people = points[block]
-        scores = counterpart_scores(field.model, people, field.counterparts, field.batch_size)
-        mine = own_scores(field.model, people, field.batch_size)
-        own, possible = mine.argmax(dim=1), field.counterparts.valid(people)
-        decided = scores.argmax(dim=2)
-        dissents = (decided != own.unsqueeze(1)) & possible
-        output = scores.to(torch.float64).softmax(dim=2)
-        at_v = mine.to(torch.float64).softmax(dim=1).unsqueeze(1)
-        excluded = field.counterparts.is_self(people) | ~possible
-        furthest = (output - at_v).abs().sum(dim=2).masked_fill(excluded, -1.0).argmax(dim=1)
-        furthest = furthest.masked_fill(excluded.all(dim=1), -1)
-        dissenter = choose_member(dissents, drawn[block])
-        dissent = decided.gather(1, dissenter.unsqueeze(1)).squeeze(1)
-        parts.append(_Look(own, dissents.any(dim=1), furthest, dissenter, dissent))
-    names = _Look.__dataclass_fields__
-    return _Look(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
-
-
-@dataclass(frozen=True, eq=False)
-class _Walkers:
-    """Where the seeds are. ``home`` is where a seed first met discrimination."""
-
-    x: Tensor  # (n, d)
-    look: _Look
-    momentum: tuple[Tensor, Tensor]  # (n, d) each, at v and at its counterpart
-    found: Tensor  # (n,), bool: in the local phase
-    home: Tensor  # (n, d)
-    weight: Tensor  # (n, d), chances of the features in the local phase
-    home_weight: Tensor  # (n, d)
-    age: Tensor  # (n,), accepted local steps since the weights were made; −1 before
-
-    @classmethod
-    def at(cls, x: Tensor, look: _Look) -> _Walkers:
-        nothing = torch.zeros_like(x, dtype=torch.float64)
-        age = torch.full_like(look.own, -1)
-        found = look.discriminatory
-        return cls(x, look, (nothing, nothing), found, x, nothing, nothing, age)
-
-
-def two_phases(
-    field: Field, steps: int, loss: Loss, decay: float, update_interval: int
-) -> AttackResult:
-    """Search discrimination, then stay with it: ADF's two phases with EIDIG's two additions.
-
-    Global phase, while everybody in I(v) is decided alike: v' is the counterpart with the output
-    furthest from v's; features move by sign(g), where g and g' have equal signs, away from the
-    class predicted. Local phase: one feature, drawn with ``rarely_felt``, moves up or down; a step
-    that leaves discrimination goes back to where the phase began.
-
-    Parameters
-    ----------
-    steps : int
-        Of both phases together.
-    loss : Loss
-        Taken against the predicted class.
-    decay : float
-        Of the gradients of earlier global steps (EIDIG's momentum); 0 forgets them.
-    update_interval : int
-        Accepted local steps after which the chances are made anew.
-
-    Returns
-    -------
-    AttackResult
-        ``x_adv`` is the last discriminatory point of each seed, or else its last point.
-    """
-    points = [field.space.round(field.x, field.x)]
-    walkers = _Walkers.at(field.x, _look(field, points[0], 0))
-    n_gradients, looks = 0, 1
-    for step in range(steps):
-        walkers, cost = _refreshed(field, walkers, loss, update_interval)
-        seeking = (~walkers.found).nonzero()[:, 0]
-        staying = walkers.found.nonzero()[:, 0]
-        there = walkers.x
-        if len(seeking):
-            walkers, direction = _global_direction(field, walkers, seeking, loss, decay)
-            there = there.index_copy(0, seeking, field.step(there[seeking], direction, seeking))
-            cost += 2 * len(seeking)
-        if len(staying):
-            direction = field.random_step(walkers.weight[staying], staying, 2 * step + 1)
-            there = there.index_copy(0, staying, field.step(there[staying], direction, staying))
-        points.append(field.space.round(there, field.x))
-        walkers = _arrived(walkers, there, _look(field, points[-1], 2 * step + 2))
-        n_gradients, looks = n_gradients + cost, looks + 1
-    n_forwards = looks * field.n * (len(field.counterparts) + 1)
-    x_adv = field.space.round(walkers.x, field.x)
-    return AttackResult(x_adv, Trajectory(torch.stack(points)), n_gradients, n_forwards)
-
-
-def _global_direction(
-    field: Field, walkers: _Walkers, rows: Tensor, loss: Loss, decay: float
-) -> tuple[_Walkers, Tensor]:
-    here, look = walkers.x[rows], walkers.look
-    labels = look.own[rows]
-    others = field.counterparts.take(here, look.furthest[rows])
-    gradients = field.pair_gradients(here, others, (labels, labels), loss)
-    kept = [m[rows] * decay + g for m, g in zip(walkers.momentum, gradients, strict=True)]
-    first, second = (m.sign() for m in kept)
-    momentum = [m.index_copy(0, rows, k) for m, k in zip(walkers.momentum, kept, strict=True)]
-    direction = torch.where(first == second, first, torch.zeros_like(first))
-    return replace(walkers, momentum=(momentum[0], momentum[1])), direction
-
-
-def _refreshed(
-    field: Field, walkers: _Walkers, loss: Loss, update_interval: int
-) -> tuple[_Walkers, int]:
-    """Make the chances anew where they are missing or worn; say how many gradients that took."""
-    due = walkers.found & ((walkers.age < 0) | (walkers.age >= update_interval))
-    rows = due.nonzero()[:, 0]
-    if not len(rows):
-        return walkers, 0
-    here = walkers.x[rows]
-    others = field.counterparts.take(here, walkers.look.dissenter[rows])
-    labels = walkers.look.own[rows], walkers.look.dissent[rows]
-    gradients = field.pair_gradients(here, others, labels, loss)
-    made = rarely_felt(*gradients, field.space.movable(field.x))
-    weight = walkers.weight.index_copy(0, rows, made)
-    fresh = (due & (walkers.age < 0)).unsqueeze(1)
-    walkers = replace(
-        walkers,
-        weight=weight,
-        home_weight=torch.where(fresh, weight, walkers.home_weight),
-        age=walkers.age.masked_fill(due, 0),
-    )
-    return walkers, 2 * len(rows)
-
-
-def _arrived(walkers: _Walkers, there: Tensor, look: _Look) -> _Walkers:
-    """Accept a global step anyway, a local one if it still meets discrimination."""
-    back = walkers.found & ~look.discriminatory
-    arrives = ~walkers.found & look.discriminatory
-    new_home = arrives.unsqueeze(1)
-    return replace(
-        walkers,
-        x=torch.where(back.unsqueeze(1), walkers.home, there),
-        look=look,  # of a seed that goes back, nobody asks before it has moved on
-        found=walkers.found | arrives,
-        home=torch.where(new_home, there, walkers.home),
-        weight=torch.where(back.unsqueeze(1), walkers.home_weight, walkers.weight),
-        age=torch.where(back, 0, walkers.age + (walkers.found & ~back)),
-    )
+def concatenated(parts: Sequence[Rows]) -> Rows:
+    """Join dataclasses of tensors along their rows."""
+    kind: Any = type(parts[0])
+    names = [each.name for each in fields(kind)]
+    joined: Rows = kind(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    return joined

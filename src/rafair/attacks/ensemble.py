@@ -1,4 +1,4 @@
-"""The strongest attack: one member after the other, on what is still unbroken."""
+"""The strongest attack: one member after the other, on the seeds that are not broken yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Ensemble", "EnsembleResult", "Member"]
 
 CLEAN = "clean"
-# Steps of the members that need a number; more broke no further seed of the benchmarks.
+# Steps and starts of the members; more of them broke no further seed of the benchmarks.
 APGD_STEPS, RAFAIR_STEPS, RESTARTS = 40, 20, 2
 
 
@@ -43,11 +43,11 @@ class Member:
     ----------
     name : str
     tried, broken : int
-        Seeds that were unbroken when its turn came, and how many of them it broke.
+        Seeds that were not broken when its turn came, and how many of them it broke.
     n_gradients, n_forwards : int
-        Rows differentiated, and rows only predicted, the judge's among them.
+        Rows differentiated, and rows only predicted, those of the judge included.
     skipped : str or None
-        Why it did not run, if it did not.
+        Why the member did not run, if it did not.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Member:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EnsembleResult(AttackResult):
-    """What the ensemble found, and who found it.
+    """What the ensemble found, and which member found it.
 
     Attributes
     ----------
     members : tuple of Member
-        In their order; the first is the seed itself.
+        In the order in which they ran; the first stands for the seed itself.
     broken_by : Tensor of int64, shape (n,)
-        Which member broke each seed; −1 where none did.
+        Number of the member that broke each seed; −1 where none did.
     """
 
     members: tuple[Member, ...]
@@ -76,13 +76,20 @@ class EnsembleResult(AttackResult):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Break each seed by whatever breaks it; there is nothing to tune.
+    """Try one member after the other on each seed until one breaks it; there is nothing to tune.
 
-    Members, each on the seeds that are still accurately fair: the corner of a linear bound with
-    three sign steps (ReLU networks); APGD on the largest margin over I(v) from the seed, then on
-    the largest cross-entropy from two random points, each with leaky gradients on every other step;
-    RAFair's three modes, the biased ones with both rules for a zero gradient. Any iterate of
-    theirs counts; the judge decides.
+    A point breaks a seed if the judge does not call it accurately fair. The members, in order:
+
+    - the corner of a linear bound with three sign steps, for ReLU networks only;
+    - APGD on the largest margin over I(v), from the seed;
+    - APGD on the largest cross-entropy over I(v), from two random points;
+    - RAFair's three modes, the two biased ones with both rules for a zero gradient.
+
+    Both APGDs take every other gradient through leaky ReLUs. Each member attacks only the seeds
+    that are not broken yet. The judge is asked about the seeds themselves, about every iterate of
+    RAFair, and about the end points of the other members. ``x_adv`` is the first point that breaks
+    a seed; for a seed that no member breaks, it is the end point of the first member. Δ must be
+    bounded.
 
     Parameters
     ----------
@@ -109,49 +116,14 @@ class Ensemble:
         counterparts: Counterparts,
         space: PerturbationSpace,
     ) -> EnsembleResult:
-        """Attack n seeds at once.
-
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-        counterparts, space : see ``RAFair.run``.
-
-        Returns
-        -------
-        EnsembleResult with ``x_adv`` (n, d), inside Δ around ``x``: the first point that the judge
-        does not call accurately fair; the end of the first member for a seed that nothing broke.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain, or Δ is unbounded or lets a sensitive feature move.
-        """
+        """Attack n seeds at once; see ``Attack.run``. An unbounded Δ is refused."""
         require_gradient(model, type(self).__name__)
         check_problem(model, x, y, counterparts, space)
-        hunt = _Hunt(model, x, y, counterparts, space, self.batch_size)
-        hunt.look(CLEAN, hunt.x_adv.unsqueeze(0), torch.arange(len(x), device=x.device), 0, 0)
+        search = _EnsembleSearch(model, x, y, counterparts, space, self.batch_size)
+        search.judge(CLEAN, search.x_adv.unsqueeze(0), torch.arange(len(x), device=x.device))
         for name, attack in self._members(space.reach(x)).items():
-            rows = (hunt.broken_by < 0).nonzero()[:, 0]
-            reason = _unfit(model) if isinstance(attack, LinearCorner) else None
-            if reason or not len(rows):
-                hunt.members.append(Member(name, 0, 0, 0, 0, reason))
-                continue
-            found = attack.run(model, x[rows], y[rows], counterparts, space)
-            iterates = found.x_adv.unsqueeze(0)
-            if isinstance(attack, RAFair) and found.trajectory is not None:
-                iterates = found.trajectory.points[1:]
-            hunt.look(name, iterates, rows, found.n_gradients, found.n_forwards)
-        members = tuple(hunt.members)
-        return EnsembleResult(
-            hunt.x_adv,
-            Trajectory(torch.stack([x, hunt.x_adv])),
-            sum(member.n_gradients for member in members),
-            sum(member.n_forwards for member in members),
-            members=members,
-            broken_by=hunt.broken_by,
-        )
+            search.try_member(name, attack)
+        return search.result()
 
     def _members(self, reach: Tensor) -> dict[str, Attack | LinearCorner]:
         """Return the members in their order: the cheap and strong ones first."""
@@ -173,8 +145,8 @@ class Ensemble:
         }
 
 
-class _Hunt:
-    """The seeds of one run, and what has become of them so far."""
+class _EnsembleSearch:
+    """The seeds of one run, and what the members have found so far."""
 
     def __init__(
         self,
@@ -185,45 +157,68 @@ class _Hunt:
         space: PerturbationSpace,
         batch_size: BatchSize,
     ) -> None:
-        self.model, self.y, self.counterparts = model, y, counterparts
+        self.model, self.x, self.y = model, x, y
+        self.counterparts, self.space = counterparts, space
         self.batch_size = batch_size
         self.x_adv = space.round(x, x).clone()
         self.broken_by = torch.full_like(y, -1)
         self.members: list[Member] = []
         self.has_ends = False
 
-    def look(
-        self, name: str, iterates: Tensor, rows: Tensor, n_gradients: int, n_forwards: int
-    ) -> None:
-        """Judge a member's iterates, (steps, rows, d), and note whom it broke.
-
-        A seed is judged until it is broken, and not again where it stands still.
-        """
-        place, seen = len(self.members), torch.full_like(iterates[0], torch.nan)
-        for points in iterates:
-            new = (points != seen).any(dim=1) & (self.broken_by[rows] < 0)
-            if bool(new.any()):
-                chosen = rows[new]
-                verdict = judge(
-                    self.model,
-                    points[new],
-                    self.y[chosen],
-                    self.counterparts,
-                    batch_size=self.batch_size,
-                )
-                n_forwards += len(chosen) * (len(self.counterparts) + 1)
-                wrong = verdict.cells != TF
-                self.broken_by[chosen[wrong]] = place
-                self.x_adv[chosen[wrong]] = points[new][wrong]
-            seen = points
-        whole = self.broken_by[rows] < 0
-        if name != CLEAN and not self.has_ends:
+    def try_member(self, name: str, attack: Attack | LinearCorner) -> None:
+        """Run a member on the seeds that are not broken, and judge its iterates."""
+        rows = (self.broken_by < 0).nonzero()[:, 0]
+        reason = _no_linear_bound(self.model) if isinstance(attack, LinearCorner) else None
+        if reason or not len(rows):
+            self.members.append(Member(name, 0, 0, 0, 0, reason))
+            return
+        found = attack.run(self.model, self.x[rows], self.y[rows], self.counterparts, self.space)
+        iterates = found.x_adv.unsqueeze(0)
+        if isinstance(attack, RAFair) and found.trajectory is not None:
+            iterates = found.trajectory.points[1:]
+        self.judge(name, iterates, rows, found.n_gradients, found.n_forwards)
+        if not self.has_ends:
+            whole = self.broken_by[rows] < 0
             self.x_adv[rows[whole]], self.has_ends = iterates[-1][whole], True
-        broken = int((~whole).sum())
+
+    def judge(
+        self, name: str, iterates: Tensor, rows: Tensor, n_gradients: int = 0, n_forwards: int = 0
+    ) -> None:
+        """Judge a member's iterates, (steps, rows, d), and note which seeds it broke.
+
+        A seed is judged until it is broken, and not again at a point equal to the one before.
+        """
+        before = torch.full_like(iterates[0], torch.nan)
+        for points in iterates:
+            new = (points != before).any(dim=1) & (self.broken_by[rows] < 0)
+            if bool(new.any()):
+                self._judge_points(points[new], rows[new])
+                n_forwards += int(new.sum()) * (len(self.counterparts) + 1)
+            before = points
+        broken = int((self.broken_by[rows] >= 0).sum())
         self.members.append(Member(name, len(rows), broken, n_gradients, n_forwards))
 
+    def _judge_points(self, points: Tensor, rows: Tensor) -> None:
+        verdict = judge(
+            self.model, points, self.y[rows], self.counterparts, batch_size=self.batch_size
+        )
+        broken = verdict.cells != TF
+        self.broken_by[rows[broken]] = len(self.members)
+        self.x_adv[rows[broken]] = points[broken]
 
-def _unfit(model: Classifier) -> str | None:
+    def result(self) -> EnsembleResult:
+        """Return what was found so far."""
+        return EnsembleResult(
+            self.x_adv,
+            Trajectory(torch.stack([self.x, self.x_adv])),
+            sum(member.n_gradients for member in self.members),
+            sum(member.n_forwards for member in self.members),
+            members=tuple(self.members),
+            broken_by=self.broken_by,
+        )
+
+
+def _no_linear_bound(model: Classifier) -> str | None:
     """Say why a model has no linear bound, if it has none."""
     try:
         relu_network(model)

@@ -7,33 +7,30 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from rafair.attacks.ascent import Landscape
+from rafair.attacks.ascent import Ascent, GradientAscent, Objective
 from rafair.attacks.base import Aim
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from rafair.models import Classifier
-    from rafair.problem import Counterparts, Loss, PerturbationSpace
+    from rafair.problem import Loss
 
 __all__ = ["FGSM"]
 
 
 @dataclass(frozen=True)
-class FGSM:
+class FGSM(GradientAscent):
     """Fast gradient sign method: x + ε · sign(∇ₓ l(y, f(x))), cut to Δ.
 
-    An attack on accuracy; the counterparts play no part. A feature whose gradient is zero stays.
+    An attack on accuracy: it does not use the counterparts. A feature whose gradient is zero stays.
+    Δ must be bounded. Cost: one gradient per seed.
 
     Parameters
     ----------
-    loss : {"cross_entropy", "mse", "margin"} or Loss
-    batch_size : int or "auto"
-        Rows that go through the model at once; the result does not depend on it.
+    loss, batch_size : see ``GradientAscent``.
 
     Source: Goodfellow, Shlens and Szegedy, ICLR 2015, section 4.
     """
@@ -47,34 +44,8 @@ class FGSM:
     gradients: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"fgsm": {}}
 
-    def run(
-        self,
-        model: Classifier,
-        x: Tensor,
-        y: Tensor,
-        counterparts: Counterparts,
-        space: PerturbationSpace,
-    ) -> AttackResult:
-        """Attack n seeds at once.
-
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-        counterparts, space : see ``RAFair.run``.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``. Cost: n gradients.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain, or Δ is unbounded or lets a sensitive feature move.
-        """
-        land = Landscape.of("FGSM", model, x, y, counterparts, space, self.loss, self.batch_size)
-        sign = land.sign(x)
-        x_adv = torch.where(sign > 0, land.high, torch.where(sign < 0, land.low, x))
-        x_adv = space.round(x_adv, x)
-        return AttackResult(x_adv, Trajectory(torch.stack([space.round(x, x), x_adv])), len(x))
+    def climb(self, objective: Objective, start: Tensor) -> Ascent:
+        """Go to the corner of Δ that the gradient points to."""
+        sign = objective.sign(start)
+        corner = torch.where(sign > 0, objective.high, torch.where(sign < 0, objective.low, start))
+        return Ascent(corner.unsqueeze(0), corner, len(start), 0)

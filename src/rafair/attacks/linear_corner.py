@@ -1,4 +1,4 @@
-"""The corner of Δ at which a linear bound says a ReLU network fares worst."""
+"""The corner of Δ where a linear bound of a ReLU network's margin is least."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 
 from rafair.fairness import worst_of_all
 from rafair.models import require_gradient
-from rafair.problem import check_problem, gradient_rows
+from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.bounds import BOXES, linear_bound, no_pattern
+from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
 from rafair.problem.network import relu_network
 from rafair.problem.walking import AttackResult, Trajectory, check_result
@@ -28,11 +29,15 @@ __all__ = ["LinearCorner"]
 
 @dataclass(frozen=True)
 class LinearCorner:
-    """Jump to where a linear bound of the margin is least, then take a few sign steps.
+    """Go to the corner of Δ where a linear bound of the margin is least; then take sign steps.
 
     One CROWN bound over the hull of I(v) × Δ gives a linear function below the margin; the corner
-    that minimises it is the first point. From there signed steps climb the largest margin loss over
-    I(v), each half as long as the one before. It needs a network of linear layers and ReLU.
+    of Δ that minimises it is the first point. From there sign steps climb the largest margin loss
+    over I(v), each half as long as the one before. The point with the largest margin loss over I(v)
+    stands for a seed.
+
+    The model must be a network of linear layers and ReLU; any other is refused. Cost: one bound per
+    seed, ``steps`` gradients of n rows and ``steps + 1`` forward passes of n·(m + 1) rows.
 
     Parameters
     ----------
@@ -52,48 +57,26 @@ class LinearCorner:
         counterparts: Counterparts,
         space: PerturbationSpace,
     ) -> AttackResult:
-        """Attack n seeds at once.
-
-        Parameters
-        ----------
-        model : Classifier
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-        counterparts, space : see ``RAFair.run``.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``: the point with the largest
-        margin loss over I(v). Cost: a bound, ``steps`` gradients of n rows and ``steps + 1``
-        forward passes of n·(m + 1) rows.
-
-        Raises
-        ------
-        InvalidInput
-            If the model is no such network, ``x`` leaves the domain or ``space`` lets a sensitive
-            feature move.
-        """
+        """Attack n seeds at once; see ``Attack.run``."""
         require_gradient(model, type(self).__name__)
         low, high = check_problem(model, x, y, counterparts, space)
-        loss, reach = Margin(), space.reach(x)
+        loss, reach, batch_size = Margin(), space.reach(x), self.batch_size
         here = space.project(_corner(relu_network(model), low, high, y, counterparts), x)
         best = space.round(here, x)
-        largest, row = worst_of_all(model, best, y, counterparts, loss, self.batch_size)
+        largest, row = worst_of_all(model, best, y, counterparts, loss, batch_size)
         points = [x, best]
         for step in range(self.steps):
-            people = counterparts.take(here, row)
-            slope = gradient_rows(model, people, y, loss, self.batch_size).direction
+            worst = counterparts.take(here, row)
+            slope = gradient_directions(model, worst, y, loss, batch_size)
             check_result(slope)
-            there = here + reach * 0.5**step * slope.sign().to(x.dtype)
-            here = space.project(there, x)
-            rounded = space.round(here, x)
-            margin, row = worst_of_all(model, rounded, y, counterparts, loss, self.batch_size)
-            best = torch.where((margin > largest).unsqueeze(1), rounded, best)
+            here = space.project(here + reach * 0.5**step * slope.sign().to(x.dtype), x)
+            points.append(space.round(here, x))
+            margin, row = worst_of_all(model, points[-1], y, counterparts, loss, batch_size)
+            best = torch.where((margin > largest).unsqueeze(1), points[-1], best)
             largest = torch.maximum(margin, largest)
-            points.append(rounded)
-        n = len(x)
-        looks = n * (len(counterparts) + 1) * (self.steps + 1)
-        return AttackResult(best, Trajectory(torch.stack(points)), n * self.steps, looks)
+        n_forwards = len(x) * (len(counterparts) + 1) * (self.steps + 1)
+        trajectory = Trajectory(torch.stack(points))
+        return AttackResult(best, trajectory, len(x) * self.steps, n_forwards)
 
 
 def _corner(
@@ -101,10 +84,9 @@ def _corner(
 ) -> Tensor:
     """Return the corner of Δ where the bound over the hull of I(v) × Δ is least, in x's type."""
     hull_low, hull_high = (bound.to(torch.float64, copy=True) for bound in (low, high))
-    values = counterparts.grid.to(hull_low)
-    for place, column in enumerate(counterparts.columns):
-        hull_low[:, column] = torch.minimum(hull_low[:, column], values[:, place].min())
-        hull_high[:, column] = torch.maximum(hull_high[:, column], values[:, place].max())
+    for column, values in zip(counterparts.columns, counterparts.grid.to(hull_low).T, strict=True):
+        hull_low[:, column] = torch.minimum(hull_low[:, column], values.min())
+        hull_high[:, column] = torch.maximum(hull_high[:, column], values.max())
     corners = []
     for rows in torch.split(torch.arange(len(low), device=low.device), BOXES):
         nothing = no_pattern(network, len(rows))

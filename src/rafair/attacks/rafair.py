@@ -1,4 +1,4 @@
-"""RAFair: signed steps that split an instance from its counterpart, or mislead both."""
+"""RAFair: signed steps after which the model errs on an instance, its counterpart, or both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 import torch
 
 from rafair.attacks.base import Aim
-from rafair.errors import InvalidInput
+from rafair.checks import check_one_of
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.walking import AttackResult, CounterpartRule, walk
 
@@ -31,14 +31,17 @@ ZERO_GRADIENTS: tuple[ZeroGradient, ...] = ("still", "counterpart")
 
 @dataclass(frozen=True)
 class RAFair:
-    """Move each seed, within Δ, so that accuracy, fairness or both break.
+    """Move each seed, within Δ, to where accuracy, fairness or both fail.
 
-    One projected sign step per iteration. The counterpart v' is the member of I(v) other than v
-    with the largest ‖∇ₓ l(y, f(v'))‖₁. With g and g' the gradients at v and v', feature i moves
+    Each iteration takes one projected sign step. The counterpart v' is the member of I(v) other
+    than v with the largest ‖∇ₓ l(y, f(v'))‖₁. With g and g' the gradients at v and v', feature i
+    moves
 
-    - ``"true_biased"``: by −sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that only v' turns;
-    - ``"false_fair"``: by sign(gᵢ) where sign(gᵢ) = sign(g'ᵢ), so that both turn;
-    - ``"false_biased"``: by sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), so that only v turns.
+    - ``"true_biased"``: by −sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), to have v' alone decided wrongly;
+    - ``"false_fair"``: by sign(gᵢ) where sign(gᵢ) = sign(g'ᵢ), to have both decided wrongly;
+    - ``"false_biased"``: by sign(gᵢ) where sign(gᵢ) ≠ sign(g'ᵢ), to have v alone decided wrongly.
+
+    Cost: ``steps`` gradients of at most n·(m + 2) rows.
 
     Parameters
     ----------
@@ -49,8 +52,8 @@ class RAFair:
     counterpart : {"every_step", "first"}
         Choose v' anew at every step, or keep the sensitive values of the first one.
     zero_gradient : {"still", "counterpart"}
-        Where gᵢ = 0 and g'ᵢ ≠ 0, the true and false biased modes do not move feature i, or move it
-        by what g'ᵢ alone asks for: up the counterpart's loss (true biased) or down it.
+        What the two biased modes do where gᵢ = 0 and g'ᵢ ≠ 0: leave feature i where it is, or move
+        it by the sign of g'ᵢ alone, up (true biased) or down (false biased) the counterpart's loss.
     batch_size : int or "auto"
         Rows that go through the model at once; the result does not depend on it.
 
@@ -76,12 +79,8 @@ class RAFair:
     }
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InvalidInput(f"unknown mode {self.mode!r}; use one of {', '.join(MODES)}")
-        if self.zero_gradient not in ZERO_GRADIENTS:
-            raise InvalidInput(
-                f"unknown zero_gradient {self.zero_gradient!r}; use {' or '.join(ZERO_GRADIENTS)}"
-            )
+        check_one_of("mode", self.mode, MODES)
+        check_one_of("zero_gradient", self.zero_gradient, ZERO_GRADIENTS)
 
     def run(
         self,
@@ -91,26 +90,7 @@ class RAFair:
         counterparts: Counterparts,
         space: PerturbationSpace,
     ) -> AttackResult:
-        """Attack n seeds at once.
-
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth, assumed to hold for every v + δ.
-        counterparts : Counterparts
-        space : PerturbationSpace
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``. Cost: ``steps`` gradients of
-        n·(m + 2) rows.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain or ``space`` lets a sensitive feature move.
-        """
+        """Attack n seeds at once; see ``Attack.run``."""
         return walk(self, self._direction, model, x, y, counterparts, space)
 
     def _direction(self, own: Tensor, other: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ class Benign:
     """Move each instance, within a Δ of its own, so that it becomes accurate and fair.
 
     Feature i moves by −sign(gᵢ) where the gradients at v and at its counterpart have the same sign,
-    so that both losses fall. The true label is needed: this is repair with known label, not
-    something to run at prediction time.
+    so that both losses fall. The repair needs the true label, so it cannot be run at prediction
+    time. The model must give gradients. Cost: ``steps`` gradients of at most n·(m + 2) rows.
 
     Parameters
     ----------
@@ -58,24 +58,7 @@ class Benign:
         counterparts: Counterparts,
         space: PerturbationSpace,
     ) -> AttackResult:
-        """Repair n instances at once.
-
-        Parameters
-        ----------
-        model : Classifier with gradients.
-        x : Tensor, shape (n, d), unit space
-            Adversarial instances; Δ is laid around them. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain or ``space`` lets a sensitive feature move.
-        """
+        """Repair n instances at once; see ``Attack.run``. Δ is laid around the instances."""
         return walk(self, _down_both, model, x, y, counterparts, space)
 
 

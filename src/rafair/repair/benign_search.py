@@ -22,10 +22,11 @@ __all__ = ["BenignSearch"]
 
 @dataclass(frozen=True)
 class BenignSearch:
-    """Move each instance, within a Δ of its own, until everyone in I(v) is decided rightly.
+    """Move each instance, within a Δ of its own, until all of I(v) are decided rightly.
 
-    A random search that lowers the largest margin of v and the counterparts that fare worst; it
-    asks for scores of single rows only. The true label is needed, as for ``Benign``.
+    A random search that lowers the largest margin of v and of the counterparts with the largest
+    margins. Scores or labels of the model are enough, and Δ must be bounded. The repair needs the
+    true label, as ``Benign`` does. Cost: at most ``queries`` forward rows for each instance.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ class BenignSearch:
         Rows to ask about for each instance.
     random_state : int
     batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
 
     Source: problem (7) of Li et al., arXiv:2404.01356v1, searched without gradients.
     """
@@ -51,30 +53,13 @@ class BenignSearch:
         counterparts: Counterparts,
         space: PerturbationSpace,
     ) -> AttackResult:
-        """Repair n instances at once.
-
-        Parameters
-        ----------
-        model : Classifier of any access.
-        x : Tensor, shape (n, d), unit space
-            Adversarial instances; Δ is laid around them. Not modified.
-        y : Tensor of int64, shape (n,). Ground truth.
-
-        Returns
-        -------
-        AttackResult with ``x_adv`` (n, d), inside Δ around ``x``.
-
-        Raises
-        ------
-        InvalidInput
-            If ``x`` leaves the domain or ``space`` lets a sensitive feature move.
-        """
+        """Repair n instances at once; see ``Attack.run``. An unbounded Δ is refused."""
         search = Search(BENIGN, _one_or_two, self.queries, self.random_state, self.batch_size)
         return random_search(search, model, x, y, counterparts, space)
 
 
 def _one_or_two(draw: Draw) -> Tensor:
-    """Propose points that differ in one or two features."""
+    """Propose points that differ from the best ones in one or two features."""
     order, _, place = draw.numbers[:, 1:].chunk(3, dim=1)
     order = torch.where(draw.movable, order, 2.0)
     last = order.topk(min(2, int(draw.movable.sum())), dim=1, largest=False).values
