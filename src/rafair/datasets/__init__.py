@@ -1,4 +1,4 @@
-"""The four benchmarks of the paper, and any table of one's own."""
+"""The four benchmarks of the paper, and tables of the user."""
 
 from rafair.datasets.benchmark import Benchmark, RawFile
 from rafair.datasets.dataset import Dataset, Split

@@ -1,4 +1,4 @@
-"""How a benchmark describes itself, and how it is read from the package."""
+"""The description of a benchmark, and how its table is read from the package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRAIN, TEST = "train", "test"
 
 @dataclass(frozen=True)
 class RawFile:
-    """A raw file inside a package of the Python package index, known by its checksum."""
+    """A raw file inside a package on the Python package index, identified by its checksum."""
 
     package: str
     version: str
@@ -34,24 +34,25 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A dataset that the package carries, with all that its data card says.
+    """A dataset that the package contains, with everything that its data card says.
 
     Parameters
     ----------
     name, title : str
     label : str
-        Name of the label column; ``classes`` are its values, the positive one last.
+        Name of the label column; ``classes`` are its values, with the positive one last.
     columns : sequence of Column
-        The features in order; a level list gives the documented order of the codes.
+        The features in order; ``levels`` of a column have the documented order of its codes.
     raw : sequence of RawFile
-        What ``clean`` reads, in the order of its arguments.
+        The files that ``clean`` reads, in the order of its arguments.
     clean : callable
-        From the paths of the raw files to the complete table with a ``split`` column.
+        Takes the paths of the raw files and returns the complete table with a ``split`` column.
     source, licence, citation, split : str
+        Texts for the data card; ``split`` says how the table was split.
     dropped : mapping
-        What was left out → why.
+        Rows and columns that were left out → the reason.
     caveats : sequence of str
-        What a reader of results on these data should know.
+        Facts that a reader of results on these data should know.
     """
 
     name: str
@@ -69,11 +70,11 @@ class Benchmark:
     caveats: Sequence[str] = ()
 
     def path(self) -> Path:
-        """Return where the embedded table lies."""
+        """Return the path of the embedded table."""
         return resources.files("rafair.datasets") / "data" / f"{self.name}.parquet"  # type: ignore[return-value]
 
     def load(self) -> Dataset:
-        """Read the embedded table; its schema spans both splits."""
+        """Read the embedded table; its schema is fitted to both splits together."""
         frame = pd.read_parquet(self.path())
         schema = Schema.fit(frame, self.columns, self.label, self.classes)
         train, test = (Split.of(frame[frame[SPLIT] == part], schema) for part in (TRAIN, TEST))
@@ -82,10 +83,10 @@ class Benchmark:
 
 
 def stratified_split(frame: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Add a ``split`` column with 30 % of each class in the test part.
+    """Add a ``split`` column that puts 30 % of each class in the test split.
 
-    Drawn by scikit-learn when the tables are built and stored with them: a published split must not
-    move with this package's own code.
+    scikit-learn draws the split when the tables are built, and the tables store it: a change in
+    this package's code must not change a published split.
     """
     from sklearn.model_selection import train_test_split
 

@@ -1,4 +1,4 @@
-"""A dataset: its schema, its two splits, and where it came from."""
+"""A dataset: its schema, its two splits, and its origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Dataset", "Split"]
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a dataset.
+    """One split of a dataset: train or test.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Split:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, schema: Schema) -> Split:
-        """Encode the rows of a frame; columns that the schema does not name are left out."""
+        """Encode the rows of a frame, without the columns that the schema does not name."""
         frame = frame.reset_index(drop=True)[[*schema.columns, schema.label]]
         return cls(schema.encode(frame), schema.encode_label(frame), frame)
 
@@ -51,17 +51,17 @@ class Dataset:
     Attributes
     ----------
     name : str
-        A benchmark's name, or the stem of the file the table came from.
+        The benchmark's name, or by default the stem of the table's file, or ``"table"``.
     schema : Schema
     train, test : Split
     provenance : str
-        One sentence: source, what was kept, how it was split.
+        Source of the rows and how they were split, in one or two sentences.
     is_benchmark : bool
-        Whether the table is one of those that the package carries.
+        Whether the package contains the table.
     kind : str
-        The library whose table it was: ``"pandas"``, ``"polars"`` or ``"pyarrow"``.
+        The library of the original table: ``"pandas"``, ``"polars"`` or ``"pyarrow"``.
     notes : tuple of str
-        What was done to the rows before the split: cells filled, rows left out.
+        Changes to the rows before the split: cells that were filled, rows that were left out.
     """
 
     name: str
@@ -74,16 +74,32 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def with_sensitive(self, names: Iterable[str]) -> Dataset:
-        """Return the same data with exactly these columns sensitive."""
+        """Return the same data with exactly these features as the sensitive ones.
+
+        Raises
+        ------
+        InvalidInput
+            If no name is given, or a name is no feature or one whose observed values are unknown.
+        """
         return replace(self, schema=self.schema.with_sensitive(names))
 
     def decode(self, x: Tensor, y: Tensor | None = None) -> Any:
-        """Return people in original units, as a table of the kind that was read.
+        """Return people in original units, as a table of the library that the data came from.
 
         Parameters
         ----------
         x : Tensor, shape (n, d), unit space
         y : Tensor of int64, shape (n,), optional. Adds the label column.
+
+        Returns
+        -------
+        Table of the library ``kind``, with the columns of ``test.frame``
+
+        Raises
+        ------
+        InvalidInput
+            If x has another number of columns or holds NaN or infinity, or the library is not
+            installed.
         """
         people = self.schema.decode(x, y)
         like = self.test.frame
@@ -91,7 +107,7 @@ class Dataset:
         return as_kind(pd.DataFrame(columns), self.kind)
 
     def digest(self) -> str:
-        """Return a SHA-256 over names, classes, values and labels, in hexadecimal."""
+        """Return the SHA-256 of names, classes, values and labels, in hexadecimal."""
         sha = hashlib.sha256(repr((self.schema.names, self.schema.classes)).encode())
         for split in (self.train, self.test):
             sha.update(split.x.contiguous().numpy().tobytes())
@@ -100,7 +116,7 @@ class Dataset:
 
 
 def _typed(values: pd.Series, like: pd.Series) -> pd.Series:
-    """Return a column with the type of another one, where that changes no value."""
+    """Return a column with the dtype of another one, unless the cast would change a value."""
     try:
         typed = values.astype(like.dtype)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A table and what somebody wrote about its columns, as a dataset."""
+"""Makes a dataset from a table and a description of its columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Described", "Description", "Size", "make_dataset", "schema_of", "split_table"]
 
-# In original units, or as text with a percent sign: a share of the range.
+# A number in original units, or a text such as "5%", which is a share of the feature's range.
 Size: TypeAlias = "float | str"
 REFUSE = Fill()
 PERCENT = re.compile(r"\s*([0-9.]+)\s*%\s*")
@@ -32,7 +32,18 @@ PERCENT = re.compile(r"\s*([0-9.]+)\s*%\s*")
 
 @dataclass(frozen=True)
 class Described:
-    """What is written about one column."""
+    """The description of one column.
+
+    Attributes
+    ----------
+    column : Column
+    fill : Fill
+        What replaces empty cells.
+    epsilon, step : Size, optional
+        Radius of Δ and step size of the feature in the *feasible* setting.
+    switch : bool
+        Whether Δ lets a categorical feature take another level in the *feasible* setting.
+    """
 
     column: Column
     fill: Fill = REFUSE
@@ -43,7 +54,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Description:
-    """What is written about a table.
+    """The description of a table.
 
     Attributes
     ----------
@@ -51,11 +62,13 @@ class Description:
     positive : value of the label, optional
     columns : tuple of Described
     ignore : tuple of str
-        Columns that are left out.
+        Columns to leave out.
     relations : tuple of str
-        See ``rafair.schema.relations.parse_relation``.
+        Conditions on the columns; see ``rafair.schema.relations.parse_relation``.
     test_share, random_state : float, int
-        Of the split.
+        Share of the rows in the test split, and the random state of the split.
+    fills : dict of str to Fill
+        Column → fill, from ``columns``.
     """
 
     label: str
@@ -78,7 +91,8 @@ def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
     Raises
     ------
     InvalidInput
-        If a column is missing, undescribed or not what the description says.
+        If the table is empty, a column does not exist or is not described, a column contradicts its
+        description, or no feature is sensitive.
     """
     if frame.empty:
         raise InvalidInput("the table has no row")
@@ -147,17 +161,21 @@ def _share(feature: Feature, what: str, size: Size | None) -> float | None:
 
 
 def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind: str) -> Dataset:
-    """Fill, describe, check and split a table.
+    """Fill the empty cells of a table, fit its schema and split it.
 
     Parameters
     ----------
     frame : DataFrame
+    description : Description
+    name : str
+        Of the dataset.
     kind : str
-        The library whose table ``frame`` was; see ``rafair.schema.kind_of``.
+        The library of the original table; see ``rafair.schema.kind_of``.
 
     Raises
     ------
     InvalidInput
+        As ``fill_missing``, ``schema_of`` and ``split_table``.
     """
     frame, notes = fill_missing(frame, description.fills)
     schema = schema_of(frame, description)
@@ -175,12 +193,13 @@ def split_table(
     random_state: int,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """Split a complete table; rows that break a relation are no people, and are left out.
+    """Split a complete table after leaving out the rows that break a relation.
 
     Raises
     ------
     InvalidInput
-        If a value is not possible, or every row breaks a relation.
+        If the table is empty, a column is missing, a value lies outside its domain, no row of a
+        class is left, or a class has too few rows for two splits.
     """
     if frame.empty:
         raise InvalidInput("the table has no row")

@@ -1,4 +1,4 @@
-"""Empty cells: refused, or filled by a rule that somebody named."""
+"""Empty cells: an error by default, or filled by the rule that the user names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 @dataclass(frozen=True)
 class Fill:
-    """What stands for an empty cell: the value that a rule finds in the column, or a given one."""
+    """What replaces an empty cell of a column: a given value, or one that a rule computes.
+
+    ``median`` takes the lower one of two middle values.
+    """
 
     rule: Rule = "refuse"
     value: Level | None = None
@@ -38,22 +41,26 @@ class Fill:
 def fill_missing(
     frame: pd.DataFrame, fills: Mapping[str, Fill]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Fill empty cells, and say how many with what.
+    """Fill empty cells, and report how many were filled with which value.
 
     Parameters
     ----------
+    frame : DataFrame
+        Not modified.
     fills : mapping of str to Fill
         Column → rule. Columns that are not named stay as they are.
 
     Returns
     -------
     DataFrame, tuple of str
-        The rules find their value in all rows of ``frame``. One sentence for each filled column.
+        The filled table, and one sentence for each filled column. A rule computes its value from
+        all rows of ``frame``.
 
     Raises
     ------
     InvalidInput
-        If a rule finds no value, or a column with empty cells has the rule ``refuse``.
+        If a column with empty cells has the rule ``refuse`` or no other cells, or if it has text
+        and the rule needs numbers.
     """
     filled, notes = frame.copy(), []
     for name, fill in fills.items():

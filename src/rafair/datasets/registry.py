@@ -1,4 +1,4 @@
-"""Finds the benchmarks: every module of ``rafair.datasets.benchmarks`` describes one."""
+"""Finds the benchmarks: every module of ``rafair.datasets.benchmarks`` describes one of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def benchmark(name: str) -> Benchmark:
     Raises
     ------
     InvalidInput
-        If there is none of this name.
+        If there is no benchmark of this name.
     """
     if name not in _registry():
         raise InvalidInput(f"unknown dataset {name!r}; use one of {', '.join(_registry())}")

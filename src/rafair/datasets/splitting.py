@@ -1,4 +1,4 @@
-"""Train and test splits, drawn class by class."""
+"""Train and test splits, drawn from each class separately."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ TEST_SHARE = 0.3
 def stratified_test_rows(
     labels: pd.Series, test_share: float = TEST_SHARE, random_state: int = 0
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Draw the test split: from every class the same share, rounded to the nearest row.
+    """Draw the same share of every class for the test split, rounded to the nearest row.
 
     Returns
     -------
     array of bool, shape (n,)
+        True for the rows of the test split.
 
     Raises
     ------
     InvalidInput
-        If the share leaves a class without a row in either split.
+        If a class would have no row in one of the splits, or an argument is out of range.
     """
     if not 0 < test_share < 1:
         raise InvalidInput(f"test_share must lie between 0 and 1, not {test_share}")

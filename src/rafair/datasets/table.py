@@ -1,4 +1,4 @@
-"""Any table: a file or a dataframe, with a few words about what its columns mean."""
+"""Makes a dataset from any table, a file or a dataframe, and a few facts about its columns."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_table(
     test_share: float = TEST_SHARE,
     random_state: int = 0,
 ) -> Dataset:
-    """Make a dataset of a file or a dataframe; kinds, ranges and levels are read from the data.
+    """Make a dataset from a file or a dataframe; kinds, ranges and levels come from the data.
 
     Parameters
     ----------
@@ -51,31 +51,38 @@ def read_table(
     label : str
         Column with the ground truth.
     sensitive : sequence of str
-        Columns, or one-hot groups, that I(v) varies.
+        Columns or one-hot groups that I(v) varies.
     positive : value of the label, optional
-        The class of score 1; needed only with two classes. By default the last in sorted order.
+        The positive one of two classes (y = 1); by default the last in sorted order.
     schema : Schema, optional
-        What the columns mean, for instance from ``Schema.infer``, in place of ``label``,
-        ``sensitive``, ``positive``, ``one_hot`` and ``relations``. Columns that it does not name
-        are left out.
+        The meaning of the columns, for instance from ``Schema.infer``. It replaces ``label``,
+        ``sensitive``, ``positive``, ``one_hot`` and ``relations``. Columns that the schema does not
+        name are left out.
     one_hot : mapping of str to sequences of str, optional
         Feature → its 0/1 columns, which count as one feature.
     missing : mapping of str to {"median", "mean", "most_frequent"}, optional
-        Column → what fills its empty cells; without a rule they are refused.
+        Column → rule that fills its empty cells; without a rule, an empty cell is an error.
     relations : sequence of str
-        What holds between the columns of every possible person: ``"age >= 18 + years_employed"``.
-        Rows that break one are left out; ``notes`` of the result tells how many.
+        Conditions that every possible person meets, such as ``"age >= 18 + years_employed"``.
+        Rows that break one are left out; ``notes`` of the result says how many.
     name : str, optional
         By default the file's stem, or ``"table"``.
     test_share : float
         Share of the rows in the test split, stratified by label.
     random_state : int
-        Of that split.
+        Random state of the split.
+
+    Returns
+    -------
+    Dataset
+        Frames in original units and float64 tensors in unit space.
 
     Raises
     ------
     InvalidInput
-        If a column does not exist, a cell is empty or infinite, or the label has one class.
+        If the file cannot be read, the label or the sensitive columns are not given, a column does
+        not exist, a cell is empty or infinite, a relation cannot be parsed, or the label has one
+        class.
     """
     frame, stem, kind = open_table(table)
     fills = {column: Fill(rule) for column, rule in (missing or {}).items()}  # type: ignore[arg-type]
@@ -105,12 +112,12 @@ def read_table(
 
 
 def open_table(table: Any) -> tuple[pd.DataFrame, str, str]:
-    """Return a table, its name, and the library that it belongs to.
+    """Return a table as a pandas frame, its name, and the library that it belongs to.
 
     Raises
     ------
     InvalidInput
-        If it cannot be read.
+        If the table cannot be read.
     """
     if isinstance(table, str | Path):
         path = Path(table)
@@ -127,11 +134,11 @@ def _read(path: Path) -> pd.DataFrame:
         frame = READERS[path.suffix.lower()](path)
     except MemoryError:
         raise
-    except Exception as error:  # whatever a parser says of a broken file, or of its metadata
+    except Exception as error:  # parsers raise many types on a broken file
         reason = (str(error).splitlines() or [""])[0]
         raise InvalidInput(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from error
     if path.suffix.lower() == ".csv" and not isinstance(frame.index, pd.RangeIndex):
-        # pandas takes the first cells for the rows' names then, and shifts the others.
+        # In such a file pandas uses the first cells as row names and shifts the other cells.
         raise InvalidInput(f"{path}: every row has more cells than the head has names")
     return frame.reset_index(drop=True)
 
@@ -143,7 +150,7 @@ def _columns(
     fills: Mapping[str, Fill],
     groups: Mapping[str, Sequence[str]],
 ) -> tuple[Described, ...]:
-    """Describe every column by its name alone."""
+    """Describe every feature; the data give its kind, range and levels."""
     members = {column: group for group, columns in groups.items() for column in columns}
     names = dict.fromkeys(
         members.get(name, name) for name in frame.columns if name != label or name in members

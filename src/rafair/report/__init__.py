@@ -1,4 +1,4 @@
-"""What a finished run says: a page, its figures, and tables for a terminal."""
+"""The report of a finished run: a page, its figures, and tables for a terminal."""
 
 from rafair.report.page import render_pages, write_report
 

@@ -1,4 +1,4 @@
-"""Data cards: where a benchmark comes from, what was dropped, how its baseline does."""
+"""Data cards: the source of a benchmark, what was dropped, how well its baseline performs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["card", "overview"]
 
 
 def overview() -> Table:
-    """Return one line per benchmark."""
+    """Return a table with one row per benchmark."""
     rows = []
     for name in benchmark_names():
         data = benchmark(name).load()

@@ -1,4 +1,4 @@
-"""One style for all figures: vectors, and colours by Okabe and Ito for the colour-blind."""
+"""One style for all figures: vector graphics in the colour-blind safe palette of Okabe and Ito."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ STYLE: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Draw and save figures inside this."""
+    """Apply the style to the figures that are drawn and saved inside this context."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # Texts stay text in the SVG; a glyph that matplotlib's own font lacks, the reader's has.
+        # Text stays text in the SVG: the reader's fonts show glyphs that matplotlib's font lacks.
         warnings.filterwarnings("ignore", "Glyph")
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches."""
+    """Return an empty figure; width and height are in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -70,7 +70,7 @@ def axes_of(figure: Figure, columns: int, rows: int = 1, **options: Any) -> list
 
 
 def svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, the same bytes every time."""
+    """Return a figure as SVG; the same figure always gives the same bytes."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     return drawn.getvalue()

@@ -33,15 +33,15 @@ def draw_figures(run: AuditResult) -> dict[str, bytes]:
 
 
 def draw_curve(curve: list[dict[str, Any]]) -> bytes:
-    """Return the bands of certificates at several ε, as SVG."""
+    """Draw the certificates at several ε as SVG: the share proved and the share not broken."""
     with style():
         return svg(_bands(curve, [None] * len(CLAIMS)))
 
 
 def _bands(curve: list[dict[str, Any]], start: Sequence[tuple[float, float] | None]) -> Figure:
-    """Draw what is proved, and what is not broken, against ε: the truth lies between.
+    """Draw, against ε, the share proved and the share not broken; the true share lies between.
 
-    ``start`` holds, for each claim, both shares at ε = 0, where they are known.
+    ``start`` holds both shares at ε = 0 for each claim, or None if they are unknown.
     """
     panels = [
         (claim, at) for claim, at in zip(CLAIMS, start, strict=True) if claim in curve[0]["claims"]
@@ -71,7 +71,7 @@ def _bands(curve: list[dict[str, Any]], start: Sequence[tuple[float, float] | No
 def _confusion(run: AuditResult) -> Figure:
     """Draw the fairness confusion matrix, before and after the strongest attack.
 
-    Each tile's area is its rate: the four of a matrix fill one unit square together.
+    The area of each tile is proportional to its rate.
     """
     name = headline_attack(run.metrics)
     panels = [("clean seeds", run.metrics["clean"]), (name, run.metrics["attacks"][name])]

@@ -1,4 +1,4 @@
-"""report.html: one self-contained file, every name and value escaped."""
+"""The page report.html: one self-contained file with every name and value escaped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_report(run: AuditResult, path: str | Path) -> None:
     ----------
     run : AuditResult
     path : str or Path
-        An existing file is replaced, whole.
+        An existing file is replaced as a whole; it is never half written.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def _certificates(run: AuditResult) -> Table | None:
 
 
 def render_pages(run: AuditResult) -> dict[str, bytes]:
-    """Return the report and its figures, by name inside a run directory."""
+    """Return the report and its figures: file name within a run directory → content."""
     figures = draw_figures(run)
     page = render(
         "report.html.j2",

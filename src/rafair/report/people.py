@@ -1,4 +1,4 @@
-"""The worst instances as stories: who, what changed, which counterpart, which decisions."""
+"""The worst instances, told in words: the person, the changes, a counterpart, the decisions."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ __all__ = ["Story", "worst_stories"]
 
 @dataclass(frozen=True)
 class Story:
-    """One broken instance.
+    """One broken instance in words.
 
     Attributes
     ----------
     seed : int
         Row of the test split.
     cell : str
+        TB, FF or FB, after the attack.
     who : list of (feature, value)
         The person before the attack.
     changes : list of (feature, before, after)
+        Values that the attack changed.
     moved : str
-        What moved too little to show as another value.
+        Features that moved too little to get another value, with the move in unit space.
     label, before, after : str
-        The truth, and the decisions on the person before and after.
+        The true label, and the decisions on the person before and after the attack.
     flips : str
-        The smallest sensitive change that gets another decision, and that decision; empty if none.
+        The counterpart with the smallest change that gets another decision, and this decision;
+        empty if there is none.
     worst : str
-        The counterpart with the largest loss, and its decision.
+        The counterpart with the largest loss, and the decision on it.
     dissenting : str
-        Share of counterparts decided otherwise.
+        Share of the counterparts that get another decision than the person.
     """
 
     seed: int
@@ -54,9 +57,10 @@ class Story:
 
 
 def worst_stories(run: AuditResult, n: int = 10) -> list[Story]:
-    """Return up to n broken instances of the strongest attack, largest loss of a counterpart first.
+    """Return up to n broken instances of the strongest attack, the worst ones first.
 
-    Instances that the attack broke come before those that were broken already.
+    Instances that the attack broke come before those that were already broken. Within both groups
+    the largest loss of a counterpart comes first.
     """
     name = headline_attack(run.metrics)
     clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
@@ -101,7 +105,7 @@ def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
 
 
 def _someone(row: Any, kind: str, features: list[dict[str, str]]) -> str:
-    """Describe a counterpart by how it differs: "age 39 → 62, sex Male → Female: <=50K"."""
+    """Describe a counterpart by its differences, as "age 39 → 62, sex Male → Female: <=50K"."""
     decision = row[f"{kind}_prediction"]
     if pd.isna(decision):
         return ""

@@ -1,4 +1,4 @@
-"""Templates of pages: every name and value escaped, no reference outside the file."""
+"""Page templates; every name and value is escaped, and no page refers to other files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template of this package."""
+    """Fill in a template from the folder ``templates``; an unknown name in it is an error."""
     return _environment().get_template(template).render(**values)
 
 
 def inline_svg(svg: bytes) -> Markup:
-    """Drop the XML prologue; matplotlib has escaped every text inside."""
+    """Return an SVG of matplotlib as markup without the XML prologue."""
     text = svg.decode()
-    return Markup(text[text.index("<svg") :])  # noqa: S704 - made by matplotlib, which escapes
+    return Markup(text[text.index("<svg") :])  # noqa: S704 - matplotlib has escaped all texts in it

@@ -1,4 +1,4 @@
-"""The answer in words: what an audit found, in sentences that its numbers carry."""
+"""The findings of an audit as sentences, each with the numbers that support it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rafair.plans.checking import READS
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
-# Share of seeds without any gradient from which on a warning is due.
+# Warn if at least this share of the seeds has only gradients that are exactly zero.
 MASKED = 0.05
 
 __all__ = ["access", "answer", "headline_attack", "percent", "quality", "warnings"]
 
 
 def percent(share: float) -> str:
-    """Return a percentage that never rounds something to nothing, or nearly all to all."""
+    """Return a rounded percentage; only 0 becomes 0 %, and only 1 becomes 100 %."""
     value = 100 * share
     if 0 < value <= 0.5:
         return "under 1 %"
@@ -27,7 +27,7 @@ def percent(share: float) -> str:
 
 
 def quality(manifest: dict[str, Any]) -> str:
-    """Return the model's accuracy, never without the share that a constant model has."""
+    """Return the model's accuracy together with that of a constant model, the majority share."""
     model = manifest["model"]
     return (
         f"On the whole test split: accuracy {model['accuracy']:.3f}, majority share "
@@ -36,7 +36,7 @@ def quality(manifest: dict[str, Any]) -> str:
 
 
 def access(manifest: dict[str, Any]) -> str:
-    """Return what the model is, what it was given and what attacks could use of it."""
+    """Describe the model, the rows that it reads, and the outputs that attacks could use."""
     model = manifest["model"]
     ways = {
         "gradient": "its gradients were used",
@@ -50,9 +50,12 @@ def access(manifest: dict[str, Any]) -> str:
 
 
 def headline_attack(metrics: dict[str, Any]) -> str:
-    """Return the attack with the lowest R-AF; of equals the last, a family after its variants."""
+    """Return the attack with the lowest R-AF; among equals the last.
+
+    A family follows its variants in the metrics, so a family wins over its equal variants.
+    """
     attacks: dict[str, Any] = metrics["attacks"]
-    # min takes the first of equals, so the names are read backwards.
+    # min returns the first of equal elements, so the order is reversed.
     return min(reversed(list(attacks)), key=lambda name: float(attacks[name]["r_af"]))
 
 
@@ -87,7 +90,7 @@ def answer(run: AuditResult) -> list[str]:
 
 
 def _reach(manifest: dict[str, Any]) -> str:
-    """Say how far Δ goes."""
+    """Describe the size of Δ."""
     plan, features = manifest["plan"], manifest["schema"]["features"]
     shared = f"{plan['epsilon']:g} of each feature's range"
     own = [f["name"] for f in features if f.get("epsilon") is not None]
@@ -148,7 +151,7 @@ def _attribute(metrics: dict[str, Any]) -> str:
 
 
 def warnings(run: AuditResult) -> list[str]:
-    """Return what makes the figures mean less than they seem to."""
+    """Return the reasons for which a reader should trust the numbers less, one sentence each."""
     model, counted = run.manifest["model"], run.manifest["counterparts"]
     found = []
     if model["accuracy"] <= model["majority_share"] + 0.01:
@@ -188,7 +191,10 @@ def warnings(run: AuditResult) -> list[str]:
 
 
 def _controls(manifest: dict[str, Any]) -> dict[str, int | None]:
-    """Return the families that changed nothing, with what their control changed, if it was run."""
+    """Return the families that changed no cell → cells that their control changed.
+
+    The value is None if no control was run.
+    """
     if manifest["plan"]["epsilon"] == 0:
         return {}
     controls = manifest.get("controls", {})

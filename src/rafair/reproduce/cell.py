@@ -1,4 +1,4 @@
-"""A piece of work of a reproduction, and what it may ask the cache for."""
+"""A single computation of a reproduction, and the cache that it reads from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Cache", "Cell", "SetupCell"]
 
 
 class Cache(Protocol):
-    """What cells and parts ask for; ``ResultCache`` has it."""
+    """What cells and parts can read; ``ResultCache`` implements it."""
 
     @property
     def study(self) -> Study:
@@ -25,7 +25,7 @@ class Cache(Protocol):
         ...
 
     def result(self, cell: Cell) -> dict[str, Tensor]:
-        """Return what a cell computes."""
+        """Return the result of a cell."""
         ...
 
     def data(self, dataset: str) -> Dataset:
@@ -33,54 +33,57 @@ class Cache(Protocol):
         ...
 
     def model(self, dataset: str) -> Classifier:
-        """Return a benchmark's baseline."""
+        """Return the baseline model of a benchmark."""
         ...
 
     def seeds(self, setup: Setup) -> Seeds:
-        """Return the seeds of a setup with their model and counterparts."""
+        """Return the seeds of a setup, with their model and counterparts."""
         ...
 
 
 class Cell(Protocol):
-    """A piece of work with a result of its own: a frozen dataclass of what it depends on."""
+    """A computation with its own result: a frozen dataclass of the parameters it depends on.
+
+    Not to be confused with a cell of the fairness confusion matrix.
+    """
 
     @property
     def dataset(self) -> str:
-        """The benchmark it works on."""
+        """The benchmark that the cell works on."""
         ...
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         ...
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         ...
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        """The cells whose results it asks the cache for."""
+        """The cells whose results this cell reads from the cache."""
         ...
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
-        """Do the work; other cells' results come from ``cache.result``."""
+        """Return the result; results of other cells come from ``cache.result``."""
         ...
 
 
 @dataclass(frozen=True)
 class SetupCell:
-    """What cells that work on one setup have in common."""
+    """Base class of the cells that work on one setup."""
 
     setup: Setup
 
     @property
     def dataset(self) -> str:
-        """The benchmark it works on."""
+        """The benchmark that the cell works on."""
         return self.setup.dataset
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        """The cells whose results it asks the cache for: none."""
+        """The cells whose results this cell reads from the cache: none."""
         return ()

@@ -1,4 +1,4 @@
-"""A page as a list of sections, each a list of blocks; written as HTML and as Markdown."""
+"""A page is a list of sections, and a section a list of blocks; written as HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; a folded one opens when asked to."""
+    """A table; a folded one is hidden until the reader opens it."""
 
     table: Table
     folded: bool = False
 
     def markdown(self) -> str:
-        """Return a table with its title in bold above it."""
+        """Return the table with its title in bold above it."""
         table = self.table
         lines = [f"**{_plain(table.title)}**", "", _row(table.heads)]
         lines.append("|" + "---|" * len(table.heads))
@@ -42,7 +42,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of its own file, ``figures/NAME.svg``."""
+    """A figure, which is also stored as the file ``figures/NAME.svg``."""
 
     name: str
     svg: bytes
@@ -50,7 +50,7 @@ class Picture:
 
     @property
     def inline(self) -> str:
-        """The drawing, to stand inside a page."""
+        """The SVG as markup inside an HTML page."""
         return inline_svg(self.svg)
 
     def markdown(self) -> str:
@@ -60,7 +60,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lines whose spaces matter."""
+    """Lines whose spaces are kept, in a fixed-width font."""
 
     lines: tuple[str, ...]
 
@@ -71,7 +71,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something the paper concludes, and whether it holds here."""
+    """A conclusion of the paper, and whether it holds here."""
 
     claim: str
     evidence: str
@@ -79,11 +79,11 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """Whether the conclusion holds, in words."""
         return "holds" if self.holds else "does not hold"
 
     def markdown(self) -> str:
-        """Return an item of a list."""
+        """Return the finding as a list item."""
         return f"- **{_plain(self.claim)}** — *{self.verdict} here.* {_plain(self.evidence)}"
 
 
@@ -92,14 +92,14 @@ Block: TypeAlias = Text | Grid | Picture | Listing | Finding
 
 @dataclass(frozen=True)
 class Section:
-    """One table or figure of the page.
+    """One section of the page: a table or a figure with its texts.
 
     Attributes
     ----------
     data : dict
-        What ``reproduction.json`` holds under the part's name.
+        The content of ``reproduction.json`` under the part's name.
     summary : Table, optional
-        What a terminal shows of it.
+        A short table for the terminal.
     """
 
     title: str
@@ -109,7 +109,10 @@ class Section:
 
 
 def html(title: str, lead: Sequence[str], sections: Sequence[tuple[str, Section]]) -> bytes:
-    """Return one self-contained page; each section comes with the command that makes it."""
+    """Return one self-contained page.
+
+    ``sections`` has pairs: the command that makes a section, and the section.
+    """
     named = [(command, section, _kinds(section.blocks)) for command, section in sections]
     return render("reproduction.html.j2", title=title, lead=lead, sections=named).encode()
 
@@ -119,7 +122,7 @@ def _kinds(blocks: Sequence[Block]) -> list[tuple[str, Block]]:
 
 
 def markdown(title: str, lead: Sequence[str], sections: Sequence[tuple[str, Section]]) -> bytes:
-    """Return the same page as Markdown; figures are files beside it."""
+    """Return the same page as Markdown; its figures are separate files."""
     parts = [f"# {_plain(title)}", *(_plain(text) for text in lead)]
     for command, section in sections:
         parts += [f"## {_plain(section.title)}", f"`{command}`"]
@@ -132,7 +135,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape what Markdown would read as a sign."""
+    """Escape the characters that Markdown would read as markup."""
     for sign in ("\\", "|", "*", "_", "<", "`", "[", "]"):
         text = text.replace(sign, f"\\{sign}")
     return text

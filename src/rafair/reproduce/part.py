@@ -1,4 +1,4 @@
-"""What a part of a reproduction is, and how its tables of rates look."""
+"""The parts of a reproduction, and the layout of their tables of rates."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ KEYS = ("acc", "if", "af", "tfr", "tbr", "ffr", "fbr")
 
 @dataclass(frozen=True)
 class Part:
-    """A table or a figure.
+    """A table or a figure of a reproduction.
 
     Attributes
     ----------
     name : str
-        As the command line takes it.
+        Name of the part on the command line.
     place : int
-        Where it stands on the page.
+        Parts appear on the page in increasing order of ``place``.
     cells : callable
-        From the study to what must be computed, in order.
+        Takes the study and returns the cells to compute, in order.
     write : callable
-        From the cache, where all that is there, to the section.
+        Takes the cache with the results of these cells and returns the section.
     dataset : str, optional
-        The only dataset it is about.
+        The only dataset of the part; by default the part covers all datasets of the study.
     of_paper : bool
-        Whether the paper has it, or asks for it: ``all`` leaves the others out.
+        Whether the part belongs to the paper's evaluation or extends it; ``all`` leaves the other
+        parts out.
     """
 
     name: str
@@ -50,17 +51,21 @@ class Part:
 
 
 def average(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict whose rates are the averages over datasets with equally many seeds."""
+    """Join the verdicts of several datasets.
+
+    All datasets have the same number of seeds, so the rates of the result are the averages of
+    their rates.
+    """
     return Verdict.concat(verdicts)
 
 
 def rates_of(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """Return what JSON holds of a table: name → rates, clean seeds by their own names."""
+    """Return the rates of each row of a table; those of clean seeds have no prefix ``r_``."""
     return {name: v.rates(robust=name != "clean") for name, v in verdicts.items()}
 
 
 def with_interval(rates: Mapping[str, Any], key: str) -> str:
-    """Write a rate with its 95 % interval."""
+    """Return a rate with its 95 % interval as text."""
     low, high = rates["ci"][key]
     bounds = "–".join(f"{bound:.2f}".removeprefix("0") for bound in (low, high))
     return f"{rates[key]:.3f} ({bounds})"
@@ -69,7 +74,7 @@ def with_interval(rates: Mapping[str, Any], key: str) -> str:
 def comparison(
     title: str, rates: Mapping[str, Any], published: Mapping[str, Mapping[str, float]]
 ) -> Table:
-    """Return a table of rates with intervals, the paper's row, where it has one, under ours."""
+    """Return a table of rates with intervals; the paper's row, if any, is below ours."""
     rows: list[tuple[str, ...]] = []
     quoted, groups = [], []
     for name, values in rates.items():
@@ -84,7 +89,7 @@ def comparison(
 
 
 def short_table(title: str, rates: Mapping[str, Any]) -> Table:
-    """Return the rates alone, narrow enough for a terminal."""
+    """Return a table of rates without intervals, which fits into a terminal."""
     rows = []
     for name, values in rates.items():
         prefix = "" if name == "clean" else "r_"

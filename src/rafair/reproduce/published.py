@@ -1,4 +1,4 @@
-"""The paper's own numbers: averages over its four datasets, 200 seeds, p = 0.01, 20 iterations.
+"""The numbers in the paper: averages over its four datasets, 200 seeds, p = 0.01, 20 iterations.
 
 Source: Li et al., arXiv:2404.01356v1, Tables 2, 3 and 4 and sections 1 and 5.
 """
@@ -12,7 +12,7 @@ __all__ = ["BROUGHT_BACK", "CLEAN", "TABLE2", "TABLE3", "TABLE4", "Sizes"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """A line of Table 2."""
+    """A row of Table 2."""
 
     rows: int
     sensitive: str
@@ -55,5 +55,5 @@ TABLE4 = {
     "dice": _rates("r_", 0.995, 0.922, 0.920, 0.920, 0.075, 0.003, 0.003),
 }
 
-# "corrects 58.4 % of adversarial instances": R-AF of RAFair's row, Table 4 less Table 3.
+# "corrects 58.4 % of adversarial instances": R-AF of RAFair's row, Table 4 minus Table 3.
 BROUGHT_BACK = TABLE4["rafair"]["r_af"] - TABLE3["rafair"]["r_af"]

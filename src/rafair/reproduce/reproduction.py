@@ -1,4 +1,4 @@
-"""``rafair.reproduce``'s work: choose parts, compute their cells, write the page."""
+"""``rafair.reproduce``: choose parts, compute their cells, write the page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVERYTHING = "all"
 
 @cache
 def all_parts() -> dict[str, Part]:
-    """Return every table and figure by its name, in the order of the page."""
+    """Return all parts, name → part, in the order of the page."""
     package = rafair.reproduce.parts
     found: list[Part] = []
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -45,14 +45,14 @@ def all_parts() -> dict[str, Part]:
 
 
 def choose_parts(names: Sequence[str], study: Study) -> list[Part]:
-    """Return the parts of these names, each once, in the order of the page.
+    """Return the parts with these names, each once, in the order of the page.
 
-    ``"all"`` stands for every part of the paper that the study's datasets allow.
+    ``"all"`` means every part of the paper's evaluation whose dataset is in the study.
 
     Raises
     ------
     InvalidInput
-        If a name is unknown, or a part is about a dataset that the study leaves out.
+        If no name is given, a name is unknown, or a part needs a dataset that is not in the study.
     """
     known = all_parts()
     for name in names:
@@ -78,30 +78,31 @@ def reproduce(
     engine: Engine | None = None,
     on_progress: Progress = silent,
 ) -> dict[str, Section]:
-    """Run some of the paper's tables and figures and write one page about them.
+    """Compute some of the paper's tables and figures and write one page with them.
 
     Parameters
     ----------
     names : str or sequence of str
-        ``"all"``, ``"table3"``, ``"figure2"``, …
+        Parts to compute: ``"all"``, ``"table3"``, ``"figure2"``, …
     out : str or Path
-        Directory of ``reproduction.html``, ``.md`` and ``.json``, ``figures/``, and ``cells/``,
-        where finished work is kept: the same call goes on where an interrupted one stopped.
+        Directory for ``reproduction.html``, ``.md`` and ``.json``, ``figures/`` and ``cells/``.
+        ``cells/`` keeps finished results, so that the same call continues after an interruption.
     study : Study, optional
-        The paper's parameters by default.
+        Parameters; by default the paper's.
     engine : Engine, optional
-        Where cells are computed; by default in this process. It changes no result.
+        Where cells are computed; by default in this process. The results do not depend on it.
     on_progress : callable
-        Called with what is done, and how much of how much.
+        Called with the name of the current work, the amount done and the total amount.
 
     Returns
     -------
     dict of str to Section
+        Name of each part → its section.
 
     Raises
     ------
     InvalidInput
-        If a part or dataset is unknown, a test split has fewer rows than seeds are asked for, or a
+        If a part or dataset is unknown, a test split has fewer rows than the seeds to choose, a
         file cannot be written, or the engine's workers cannot compute.
     """
     study, out = study or Study(), Path(out)
@@ -187,7 +188,7 @@ def _command(name: str, study: Study) -> str:
     return " ".join(words)
 
 
-# Parameters of a study that the command line has too.
+# Parameters of a study → their options on the command line.
 OPTIONS = {
     "n_seeds": "--seeds",
     "random_state": "--random-state",

@@ -1,4 +1,4 @@
-"""Computes each cell once and keeps it; likewise models, data and seeds."""
+"""Computes each cell once and keeps its result; also keeps models, data and seeds."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ __all__ = ["ResultCache"]
 
 T = TypeVar("T")
 
-# How the names of chosen seeds begin among what a cache keeps.
+# Beginning of the keys in ``_kept`` under which the row numbers of chosen seeds are kept.
 CHOSEN = "('chosen', "
-# Layers whose code a result can depend on; pages may change without computing anything anew.
+# The code that a result can depend on. A change in other code (pages) keeps stored results.
 COMPUTING = (
     "schema", "datasets", "models", "problem", "fairness", "attacks", "repair", "analysis",
     "certificates", "plans", "engine", "runs", "auditing", "reproduce/cells", "reproduce/cell.py",
@@ -58,10 +58,10 @@ class ResultCache:
     ----------
     study : Study
     directory : Path, optional
-        Where results are kept, one file each, so that an interrupted study goes on where it
-        stopped. A file holds for one version of code, data and weights; others are left alone.
+        Where results are kept, one file each, so that an interrupted study can continue. A file is
+        valid for one version of code, data and weights; files of other versions stay untouched.
     on_progress : callable
-        Called with what is done, and how much of how much.
+        Called with the name of the current work, the amount done and the total amount.
     """
 
     study: Study
@@ -70,11 +70,12 @@ class ResultCache:
     _kept: dict[str, object] = field(default_factory=dict)
 
     def check(self, work: Sequence[tuple[str, Cell]]) -> None:
-        """Refuse work that asks for more seeds than there are, before any of it is done.
+        """Refuse work with more seeds than a test split has rows, before anything is computed.
 
         Raises
         ------
         InvalidInput
+            If a setup has more seeds than the test split of its dataset has rows.
         """
         setups = [self.study.setup(name) for name in self.study.datasets]
         setups += [cell.setup for _, cell in work if isinstance(cell, SetupCell)]
@@ -82,14 +83,15 @@ class ResultCache:
             self.chosen(setup.dataset, setup.n_seeds, setup.random_state)
 
     def run(self, work: Sequence[tuple[str, Cell]], engine: Engine | None = None) -> None:
-        """Compute what is missing; each cell comes with the name of the part that asked for it.
+        """Compute the cells of some parts whose results are missing, and the cells they need.
 
         Parameters
         ----------
         work : sequence of (str, Cell)
+            The name of a part and a cell that it needs.
         engine : Engine, optional
-            Where cells are computed: by default one after another in this process, in the order
-            of the work, but none before those it needs.
+            Where cells are computed. By default they are computed one by one in this process, in
+            the order of ``work``, except that a cell comes after the cells that it needs.
         """
         work = with_needs(work)
         costs = [self._cost(cell) for _, cell in work]
@@ -113,7 +115,7 @@ class ResultCache:
                 report()
 
     def _computed_by(self, engine: Engine, stage: Sequence[Cell]) -> Iterator[Cell]:
-        """Compute and keep cells that do not need one another; yield each that is done."""
+        """Compute cells that do not need one another; keep each result, then yield its cell."""
         tasks = [
             Task(cell, self._key(cell), {self._key(n): self.result(n) for n in cell.needs})
             for cell in stage
@@ -124,7 +126,7 @@ class ResultCache:
                 yield stage[place]
 
     def result(self, cell: Cell) -> dict[str, Tensor]:
-        """Return what a cell computes: from memory, from the directory, or by computing it."""
+        """Return the result of a cell: from memory or from the directory, or else compute it."""
         if not self._found(cell):
             key = self._key(cell)
             self._keep(key, _computed(self, Task(cell, key)))
@@ -133,7 +135,7 @@ class ResultCache:
         return found
 
     def _found(self, cell: Cell) -> bool:
-        """Look for a result in memory and in the directory."""
+        """Tell whether a result is known; one in the directory is loaded into memory."""
         key = self._key(cell)
         if key not in self._kept:
             stored = self._stored(key)
@@ -156,7 +158,7 @@ class ResultCache:
         try:
             return parse(path.read_bytes())
         except SafetensorError:
-            return None  # damaged: compute it anew and replace it
+            return None  # damaged: it will be computed again and replaced
 
     def _key(self, cell: Cell) -> str:
         return f"{cell.dataset}-{self._digest(cell)}"
@@ -192,17 +194,17 @@ class ResultCache:
         return self._once(("data", dataset), lambda: load_dataset(dataset))
 
     def model(self, dataset: str) -> Classifier:
-        """Return a benchmark's baseline."""
+        """Return the baseline model of a benchmark."""
         return self._once(("model", dataset), lambda: baseline(dataset))
 
     def seeds(self, setup: Setup) -> Seeds:
-        """Return the seeds of a setup with their model and counterparts."""
+        """Return the seeds of a setup, with their model and counterparts."""
         data, model = self.data(setup.dataset), self.model(setup.dataset)
         index = self.chosen(setup.dataset, setup.n_seeds, setup.random_state)
         return self._once(("seeds", setup), lambda: Seeds.of(model, data, setup.plan, index))
 
     def chosen(self, dataset: str, n: int, random_state: int) -> Tensor:
-        """Return the row numbers of k-means seeds."""
+        """Return the rows of the test split that k-means chooses as seeds, shape (n,), int64."""
         x = self.data(dataset).test.x
         return self._once(
             ("chosen", dataset, n, random_state), lambda: choose_seeds(x, n, random_state)
@@ -212,17 +214,17 @@ class ResultCache:
         name = repr(key)
         if name not in self._kept:
             self._kept[name] = make()
-        return self._kept[name]  # type: ignore[return-value]  # of the type that was put in
+        return self._kept[name]  # type: ignore[return-value]  # the type that make returned
 
     def __reduce__(self) -> tuple[type[ResultCache], tuple[object, ...]]:
-        """Travel to a worker as the study and its seeds, which are the same everywhere then."""
+        """Pickle only the study and the chosen seeds, so that all workers use the same seeds."""
         chosen = {name: self._kept[name] for name in self._kept if name.startswith(CHOSEN)}
         return ResultCache, (self.study, None, silent, chosen)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A cell, the name of its result, and the results that it needs by their names."""
+    """A cell, the key of its result, and key → result of the cells that it needs."""
 
     cell: Cell
     key: str
@@ -230,12 +232,12 @@ class Task:
 
 
 def _computed(cache: ResultCache, task: Task) -> bytes:
-    """Return a cell's result as a file's content; in a worker, ``cache`` is a copy.
+    """Return a cell's result as the content of a file; in a worker, ``cache`` is a copy.
 
     Raises
     ------
     InvalidInput
-        If code, data or weights differ from those where the task was made.
+        If code, data or weights differ from those of the process that made the task.
     """
     if cache._key(task.cell) != task.key:
         raise InvalidInput(

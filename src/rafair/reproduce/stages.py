@@ -1,4 +1,4 @@
-"""In which order cells can be computed that need one another's results."""
+"""The order of computation for cells that need the results of other cells."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ __all__ = ["stages", "with_needs"]
 
 
 def with_needs(work: Iterable[tuple[str, Cell]]) -> list[tuple[str, Cell]]:
-    """Put what each cell needs before it, on behalf of the same part, where nobody has asked yet.
+    """Insert the cells that a cell needs before it, if they do not occur earlier.
 
     Parameters
     ----------
     work : iterable of (str, Cell)
-        Names of parts and the cells they ask for.
+        Names of parts and the cells that they need.
+
+    Returns
+    -------
+    list of (str, Cell)
+        An inserted cell gets the name of the part of the cell that needs it.
     """
     whole: list[tuple[str, Cell]] = []
     known: set[Cell] = set()
@@ -36,7 +41,7 @@ def with_needs(work: Iterable[tuple[str, Cell]]) -> list[tuple[str, Cell]]:
 
 
 def stages(cells: Iterable[Cell]) -> Iterator[Sequence[Cell]]:
-    """Yield the cells, each once, in groups: none needs another of its own or a later group."""
+    """Yield each cell once, in groups; no cell needs another one of its own or a later group."""
     left = list(dict.fromkeys(cells))
     while left:
         waiting = set(left)

@@ -1,4 +1,4 @@
-"""What a reproduction is asked to do: its parameters, and the problem of each dataset."""
+"""The parameters of a reproduction, and the setup of each dataset."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ __all__ = ["Setup", "Study"]
 
 @dataclass(frozen=True)
 class Setup:
-    """Seeds of one dataset, and how far and towards whom they may be moved.
+    """The seeds of one dataset, their Δ and their counterparts.
 
-    ``epsilon`` None means ``steps * step_size``, ``counterparts`` None all combinations.
+    ε is ``steps * step_size``. ``counterparts`` is how many combinations of sensitive values are
+    sampled; None means all.
     """
 
     dataset: str
@@ -33,7 +34,7 @@ class Setup:
 
     @property
     def plan(self) -> Plan:
-        """The same as an audit's plan."""
+        """The plan of an audit with these parameters."""
         return Plan(
             n_seeds=self.n_seeds,
             random_state=self.random_state,
@@ -44,7 +45,7 @@ class Setup:
         )
 
     def reaching(self, epsilon: float) -> Setup:
-        """Return the same with steps that reach this ε and no further."""
+        """Return the setup with step size ε / ``steps``, so that its ε is ``epsilon``."""
         return replace(self, step_size=epsilon / self.steps)
 
 
@@ -59,14 +60,14 @@ class Study:
         k-means seeds per dataset in tables.
     random_state : int
     steps, step_size : int, float
-        Iterations and p in tables.
+        Iterations and step size p in tables.
     trend_seeds, trend_steps : int
         Seeds and iterations in figures of losses.
 
     Raises
     ------
     InvalidInput
-        If a dataset is unknown or named twice, or a number is not possible.
+        If a dataset is unknown or named twice, or a number is out of range.
     """
 
     datasets: tuple[str, ...] = ("credit", "bank", "adult", "compas")
@@ -93,7 +94,7 @@ class Study:
 
     @property
     def radius(self) -> float:
-        """ε of the tables."""
+        """The ε of the tables."""
         return self.steps * self.step_size
 
     def setup(self, dataset: str) -> Setup:

@@ -1,4 +1,4 @@
-"""What a column means, and the way between a frame in original units and unit space."""
+"""What a column means, and the conversion between original units and unit space."""
 
 from rafair.schema.conditions import Conditions
 from rafair.schema.encoding import Schema

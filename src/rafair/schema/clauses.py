@@ -1,4 +1,4 @@
-"""The parts of a relation between columns: a small language of numbers and comparisons."""
+"""The parts of a parsed relation between columns: numbers, arithmetic and comparisons."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ __all__ = [
     "Value",
 ]
 
-# From a feature's place to its values: numbers in original units, codes for levels.
+# Maps a feature's unit-space column to its values: numbers in original units, codes of levels.
 Reader: TypeAlias = "Callable[[int], Tensor]"
 
-# Two sides are equal where they differ by rounding only: a share of the larger one.
+# Two numbers are equal if they differ by at most this share of the larger one (or of 1 if both are
+# smaller than 1): values that were decoded from unit space carry rounding errors.
 SAME = 1e-9
 ARITHMETIC: Mapping[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
     ast.Add: operator.add,
@@ -56,52 +57,55 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class Term(Protocol):
-    """A part of a relation that is a number for each person."""
+    """A part of a relation that has a number for each person."""
 
     def __call__(self, read: Reader) -> Tensor:
-        """Return its value for each person."""
+        """Return the number for each person, float64; shapes broadcast."""
         ...
 
 
 class Claim(Protocol):
-    """A part that is true or false of each person, or neither: a division by zero is neither."""
+    """A part of a relation that is true or false for each person.
+
+    A comparison with an infinite number or NaN, as after a division by zero, is neither.
+    """
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        """Return whom it is true of, and whom it is false of."""
+        """Return two bool tensors: for whom the part is true, and for whom it is false."""
         ...
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number."""
+    """A constant: a number in the relation, or the code of a level."""
 
     value: float
 
     def __call__(self, read: Reader) -> Tensor:
-        """Return its value for each person."""
+        """Return the number for each person, float64; shapes broadcast."""
         return torch.tensor(self.value, dtype=torch.float64, device=read(0).device)
 
 
 @dataclass(frozen=True)
 class Value:
-    """A feature's numbers or codes."""
+    """A feature's numbers in original units, or the codes of its levels."""
 
     place: int
 
     def __call__(self, read: Reader) -> Tensor:
-        """Return its value for each person."""
+        """Return the number for each person, float64; shapes broadcast."""
         return read(self.place)
 
 
 @dataclass(frozen=True)
 class Looked:
-    """The numbers that a feature's levels are."""
+    """A feature whose levels are numbers, read as these numbers."""
 
     place: int
     levels: tuple[float, ...]
 
     def __call__(self, read: Reader) -> Tensor:
-        """Return its value for each person."""
+        """Return the number for each person, float64; shapes broadcast."""
         codes = read(self.place)
         levels = torch.tensor(self.levels, dtype=torch.float64, device=codes.device)
         return levels[codes.long()]
@@ -109,27 +113,27 @@ class Looked:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Two terms with a sign between them."""
+    """Two terms that +, -, * or / combines."""
 
     kind: type[ast.operator]
     left: Term
     right: Term
 
     def __call__(self, read: Reader) -> Tensor:
-        """Return its value for each person."""
+        """Return the number for each person, float64; shapes broadcast."""
         return ARITHMETIC[self.kind](self.left(read), self.right(read))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two terms compared."""
+    """A comparison of two terms."""
 
     kind: type[ast.cmpop]
     left: Term
     right: Term
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        """Return whom it is true of, and whom it is false of."""
+        """Return two bool tensors: for whom the part is true, and for whom it is false."""
         left, right = self.left(read), self.right(read)
         known = torch.isfinite(left) & torch.isfinite(right)
         held = COMPARISONS[self.kind](left, right)
@@ -138,13 +142,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Several:
-    """All of some parts, or any of them."""
+    """Several parts joined by ``and`` (``every``) or by ``or``."""
 
     every: bool
     parts: tuple[Claim, ...]
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        """Return whom it is true of, and whom it is false of."""
+        """Return two bool tensors: for whom the part is true, and for whom it is false."""
         true, false = self.parts[0](read)
         for part in self.parts[1:]:
             more, less = part(read)
@@ -155,11 +159,11 @@ class Several:
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """The negation of a part."""
 
     part: Claim
 
     def __call__(self, read: Reader) -> tuple[Tensor, Tensor]:
-        """Return whom it is true of, and whom it is false of."""
+        """Return two bool tensors: for whom the part is true, and for whom it is false."""
         true, false = self.part(read)
         return false, true

@@ -1,4 +1,4 @@
-"""What every possible person meets: relations, with the features they speak of."""
+"""The relations between columns that every possible person meets, as one test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Conditions"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """Relations between columns, to be tested on unit-space rows.
+    """Relations between columns that can be tested on unit-space rows.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Conditions:
         return len(self.relations)
 
     def met(self, x: Tensor) -> Tensor:
-        """Tell who meets all of them, each value taken as the nearest possible one.
+        """Tell which people meet all relations, each value rounded to the nearest possible one.
 
         Parameters
         ----------
@@ -47,7 +47,16 @@ class Conditions:
         return self.each_met(x).all(dim=1)
 
     def each_met(self, x: Tensor) -> Tensor:
-        """Tell who meets which, shape (n, relations), bool."""
+        """Tell which person meets which relation.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, d), unit space.
+
+        Returns
+        -------
+        Tensor of bool, shape (n, relations)
+        """
 
         def read(place: int) -> Tensor:
             return self.features[place].numbers(x[:, place])
@@ -56,14 +65,14 @@ class Conditions:
         return torch.stack(met, dim=1) if met else x.new_zeros(len(x), 0, dtype=torch.bool)
 
     def met_by(self, x: Tensor, columns: Sequence[int], grid: Tensor) -> Tensor:
-        """Tell which people meet all of them who have other values in some columns.
+        """Tell which people meet all relations after some columns take other values.
 
         Parameters
         ----------
         x : Tensor, shape (n, d), unit space.
         columns : sequence of int, length s
         grid : Tensor, shape (m, s), unit space
-            Values of these columns, a combination a row.
+            Each row is one combination of values for these columns.
 
         Returns
         -------
@@ -82,19 +91,19 @@ class Conditions:
         return met
 
     def about(self, columns: Sequence[int]) -> Conditions:
-        """Return the relations that speak of any of these columns."""
+        """Return the relations that name at least one of these columns."""
         chosen = set(columns)
         about = tuple(r for r in self.relations if chosen.intersection(r.places))
         return Conditions(self.features, about)
 
     def apart_from(self, columns: Sequence[int]) -> Conditions:
-        """Return the relations that speak of none of these columns."""
+        """Return the relations that name none of these columns."""
         chosen = set(columns)
         apart = tuple(r for r in self.relations if not chosen.intersection(r.places))
         return Conditions(self.features, apart)
 
     def spoken_of(self, device: torch.device) -> Tensor:
-        """Return which relation speaks of which column, shape (relations, d), bool."""
+        """Return which relation names which column, shape (relations, d), bool."""
         table = torch.zeros(len(self), len(self.features), dtype=torch.bool, device=device)
         for row, relation in enumerate(self.relations):
             table[row, list(relation.places)] = True

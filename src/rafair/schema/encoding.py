@@ -1,4 +1,4 @@
-"""The schema: all columns of a table in order, with the label; to unit space and back."""
+"""The schema: all columns of a table in order, and the label; it encodes and decodes rows."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Schema"]
 
-# Unit-space distance below which two values are one.
+# Unit-space distance up to which two values count as equal.
 SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The features in order, the label's name and its classes.
+    """The features in order, and the name and classes of the label.
 
     Parameters
     ----------
     features : tuple of Feature
-        One unit-space column each, in this order.
+        Each feature is one unit-space column, in this order.
     label : str
         Name of the column with the ground truth.
     classes : tuple
-        The label's values; class i is predicted by score i. With two classes the positive one is
-        the second, so that y = 1 means positive.
+        The label's values; score i belongs to class i. With two classes the second one is
+        positive, so that y = 1 means positive.
     relations : tuple of str
-        What holds between the columns of every possible person; see ``parse_relation``.
+        Conditions on the columns that every possible person meets; see ``parse_relation``.
     doubts : tuple of str
-        What ``infer`` was unsure of.
+        What a person should check after ``infer``, one sentence each.
     """
 
     features: tuple[Feature, ...]
@@ -69,7 +69,7 @@ class Schema:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """The relations, ready to be tested."""
+        """The parsed relations, which can be tested on rows."""
         read = tuple(parse_relation(text, self.features) for text in self.relations)
         return Conditions(self.features, read)
 
@@ -88,25 +88,26 @@ class Schema:
         Parameters
         ----------
         frame : pandas, polars or pyarrow table
-            Empty cells are passed over here; ``doubts`` tells where they are.
+            Empty cells are ignored here; ``doubts`` names the columns that have some.
         label : str
         sensitive : sequence of str
-            Features that I(v) varies: columns, or one-hot groups.
+            Features that I(v) varies: columns or one-hot groups.
         positive : value of the label, optional
-            The class of score 1; by default the last in sorted order.
+            The positive one of two classes (y = 1); by default the last in sorted order.
         one_hot : mapping of str to sequences of str, optional
-            Feature → its 0/1 columns. By default groups are found by a common beginning of their
-            names, up to ``_``, ``=``, ``.`` or a space, where every row has just one 1.
+            Feature → its 0/1 columns. By default a group is formed by columns whose names begin
+            alike, up to ``_``, ``=``, ``.`` or a space, if every row has exactly one 1 in them.
 
         Returns
         -------
         Schema
-            With ``doubts``: what a person should look at, one sentence each.
+            Its ``doubts`` say what a person should check, one sentence each.
 
         Raises
         ------
         InvalidInput
-            If a named column does not exist, or the label has one class.
+            If the table is empty, a named column does not exist, no sensitive column is given or
+            one cannot be used, or the label has one class or an empty cell.
         """
         found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot)
         return cls(found.features, label, found.classes, doubts=found.doubts)
@@ -119,12 +120,13 @@ class Schema:
         label: str,
         classes: tuple[Level, ...],
     ) -> Schema:
-        """Describe a complete table: ranges, levels and observed values come from ``frame``.
+        """Fit a schema to a complete table: ``frame`` gives ranges, levels and observed values.
 
         Raises
         ------
         InvalidInput
-            If a column is missing, has missing or infinite cells, or is text with too many levels.
+            If the table is empty; or if a column does not exist, has empty or infinite cells, or is
+            text with too many levels.
         """
         if frame.empty:
             raise InvalidInput("the table has no row")
@@ -142,7 +144,7 @@ class Schema:
 
     @property
     def positive(self) -> Level:
-        """The class that a two-class model's second score stands for."""
+        """The last class; with two classes, the positive one."""
         return self.classes[-1]
 
     @property
@@ -151,7 +153,7 @@ class Schema:
         return tuple(feature.name for feature in self.features if feature.sensitive)
 
     def index(self, name: str) -> int:
-        """Return the column of a feature.
+        """Return the unit-space column of a feature.
 
         Raises
         ------
@@ -163,12 +165,12 @@ class Schema:
         return self.names.index(name)
 
     def with_sensitive(self, names: Iterable[str]) -> Schema:
-        """Return this schema with exactly these features sensitive.
+        """Return this schema with exactly these features as the sensitive ones.
 
         Raises
         ------
         InvalidInput
-            If a name is no feature, or a numeric feature whose observed values are not known.
+            If no name is given, or a name is no feature or one whose observed values are unknown.
         """
         wanted = list(names)
         chosen = {self.index(name) for name in wanted}
@@ -197,7 +199,7 @@ class Schema:
         Raises
         ------
         InvalidInput
-            If a column is missing or a value is not possible.
+            If a column is missing or a value lies outside its feature's domain.
         """
         table = as_pandas(frame)
         columns = [feature.encode(feature.read(table)) for feature in self.features]
@@ -227,12 +229,17 @@ class Schema:
     def decode(self, x: Tensor, y: Tensor | None = None) -> pd.DataFrame:
         """Return people in original units, each value rounded to the nearest possible one.
 
-        The columns are those of the tables that ``encode`` reads: a one-hot group is spread.
+        The columns are those that ``encode`` reads; a one-hot feature becomes its 0/1 columns.
 
         Parameters
         ----------
         x : Tensor, shape (n, d), unit space.
         y : Tensor of int64, shape (n,), optional. Adds the label column.
+
+        Raises
+        ------
+        InvalidInput
+            If x has another number of columns, or holds NaN or infinity.
         """
         people = self.decode_features(x)
         columns = {
@@ -245,7 +252,13 @@ class Schema:
         return pd.DataFrame(columns)
 
     def decode_features(self, x: Tensor) -> pd.DataFrame:
-        """Return people in original units, one column per feature; shape (n, d)."""
+        """Return people in original units, one column per feature; shape (n, d).
+
+        Raises
+        ------
+        InvalidInput
+            If x has another number of columns, or holds NaN or infinity.
+        """
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise InvalidInput(
                 f"x has shape {tuple(x.shape)}; the schema has {len(self.features)} features"
@@ -256,7 +269,7 @@ class Schema:
         return pd.DataFrame({f.name: f.decode(unit[:, i]) for i, f in enumerate(self.features)})
 
     def possible(self, x: Tensor) -> Tensor:
-        """Tell which rows are possible people: every value possible, every relation met.
+        """Tell which rows are possible people: each value is possible, and all relations are met.
 
         Parameters
         ----------

@@ -20,23 +20,23 @@ Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
-# Characters of a cell that a message shows.
+# Longest text of a cell in a message, in characters.
 LONGEST = 60
 
 
 def shown(value: object) -> str:
-    """Return a cell as a message shows it: text in quotes, numbers without their type."""
+    """Return a cell as text for a message: text in quotes, numbers without their NumPy type."""
     text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def as_numbers(column: pd.Series) -> Floats:
-    """Return the numbers of a column, NaN where a cell is none, ±∞ beyond double precision.
+    """Return a column as float64: NaN for a cell without a number, infinity for a number too large.
 
     Raises
     ------
     InvalidInput
-        If it holds dates or durations.
+        If the column holds dates or durations.
     """
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise InvalidInput(
@@ -50,7 +50,7 @@ def as_numbers(column: pd.Series) -> Floats:
 
 def _as_number(cell: object) -> float:
     try:
-        return float(cell)  # type: ignore[arg-type]  # anything may stand in a cell
+        return float(cell)  # type: ignore[arg-type]  # a cell may hold any object
     except OverflowError:
         return float("inf")
     except (TypeError, ValueError):
@@ -66,31 +66,32 @@ class Feature:
     name : str
         The column's name in a frame.
     kind : {"numeric", "integer", "ordinal", "categorical"}
-        Numeric and integer features have a range, the other two have levels.
+        Numeric and integer features have a range; ordinal and categorical ones have levels.
     domain : tuple
         ``(low, high)`` in original units for numeric and integer features; the levels in their
         documented order for ordinal and categorical ones.
     unit : str
-        Printed behind a value, for example ``"years"``.
+        Printed after a value, for example ``"years"``.
     sensitive : bool
         Whether I(v) varies this column.
     perturbable : bool
-        Whether Δ may move it in the *feasible* setting. Never true of a sensitive feature.
+        Whether Δ may move the feature in the *feasible* setting; always False for a sensitive
+        feature. A categorical feature moves only if ``switch`` is true as well.
     observed : tuple of float
-        For a sensitive numeric or integer feature, the values seen in the data, in increasing
-        order: the axis of I(v). Levels serve as that axis for the other kinds.
+        The values of a numeric or integer feature in the data (with bins, one value per bin), in
+        increasing order. If the feature is sensitive, I(v) takes these values; for the other kinds
+        it takes the levels.
     decimals : int, optional
-        Decimal places of a numeric feature, to which ``decode`` rounds; None keeps every bit that
-        survives the two scalings.
+        Decimal places to which ``decode`` rounds a numeric feature; None means no rounding.
     columns : tuple of str
-        The 0/1 columns that stand for this feature in a frame, one per level in the order of
-        ``domain``; one column less where all of them being 0 means the first level. Empty for a
-        feature with a column of its own name.
+        The 0/1 columns that hold this feature in a frame, one per level in the order of
+        ``domain``. The first level may lack a column; then all columns are 0 for it. Empty for a
+        feature with a single column, which has the feature's name.
     truths : bool
-        Whether these columns hold true and false instead of 1 and 0.
+        Whether the columns in ``columns`` hold true and false instead of 1 and 0.
     epsilon, step : float, optional
-        Radius of Δ and length of a step in the *feasible* setting, as shares of the range; by
-        default those of the audit.
+        Radius of Δ and step size of this feature in the *feasible* setting, as shares of its
+        range; by default those of the audit.
     switch : bool
         Whether Δ lets a categorical feature take another level in the *feasible* setting.
     """
@@ -162,12 +163,12 @@ class Feature:
 
     @property
     def movable(self) -> bool:
-        """Whether Δ may move it in the *feasible* setting."""
+        """Whether Δ moves the feature in the *feasible* setting."""
         return self.perturbable and (self.kind != "categorical" or self.switch)
 
     @property
     def low(self) -> float:
-        """The value that unit space calls 0 (a code, for levels)."""
+        """The value that becomes 0 in unit space: a number in original units, or the code 0."""
         return 0.0 if self.has_levels else float(self.domain[0])
 
     @property
@@ -177,7 +178,10 @@ class Feature:
 
     @property
     def spacing(self) -> float:
-        """Unit-space distance of neighbouring possible values; 0 where every value is possible."""
+        """Unit-space distance of neighbouring possible values; 0 if every value is possible.
+
+        1 for a feature with a single possible value.
+        """
         if self.kind == "numeric":
             step = 0.0 if self.decimals is None else 10.0**-self.decimals
         else:
@@ -200,7 +204,8 @@ class Feature:
         Raises
         ------
         InvalidInput
-            If a value is missing, infinite, no level or outside the range; the text names the row.
+            If a value is missing, infinite, no level or outside the range; the message names its
+            row.
         """
         missing = column.isna().to_numpy()
         if missing.any():
@@ -236,12 +241,12 @@ class Feature:
         return f"column {self.name!r}, row {row}: {shown(column.iloc[row])} {what}"
 
     def read(self, frame: pd.DataFrame) -> pd.Series:
-        """Return this feature's values in a frame: its column, or the level that is hot.
+        """Return this feature's values in a frame, as levels if it has one-hot columns.
 
         Raises
         ------
         InvalidInput
-            If a column is missing, or a row of a one-hot group has no 1 or several.
+            If a column is missing, or the one-hot columns of a row do not name one level.
         """
         lost = [name for name in self.sources if name not in frame.columns]
         if lost:
@@ -263,7 +268,7 @@ class Feature:
         return pd.Series(pd.Index(self.domain).take(codes), index=frame.index, name=self.name)
 
     def write(self, values: pd.Series) -> dict[str, pd.Series]:
-        """Return the frame's columns for this feature's values; the inverse of ``read``."""
+        """Return the columns of a frame for values of this feature; the inverse of ``read``."""
         if not self.columns:
             return {self.name: values}
         levels = self.domain[len(self.domain) - len(self.columns) :]
@@ -273,10 +278,10 @@ class Feature:
         }
 
     def numbers(self, unit: Tensor) -> Tensor:
-        """Return the nearest possible values of unit-space numbers; codes for levels.
+        """Return the nearest possible value of each unit-space number; codes for levels.
 
-        The same as ``decode`` for whole tensors: numbers outside [0, 1] become an end of the
-        domain. Shape and device are those of ``unit``; the type is float64.
+        Like ``decode``, but for tensors: a number outside [0, 1] becomes the nearest end of the
+        domain. The result has the shape and device of ``unit``; its type is float64.
         """
         raw = self.low + unit.to(torch.float64).clamp(0.0, 1.0) * self.span
         if self.kind == "numeric":
@@ -284,9 +289,9 @@ class Feature:
         return raw.round()
 
     def decode(self, unit: Floats) -> pd.Series:
-        """Return the nearest possible value of each number, in original units.
+        """Return the nearest possible value of each unit-space number, in original units.
 
-        Numbers outside [0, 1] become the nearest end of the domain.
+        A number outside [0, 1] becomes the nearest end of the domain.
         """
         raw = self.low + np.clip(unit, 0.0, 1.0) * self.span
         if self.has_levels:

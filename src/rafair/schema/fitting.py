@@ -1,4 +1,4 @@
-"""From a table and a few words about a column to a feature."""
+"""Fits a feature to a column of a table, with what the user says about the column."""
 
 from __future__ import annotations
 
@@ -16,22 +16,36 @@ __all__ = ["Column", "fit_feature", "kind_of_column", "levels_of"]
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
-# Beyond this a text column is an identifier or free text, and its codes mean nothing.
+# A text column with more levels than this is an identifier or free text; its codes mean nothing.
 MAX_LEVELS = 200
-# Beyond this neighbouring whole numbers are one in double precision.
+# Above this, double precision cannot tell neighbouring whole numbers apart.
 LARGEST_INTEGER = 2**53
-# Decimal places tried on a numeric column; none fits where values carry full double precision.
+# Most decimal places tried on a numeric column; values with full double precision fit none.
 MAX_DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Column:
-    """What a person says of a column; ``fit_feature`` reads the rest from the data.
+    """What the user says about a column; ``fit_feature`` reads the rest from the data.
 
-    ``kind`` None means: inferred. ``levels`` gives an order to an ordinal or categorical column.
-    ``bounds`` is a range in place of the one seen. ``columns`` are the 0/1 columns of a one-hot
-    group. ``bins`` are edges: each bin between two of them stands in I(v) as its middle value.
-    ``perturbable`` None means: numeric and integer columns are.
+    Attributes
+    ----------
+    name : str
+        Of the column, or of the feature that a one-hot group forms.
+    kind : Kind, optional
+        By default inferred from the data.
+    unit : str
+    sensitive : bool
+    levels : tuple
+        Levels of an ordinal or categorical column in their order; by default those in the data.
+    bounds : tuple of (low, high)
+        Range in original units; None takes this end of the range from the data.
+    columns : tuple of str
+        The 0/1 columns of a one-hot group.
+    bins : tuple of float
+        Increasing edges. For I(v), the median of the different values in a bin represents the bin.
+    perturbable : bool, optional
+        By default false for an ordinal feature with a single column, and true for all others.
     """
 
     name: str
@@ -51,7 +65,8 @@ def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
     Raises
     ------
     InvalidInput
-        If the column is missing, has missing or infinite cells, or is text with too many levels.
+        If the column does not exist, has empty or infinite cells, is text with too many levels, or
+        contradicts what ``column`` says.
     """
     if column.columns:
         return _one_hot(frame, column)
@@ -99,7 +114,7 @@ def _one_hot(frame: pd.DataFrame, column: Column) -> Feature:
 
 
 def _without_beginning(column: Column) -> tuple[str, ...]:
-    """Name the levels of a one-hot group: race_white becomes white in a feature called race."""
+    """Name the levels of a one-hot group: race_white becomes white in a feature named race."""
     length = len(column.name) + 1
     short = tuple(name[length:] for name in column.columns)
     begun = all(name.startswith(column.name) for name in column.columns)
@@ -107,7 +122,7 @@ def _without_beginning(column: Column) -> tuple[str, ...]:
 
 
 def kind_of_column(values: pd.Series) -> Kind:
-    """Return the kind that a column's type suggests."""
+    """Return the kind that a column's dtype suggests."""
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return "categorical"
     return "integer" if pd.api.types.is_integer_dtype(values) else "numeric"
@@ -119,8 +134,8 @@ def levels_of(values: pd.Series) -> tuple[Level, ...]:
     Raises
     ------
     InvalidInput
-        If they are more than ``MAX_LEVELS``, of several kinds, or neither text, numbers nor truth
-        values.
+        If there are more than ``MAX_LEVELS``, if their types differ, if one is infinite, or if they
+        are neither text, numbers nor truth values.
     """
     try:
         levels = [v.item() if isinstance(v, np.generic) else v for v in pd.unique(values).tolist()]
@@ -142,7 +157,7 @@ def levels_of(values: pd.Series) -> tuple[Level, ...]:
             f"column {values.name!r} has {len(levels)} different values; "
             f"drop it or group them (at most {MAX_LEVELS})"
         )
-    return tuple(sorted(levels))  # all of one kind
+    return tuple(sorted(levels))  # all of one type, so they can be sorted
 
 
 def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
@@ -185,7 +200,7 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
 
 
 def _axis(column: Column, seen: Numbers) -> tuple[float, ...]:
-    """Return the values of I(v): those seen, or of each bin that one next to its middle."""
+    """Return the values of I(v): all that were seen, or the (upper) median of those in each bin."""
     if not column.bins:
         return tuple(seen.tolist())
     edges = np.asarray(column.bins, dtype=np.float64)

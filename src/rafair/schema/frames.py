@@ -1,4 +1,4 @@
-"""The boundary to dataframe libraries: any frame in, the same kind of frame out."""
+"""Converts tables of several dataframe libraries to pandas, and back to the same library."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def as_pandas(table: Any) -> pd.DataFrame:
     Raises
     ------
     InvalidInput
-        If it is no table, or two columns have one name.
+        If ``table`` is no table of these libraries, or two columns have the same name.
     """
     frame: pd.DataFrame = _native(table).to_pandas()
     return frame.reset_index(drop=True)
 
 
 def kind_of(table: Any) -> str:
-    """Return which library's table this is: ``"pandas"``, ``"polars"``, ``"pyarrow"``, …."""
+    """Return the library that a table belongs to: ``"pandas"``, ``"polars"``, ``"pyarrow"``, …."""
     return str(_native(table).implementation.value)
 
 
 def as_kind(frame: pd.DataFrame, kind: str) -> Any:
-    """Return a pandas frame as a table of the library that ``kind_of`` named.
+    """Convert a pandas frame to a table of the library ``kind``, as named by ``kind_of``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``Schema.infer``: a proposal for a table nobody has described, and what is doubtful about it."""
+"""``Schema.infer``: propose a schema for a table without a description, and list the doubts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Inferred", "classes_of", "infer", "one_hot_groups"]
 
-# Whole numbers with so few different values may be codes of categories.
+# Whole numbers with at most this many different values may be codes of categories.
 FEW_VALUES = 10
-# Texts of which so large a share occurs once name a row; they do not describe it.
+# A text column with more different values than this share of the rows is an identifier.
 IDENTIFIER = 0.5
-# A group of 0/1 columns is believed from so many rows on.
+# In a table with fewer rows, 0/1 columns may look like a one-hot group by chance.
 ENOUGH_ROWS = 10
 SEPARATOR = re.compile(r"[_=. ]")
-# The unit that a column's name tells; the first that fits.
+# Patterns of column names and the units they suggest; the first match counts.
 UNITS = (
     (re.compile(r"(^|[_ ])age($|[_ ])|(^|[_ ])years?($|[_ ])", re.IGNORECASE), "years"),
     (re.compile(r"(^|[_ ])months?($|[_ ])", re.IGNORECASE), "months"),
@@ -41,7 +41,7 @@ UNITS = (
 
 @dataclass(frozen=True)
 class Inferred:
-    """What a table says of its columns: the parts of a ``Schema``."""
+    """The parts of a ``Schema`` that were inferred from a table."""
 
     features: tuple[Feature, ...]
     classes: tuple[Level, ...]
@@ -98,12 +98,13 @@ def _check_left_in(sensitive: Sequence[str], usable: set[str], doubts: Sequence[
 
 
 def classes_of(frame: pd.DataFrame, label: str, positive: Level | None) -> tuple[Level, ...]:
-    """Return the label's values, the positive one last where there are two.
+    """Return the label's values; if there are two, the positive one comes last.
 
     Raises
     ------
     InvalidInput
-        If the column does not exist, has an empty cell, or never has the positive value.
+        If the column does not exist, has an empty cell, never has the positive value, or has values
+        that cannot be levels.
     """
     if label not in frame.columns:
         raise InvalidInput(f"the table has no label column {label!r}")
@@ -120,12 +121,12 @@ def classes_of(frame: pd.DataFrame, label: str, positive: Level | None) -> tuple
 
 
 def one_hot_groups(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return groups of 0/1 columns whose names begin alike and of which just one is 1 in each row.
+    """Return groups of 0/1 columns whose names begin alike and that have exactly one 1 in each row.
 
     Returns
     -------
     dict of str to tuple of str
-        Common beginning → columns, at least two.
+        Common beginning of the names → columns, at least two.
     """
     if len(frame) < ENOUGH_ROWS:
         return {}
@@ -153,7 +154,7 @@ def _beginnings(name: str) -> Iterator[str]:
 
 
 def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | None:
-    """Describe one column, passing over empty cells; None for one that cannot be used."""
+    """Describe one column without its empty cells; return None if it cannot be used."""
     name = values.name
     present = values.dropna()
     if n_missing := len(values) - len(present):
@@ -182,13 +183,13 @@ def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | 
 def _names_rows(values: pd.Series) -> bool:
     try:
         different = values.nunique()
-    except TypeError:  # lists and objects are refused later, with their reason
+    except TypeError:  # lists and objects: fit_feature refuses them with a reason
         return False
     return bool(different > max(FEW_VALUES, IDENTIFIER * len(values)))
 
 
 def _as_whole(values: pd.Series) -> pd.Series:
-    """Undo what an empty cell does to a column of whole numbers."""
+    """Turn whole floats back into integers: pandas stores integers with empty cells as floats."""
     if pd.api.types.is_float_dtype(values) and (values == values.round()).all():
         return values.astype(np.int64) if values.abs().max() < 2**53 else values
     return values

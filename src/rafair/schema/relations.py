@@ -1,4 +1,4 @@
-"""Relations between columns: read as text, checked against a schema, never run as code."""
+"""Relations between columns: parsed from text, checked against a schema, never run as code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_LENGTH = 1_000
 DEEPEST = 120
 SHOWN = 60
 TRUTHS = {"true": True, "false": False}
-# Texts in quotes are passed over; between back-quotes stands a column.
+# A text in quotes, which stays as it is, or a column's name in back-quotes, which is group 1.
 QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`([^`]*)`""")
 
 
@@ -49,9 +49,11 @@ class Relation:
     Attributes
     ----------
     text : str
-        As it was written.
+        The relation as the user wrote it.
     places : tuple of int
-        The features it speaks of, as unit-space columns.
+        Unit-space columns of the features that the relation names.
+    claim : Claim
+        The parsed relation.
     """
 
     text: str
@@ -59,32 +61,34 @@ class Relation:
     claim: Claim
 
     def holds(self, read: Reader) -> Tensor:
-        """Tell who meets it.
+        """Tell which people meet the relation.
 
         Parameters
         ----------
         read : callable
-            From a feature's unit-space column to its values: numbers in original units, codes for
-            features with levels. Their shapes are broadcast against one another.
+            Takes a feature's unit-space column and returns its values: numbers in original units,
+            codes for features with levels. The shapes of the values must broadcast.
 
         Returns
         -------
-        Tensor of bool. What hangs on a division by zero is not met.
+        Tensor of bool
+            False also where the relation is neither true nor false after a division by zero.
         """
         return self.claim(read)[0]
 
 
 def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
-    """Read a relation such as ``installment * duration >= credit_amount``.
+    """Parse a relation such as ``installment * duration >= credit_amount``.
 
-    Numbers, ``+ - * /``, comparisons, ``in [...]``, ``and``, ``or``, ``not``, texts in quotes, and
-    the names of features; a name with spaces or signs stands between back-quotes. Levels are
-    compared with levels, ordinal ones by their order; levels that are numbers also count as such.
+    A relation consists of numbers, ``+ - * /``, comparisons, ``in [...]``, ``and``, ``or``,
+    ``not``, texts in quotes and names of features; back-quotes enclose a name with spaces or signs.
+    Levels are compared with levels, and ordinal ones also by their order; levels that are numbers
+    can be used as numbers too.
 
     Raises
     ------
     InvalidInput
-        If it is no such expression, or names something that is no feature or no level.
+        If the text is no such expression, names no column, or names an unknown feature or level.
     """
     if not isinstance(text, str):
         raise InvalidInput(f"a relation must be a text, not a {type(text).__name__}")
@@ -103,7 +107,7 @@ def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
 
 
 class _Reading:
-    """One text on its way to a tree; collects the features it speaks of."""
+    """The parser of one relation; it also collects the features that the relation names."""
 
     def __init__(self, text: str, features: Sequence[Feature]) -> None:
         self.text = text
@@ -129,7 +133,7 @@ class _Reading:
             return name
 
         try:
-            with warnings.catch_warnings(action="ignore"):  # of odd escapes in a text
+            with warnings.catch_warnings(action="ignore"):  # about unknown escapes in a text
                 tree = ast.parse(QUOTED.sub(unquoted, self.text).strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise self.wrong("not an expression that can be read") from error
@@ -138,7 +142,7 @@ class _Reading:
         return tree
 
     def truth(self, part: ast.expr) -> Claim:
-        """Read something that is true or false."""
+        """Parse a part that is true or false."""
         if isinstance(part, ast.BoolOp):
             parts = tuple(self.truth(value) for value in part.values)
             return Several(every=isinstance(part.op, ast.And), parts=parts)
@@ -167,7 +171,10 @@ class _Reading:
         return Comparison(type(sign), self.number(left), self.number(right))
 
     def _levels(self, side: ast.expr, sign: ast.cmpop, other: ast.expr) -> tuple[Term, Term] | None:
-        """Read a feature with levels beside a level or beside a feature with the same levels."""
+        """Parse the comparison of a feature with a level or with a feature of the same levels.
+
+        Returns None if ``side`` is no feature with levels, or the levels compare as numbers.
+        """
         place = self._place(side)
         if place is None or not self.features[place].has_levels:
             return None
@@ -188,7 +195,7 @@ class _Reading:
         return Value(place), there
 
     def _code(self, feature: Feature, part: ast.expr) -> int | None:
-        """Return the place of a level; None for what may be a number."""
+        """Return the code of a level, or None if the part may be a number."""
         if isinstance(part, ast.Name) and part.id in TRUTHS:
             level: object = TRUTHS[part.id]
         elif isinstance(part, ast.Constant):
@@ -203,7 +210,7 @@ class _Reading:
         raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
 
     def number(self, part: ast.expr) -> Term:
-        """Read something that is a number."""
+        """Parse a part that is a number."""
         if isinstance(part, ast.Constant) and _is_number(part.value):
             if not math.isfinite(part.value):
                 raise self.wrong("a number too large")
@@ -236,7 +243,7 @@ class _Reading:
 
 
 def _depth(tree: ast.AST) -> int:
-    """Return how many parts stand inside one another, without recursion."""
+    """Return how deep the tree is, without recursion."""
     deepest, level = 0, [tree]
     while level:
         deepest += 1

@@ -1,1 +1,1 @@
-"""The datasets that the package carries: one file each, found by being here."""
+"""The embedded datasets, one module each; every module in this folder is a benchmark."""

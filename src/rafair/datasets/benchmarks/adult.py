@@ -18,7 +18,7 @@ RAW_COLUMNS = (
     "native_country", "income",
 )  # fmt: skip
 
-# In the order of education_num, 1 to 16.
+# In the order of education_num, which runs from 1 to 16.
 EDUCATION = (
     "Preschool", "1st-4th", "5th-6th", "7th-8th", "9th", "10th", "11th", "12th", "HS-grad",
     "Some-college", "Assoc-voc", "Assoc-acdm", "Bachelors", "Masters", "Prof-school", "Doctorate",

@@ -16,7 +16,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 
 def clean(path: Path) -> pd.DataFrame:
-    """Read all rows; "unknown" is a level of four columns and stays one."""
+    """Read all rows and keep "unknown" as a level of the four columns that have it."""
     return stratified_split(pd.read_csv(path, compression="gzip"), "y")
 
 

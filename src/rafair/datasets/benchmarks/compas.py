@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def clean(path: Path) -> pd.DataFrame:
-    """Apply ProPublica's filter, then keep the columns that neither identify nor leak."""
+    """Apply ProPublica's filter and drop columns that identify people or reveal the label."""
     raw = pd.read_csv(path, keep_default_na=False, na_values=[""])
     kept = raw[
         raw["days_b_screening_arrest"].abs().le(30)

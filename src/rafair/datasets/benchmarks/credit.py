@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LABEL = "risk"
 
-# Attribute by attribute in the file's order: name, then code → level in the order of the codes, or
-# None for whole numbers. Attribute 9 mixes sex with marital status; only sex is kept.
+# The attributes in the file's order: each has a name and a map from code to level in the order of
+# the codes (None for whole numbers). Attribute 9 mixes sex with marital status; only sex is kept.
 ATTRIBUTES: tuple[tuple[str, dict[str, str] | None], ...] = (
     ("checking_status", {"A11": "below 0 DM", "A12": "0 to 200 DM",
                          "A13": "200 DM or more", "A14": "no account"}),
@@ -55,7 +55,7 @@ UNITS = {"age": "years", "duration": "months", "credit_amount": "DM"}
 
 
 def clean(path: Path) -> pd.DataFrame:
-    """Read the space-separated file and spell the codes out."""
+    """Read the space-separated file and replace the codes by levels."""
     names = [name for name, _ in ATTRIBUTES]
     frame = pd.read_csv(path, sep=" ", names=[*names, LABEL])
     for name, levels in ATTRIBUTES:

@@ -1,1 +1,1 @@
-"""The computations of a reproduction; whatever a page shows comes from one of them."""
+"""The computations of a reproduction; tables and figures show their results."""

@@ -1,4 +1,4 @@
-"""One attack on one dataset's seeds, judged by its last and by its worst iterate."""
+"""An attack on the seeds of a dataset, judged by its last and by its worst iterate."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 __all__ = ["WORST", "AttackCell", "AttackOutcome", "CleanCell", "attack_cells", "clean", "outcomes"]
 
 WORST = "@worst"
-# Year of the paper.
+# The year of the paper.
 PUBLISHED = 2024
 
 
 @dataclass(frozen=True, eq=False)
 class AttackOutcome:
-    """What an attack made of each seed, shape (n, d), and the judge's word on it."""
+    """The attacked instance of each seed, shape (n, d), unit space, and the verdict on them."""
 
     x: Tensor
     verdict: Verdict
 
     @classmethod
     def of(cls, found: dict[str, Tensor], reading: str) -> AttackOutcome:
-        """Read one reading of a cell's result."""
+        """Take one reading, ``"last"`` or ``"worst"`` iterate, from a cell's result."""
         names = ("accurate", "fair", "cells")
         accurate, fair, cells = (found[f"{reading}_{name}"] for name in names)
         return cls(found[f"{reading}_x"], Verdict(accurate, fair, cells))
 
     @classmethod
     def worst(cls, outcomes: Sequence[AttackOutcome]) -> AttackOutcome:
-        """Take, for each seed, the first of several outcomes that lies in the seed's cell."""
+        """Take for each seed its first outcome in the worst cell that its outcomes reach."""
         index, _ = first_in_worst_cell(torch.stack([o.verdict.cells for o in outcomes]))
         x = torch.stack([o.x for o in outcomes])[index, torch.arange(len(index))]
         return cls(x, Verdict.worst([o.verdict for o in outcomes]))
@@ -54,16 +54,16 @@ class AttackOutcome:
 
 @dataclass(frozen=True)
 class CleanCell(SetupCell):
-    """The seeds themselves, judged."""
+    """The verdict on the clean seeds."""
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return "clean"
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         return 0.3
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
@@ -79,13 +79,13 @@ class AttackCell(SetupCell):
     Parameters
     ----------
     variant : str
-        Row of a table.
+        The attack, as named in a row of a table.
     options : tuple of (name, value)
-        Parameters that are not the setup's.
+        Parameters of the attack that the setup does not give.
     every_iterate : bool
-        Judge every iterate too.
+        Judge all iterates as well, for the worst one.
     judged_on_all : bool
-        Judge over all of I(v), whomever the attack looked at.
+        Judge over all of I(v), even if the attack used a sample of it.
     """
 
     variant: str
@@ -95,12 +95,12 @@ class AttackCell(SetupCell):
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return self.variant
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         judged = 0.3 * self.setup.steps if self.every_iterate else 0.3
         attack, _ = variants_of(self.variant)
         searches = {"both": 1.0, "accuracy": 0.0, "fairness": 0.4}[attack.aim]
@@ -108,7 +108,7 @@ class AttackCell(SetupCell):
         return sampled * (searches * self.setup.steps + judged)
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
-        """Attack all seeds and judge what came of them."""
+        """Attack all seeds and judge the attacked instances."""
         seeds = cache.seeds(self.setup)
         attack, plan = self._attack(), self.setup.plan
         batches = [Batch.load(seeds.model, seeds.schema, plan, rows) for rows in seeds.split()]
@@ -163,7 +163,7 @@ def _reading(name: str, judged: JudgedCandidates) -> dict[str, Tensor]:
 
 
 def clean(cache: Cache, setup: Setup) -> AttackOutcome:
-    """Return the seeds and the judge's word on them."""
+    """Return the clean seeds and the verdict on them."""
     return AttackOutcome.of(cache.result(CleanCell(setup)), "last")
 
 
@@ -175,7 +175,10 @@ def attack_cells(
     every_iterate: bool = True,
     judged_on_all: bool = False,
 ) -> list[AttackCell]:
-    """Return the cells of these rows of a table; by default of every attack up to the paper's."""
+    """Return the cells of these rows of a table.
+
+    By default these are all attacks with gradients that were published by the paper's year.
+    """
     following = (attack for attack in attack_classes().values() if attack.gradients)
     known = (attack for attack in following if attack.year <= PUBLISHED)
     rows = variants or [row for attack in known for row in attack.variants]
@@ -183,9 +186,10 @@ def attack_cells(
 
 
 def outcomes(cache: Cache, cells: Sequence[AttackCell]) -> dict[str, AttackOutcome]:
-    """Return the rows of a table, both readings; a family follows its variants.
+    """Return the rows of a table by the last and by the worst iterate.
 
-    Rows of the reading by any iterate are named ``NAME@worst``.
+    The row of a family follows those of its variants. Rows by the worst iterate are named
+    ``NAME@worst``.
     """
     found: dict[str, AttackOutcome] = {}
     families = list(dict.fromkeys(variants_of(cell.variant)[0].family for cell in cells))

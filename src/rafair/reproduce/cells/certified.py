@@ -1,4 +1,4 @@
-"""What can be proved about a dataset's seeds at one ε."""
+"""Certificates of the seeds of a dataset at one ε."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["CertificateCell"]
 
 @dataclass(frozen=True)
 class CertificateCell(SetupCell):
-    """R-AF of each seed: proved (1), broken (−1) or undecided (0) within ``max_nodes`` boxes."""
+    """The claim R-AF of each seed: proved (1), broken (−1) or undecided after ``max_nodes`` (0)."""
 
     max_nodes: int = MAX_NODES
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return "certificates"
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         return 10.0
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A network on two features and sex, small enough to be drawn, and RAFair's paths on it."""
+"""A network on two features and sex, which can be drawn, and the paths of RAFair on it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["MODES", "DrawnCell"]
 
 MODES = {"true_biased": TB, "false_fair": FF, "false_biased": FB}
-# Test rows among which one is looked for that every mode turns into its own cell.
+# Number of test rows that are searched for one that every mode moves into the mode's cell.
 CANDIDATES = 2000
 GRID = 121
 
 
 @dataclass(frozen=True)
 class DrawnCell:
-    """FCNN(6) on two features and one binary sensitive feature of a benchmark.
+    """FCNN(6) on two features and one binary sensitive feature of a benchmark, and one person.
 
     Parameters
     ----------
     horizontal, vertical : str
         Features on the axes.
     sensitive : str
+    random_state, epochs : int
+        Of the training.
+    walk_steps, step_size : int, float
+        Steps of RAFair and their size in unit space.
     """
 
     dataset: str = "credit"
@@ -50,21 +54,21 @@ class DrawnCell:
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return "two features"
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         return 10.0
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        """The cells whose results it asks the cache for: none."""
+        """The cells whose results this cell reads from the cache: none."""
         return ()
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
-        """Return the paths of the modes, and the scores on a grid for both values."""
+        """Return the paths of the modes, and grids of margins for both sensitive values."""
         data = cache.data(self.dataset)
         schema = data.schema
         columns = [schema.index(n) for n in (self.horizontal, self.vertical, self.sensitive)]
@@ -103,7 +107,7 @@ class DrawnCell:
 
 
 def _margins(model: Classifier, value: Tensor) -> Tensor:
-    """Return how far the scores lie apart on a grid of both features, (vertical, horizontal)."""
+    """Return the margins, score 1 minus score 0, on a grid, shape (vertical, horizontal)."""
     axis = torch.linspace(0, 1, GRID, dtype=torch.float64)
     vertical, horizontal = torch.meshgrid(axis, axis, indexing="ij")
     rows = torch.stack([horizontal, vertical, value.to(axis).expand_as(horizontal)], dim=2)

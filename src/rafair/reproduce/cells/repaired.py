@@ -1,4 +1,4 @@
-"""Benign perturbations on every attack's instances, and the best that a search finds for each."""
+"""Benign perturbations of all attacked instances, and the best repair that a search finds."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ PARTS = 4
 
 @dataclass(frozen=True)
 class RepairCell(SetupCell):
-    """Some of the distinct instances that attacks left, repaired.
+    """The repair of one part of the distinct attacked instances.
 
-    Instances that several attacks share (RAFair's row is made of its modes'; a seed that was broken
-    already is every attack's worst iterate) are repaired once.
+    An instance that several attacks share is repaired once. For example, the instances in RAFair's
+    row are those of its modes, and a seed that is true biased before any attack is its own worst
+    iterate under every attack.
 
     Parameters
     ----------
     attacks : tuple of AttackCell
+        The attacks whose instances are repaired.
     part : int
-        Which of ``PARTS`` interleaved pieces.
+        Repair the instances ``part``, ``part + PARTS``, ``part + 2 * PARTS``, …
     """
 
     attacks: tuple[AttackCell, ...]
@@ -46,22 +48,22 @@ class RepairCell(SetupCell):
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return f"repair {self.part + 1}/{PARTS}"
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         sampled = 0.1 if self.setup.counterparts else 1.0
         return sampled * self.setup.steps * 1.7 * len(self.attacks) / PARTS
 
     @property
     def needs(self) -> tuple[AttackCell, ...]:
-        """The cells whose results it asks the cache for."""
+        """The cells whose results this cell reads from the cache."""
         return self.attacks
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
-        """Repair, judge, and search on for what benign perturbations leave broken."""
+        """Repair and judge the instances, and search for better repairs of those still broken."""
         seeds = cache.seeds(self.setup)
         space = self.setup.plan.space(seeds.data.schema)
         x, y, _ = _distinct(cache, self.setup, self.attacks)
@@ -97,14 +99,14 @@ class RepairCell(SetupCell):
 
 @dataclass(frozen=True, eq=False)
 class Repaired:
-    """A row after repair: the judge's word, and where some search makes everyone right."""
+    """A row of Table 4: the verdict after repair, and the instances that a search brings to TF."""
 
     verdict: Verdict
     found: Tensor
 
 
 def repair_cells(setup: Setup, attacks: Sequence[AttackCell]) -> list[RepairCell]:
-    """Return the cells that together repair these attacks' instances."""
+    """Return the cells that together repair the instances of these attacks."""
     return [RepairCell(setup, tuple(attacks), part) for part in range(PARTS)]
 
 
@@ -129,7 +131,7 @@ def repaired(cache: Cache, setup: Setup, attacks: Sequence[AttackCell]) -> dict[
 def _distinct(
     cache: Cache, setup: Setup, attacks: Sequence[AttackCell]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Return the distinct instances, their labels, and where each row's instances are in them."""
+    """Return the distinct instances, their labels, and row → indices of its instances."""
     rows = outcomes(cache, attacks)
     y = cache.seeds(setup).y
     labelled = torch.stack([torch.cat([o.x, y[:, None].to(o.x)], dim=1) for o in rows.values()])

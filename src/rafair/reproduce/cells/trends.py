@@ -1,4 +1,4 @@
-"""The loss of an instance and of its counterpart while RAFair runs."""
+"""The losses of an instance and of its counterpart while RAFair runs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ __all__ = ["TrendCell", "trend_cells"]
 
 @dataclass(frozen=True)
 class TrendCell(SetupCell):
-    """One mode on the seeds of a setup; the counterpart stays the same person."""
+    """One mode of RAFair on the seeds of a setup, with the counterparts that step 1 chose."""
 
     variant: str
 
     @property
     def label(self) -> str:
-        """What a person who waits for it is told."""
+        """The cell's name in the messages on progress."""
         return f"trend {self.variant}"
 
     @property
     def steps(self) -> float:
-        """How often it goes through all seeds × counterparts, roughly."""
+        """Approximate number of passes over all seeds × counterparts."""
         return 1.0
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
-        """Return ``losses`` (steps, n, 2), at v and at v', before each step; ``still`` (steps,)."""
+        """Return the losses before each step, and the share of seeds without a direction.
+
+        ``losses`` has shape (steps, n, 2), at v and at v'; ``still`` has shape (steps,). ``rows``
+        and ``y``, shape (n,), are the rows of the test split and the labels.
+        """
         seeds = cache.seeds(self.setup)
         attack = make_attack(
             self.variant,

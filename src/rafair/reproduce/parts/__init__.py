@@ -1,1 +1,1 @@
-"""One file per kind of table or figure; each names its ``PARTS`` and is found by being here."""
+"""One module per kind of table or figure; the ``PARTS`` of every module here are found."""

@@ -1,4 +1,4 @@
-"""What the paper does not have: one factor of RAFair changed at a time."""
+"""Ablations, which the paper does not have: one factor of RAFair is changed at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTORS", "PARTS", "Factor"]
 
-# What the authors' published predecessor draws.
+# Number of counterparts that the published predecessor of the paper samples.
 SAMPLED = 12
 HEADS = (
     "changed", "to", "clean AF", "R-ACC", "R-IF", "R-AF", "TBR of tb", "FFR of ff", "FBR of fb",
@@ -35,7 +35,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Factor:
-    """One line of the table."""
+    """One row of the table: a changed factor and its value."""
 
     name: str
     value: str
@@ -49,7 +49,10 @@ class Factor:
         return replace(study.setup(dataset), counterparts=self.counterparts, setting=self.setting)
 
     def cells(self, study: Study, dataset: str) -> list[AttackCell]:
-        """Return RAFair's modes with this change; unchanged ones are Table 3's own."""
+        """Return the cells of RAFair's modes with this change.
+
+        Cells that another table also has are equal to its cells, so they are computed once.
+        """
         return attack_cells(
             self.setup(study, dataset),
             ("rafair-tb", "rafair-ff", "rafair-fb"),
@@ -128,7 +131,7 @@ def _write(cache: Cache) -> Section:
 def _rates(cache: Cache, factor: Factor) -> dict[str, Any]:
     tables = {}
     for name in cache.study.datasets:
-        # Judged on everybody, clean seeds are those of the full setup.
+        # If all of I(v) judges, the clean seeds are judged by all of I(v) as well.
         setup = cache.study.setup(name) if factor.judged_on_all else factor.setup(cache.study, name)
         rows = outcomes(cache, factor.cells(cache.study, name))
         last = {row: o.verdict for row, o in rows.items() if "@" not in row}

@@ -1,4 +1,4 @@
-"""The paper's conclusions, one by one, and whether each holds here."""
+"""The conclusions of the paper, and whether each one holds here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every attack at several radii."""
+"""Every attack at several ε."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARKERS = "osD^vP*X"
 
 def _attacks(setup: Setup, epsilon: float) -> list[AttackCell]:
     reaching = setup.reaching(epsilon)
-    # At the paper's own radius these are Table 3's cells.
+    # At the paper's ε these cells equal those of Table 3, so they are computed once.
     return attack_cells(reaching, every_iterate=reaching == setup)
 
 

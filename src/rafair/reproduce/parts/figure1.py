@@ -1,4 +1,4 @@
-"""Figure 1's idea, on a real network with two features to move and one sensitive one."""
+"""Figure 1, drawn for a trained network with two movable features and one sensitive feature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures 2, 4, 5, 6 and 3, 7, 8, 9: losses while RAFair runs, and their trends."""
+"""Figures 2, 4, 5, 6: losses while RAFair runs. Figures 3, 7, 8, 9: trends of these losses."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AREAS", "PARTS", "area_of", "area_shares", "slopes_of", "trends_of"]
 
-# Figure numbers of the paper: losses, trends.
+# Dataset → numbers of the paper's figures: losses, trends.
 NUMBERS = {"bank": (2, 3), "adult": (4, 7), "compas": (5, 8), "credit": (6, 9)}
-# A mode's own area: signs of the slopes at the instance and at its counterpart.
+# The area of each mode: the signs of the slopes at the instance and at its counterpart.
 AREAS = {"tfr": (-1, -1), "tbr": (-1, 1), "ffr": (1, 1), "fbr": (1, -1)}
 UNCHANGED = "unchanged"
 
@@ -50,19 +50,19 @@ def trends_of(study: Study, dataset: str) -> list[TrendCell]:
 
 
 def area_of(slopes: Tensor) -> list[str]:
-    """Name the area of each pair of slopes (n, 2); a slope of zero makes it unchanged."""
+    """Name the area of each pair of slopes (n, 2); a pair with a zero slope is "unchanged"."""
     names = {signs: name for name, signs in AREAS.items()}
     return [names.get((int(a), int(b)), UNCHANGED) for a, b in slopes.sign().tolist()]
 
 
 def area_shares(slopes: Tensor) -> dict[str, float]:
-    """Return the share of points in each area, slopes (n, 2)."""
+    """Return the share of the pairs of slopes (n, 2) that lie in each area."""
     found = area_of(slopes)
     return {name: found.count(name) / len(found) for name in (*AREAS, UNCHANGED)}
 
 
 def slopes_of(cache: Cache, dataset: str) -> dict[str, Tensor]:
-    """Return, for each mode, the slopes at every instance and its counterpart, (n, 2)."""
+    """Return for each mode the slopes at all instances and at their counterparts, (n, 2)."""
     return {
         cell.variant: _slopes(cache.result(cell)["losses"])
         for cell in trends_of(cache.study, dataset)
@@ -74,7 +74,7 @@ def _slopes(losses: Tensor) -> Tensor:
 
 
 def _typical(trends: dict[str, Tensor]) -> tuple[int, bool]:
-    """Return the first seed whose losses take every mode's own direction, or most of them."""
+    """Return the first seed that lies in the mode's area under most modes, and if under all."""
     hits = torch.stack(
         [
             torch.tensor([area == MODES[variant] for area in area_of(slopes)])

@@ -28,15 +28,15 @@ ROWS = [row for attack in FOLLOWING for row in attack.variants]
 
 @dataclass(frozen=True)
 class _Strength:
-    """What is known at one ε of the seeds that are accurately fair before any attack."""
+    """Counts at one ε over the seeds that are accurately fair (TF) before any attack."""
 
     robust: int
     breakable: int
     undecided: int
-    broken: dict[str, int]  # of the breakable ones, by attack
-    conflicts: int  # robust, and yet broken
-    gradients: dict[str, float]  # rows per seed
-    forwards: dict[str, float]
+    broken: dict[str, int]  # attack → breakable seeds that it breaks
+    conflicts: int  # seeds proved robust but broken, summed over attacks
+    gradients: dict[str, float]  # attack → rows differentiated per seed
+    forwards: dict[str, float]  # attack → rows only predicted per seed
 
 
 def _attacks(setup: Setup, epsilon: float) -> list[AttackCell]:
@@ -138,7 +138,7 @@ def _costs(name: str, strengths: dict[float, _Strength]) -> Table:
 
 
 def _summary(found: dict[str, dict[float, _Strength]]) -> Table:
-    """Return the strength over all datasets together, for a terminal."""
+    """Return the strength over all datasets together, as a short table for the terminal."""
     names: Sequence[str] = list(next(iter(found.values()))[EPSILONS[0]].broken)
     rows = []
     for row in names:

@@ -1,4 +1,4 @@
-"""Table 2: the datasets and their baseline."""
+"""Table 2: the datasets and their baseline models."""
 
 from __future__ import annotations
 

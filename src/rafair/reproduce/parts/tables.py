@@ -1,4 +1,4 @@
-"""Tables 3 and 4: the seeds after every attack, and after benign perturbations of what it left."""
+"""Table 3: the seeds after every attack. Table 4: the same after benign perturbations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AVERAGE", "MODES", "PARTS", "attacked_rates", "repaired_rates", "still_share"]
 
 AVERAGE = "average"
-# The rate that a mode of RAFair is after.
+# The rate that each mode of RAFair tries to raise.
 MODES = {"rafair-tb": "tbr", "rafair-ff": "ffr", "rafair-fb": "fbr"}
 ZERO = (
     "True biased and false biased move a feature only where the gradients at an instance and at "
@@ -43,13 +43,13 @@ ZERO = (
 
 
 def _verdicts(cache: Cache, setup: Setup) -> dict[str, Verdict]:
-    """Return the rows of Table 3 of one dataset, clean seeds first."""
+    """Return the rows of Table 3 for one dataset, clean seeds first."""
     found = outcomes(cache, attack_cells(setup))
     return {"clean": clean(cache, setup).verdict, **{n: o.verdict for n, o in found.items()}}
 
 
 def attacked_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
-    """Return Table 3: dataset, or average, → row → rates."""
+    """Return Table 3: dataset or ``"average"`` → row → rates."""
     tables = {name: _verdicts(cache, setup) for name, setup in setups.items()}
     return _with_average(tables)
 
@@ -61,7 +61,10 @@ def _with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]
 
 
 def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
-    """Return Table 4: dataset, or average, → row → rates, and ``"best"``, what a search repairs."""
+    """Return Table 4: dataset or ``"average"`` → row → rates.
+
+    Each row also has ``"best"``: the R-AF after the best repair that a search finds.
+    """
     tables = {name: repaired(cache, setup, attack_cells(setup)) for name, setup in setups.items()}
     found = _with_average(
         {name: {row: r.verdict for row, r in table.items()} for name, table in tables.items()}
@@ -98,7 +101,7 @@ def _cells4(study: Study) -> list[Cell]:
 
 
 def _split(rows: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Separate the two readings."""
+    """Separate the rows of the last iterate from those of the worst iterate."""
     last = {name: values for name, values in rows.items() if not name.endswith(WORST)}
     return last, {name: values for name, values in rows.items() if name.endswith(WORST)}
 
@@ -145,7 +148,7 @@ def _write3(cache: Cache) -> Section:
 
 
 def _modes(cache: Cache, rates: Mapping[str, Any]) -> Table:
-    """Return what each mode is after, before and after it, and its share of zero directions."""
+    """Return the rate of each mode before and after it, and its share of zero directions."""
     heads = ("", *cache.study.datasets)
     rows = []
     for variant, key in MODES.items():
@@ -164,7 +167,7 @@ def still_share(cache: Cache, dataset: str, variant: str) -> float:
 
 
 def _costs(cache: Cache) -> Table:
-    """Return what each attack cost per seed, in rows."""
+    """Return the cost of each attack: rows differentiated and rows only predicted, per seed."""
     heads = ("", *(f"{name}: {what}" for name in cache.study.datasets for what in ("∇", "f")))
     rows = []
     for place, cell in enumerate(attack_cells(cache.study.setup(cache.study.datasets[0]))):
