@@ -1,4 +1,4 @@
-"""Why a model decides as it does about a person and those who are like them."""
+"""Explain a model's decisions about an instance and its similar counterparts."""
 
 from rafair.analysis.explanations import Explanation, explain
 from rafair.analysis.regression import median_slopes

@@ -1,4 +1,4 @@
-"""Which sensitive change flips a decision, and which counterpart fares worst."""
+"""Find the sensitive change that flips a decision, and the counterpart with the largest loss."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ __all__ = ["Explanation", "explain"]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Who decides the fate of n instances, as rows of the grid of I(v).
+    """The counterparts that explain the verdicts on n instances, as rows of the grid of I(v).
 
     Attributes
     ----------
     prediction : Tensor of int64, shape (n,)
         f(v).
     flip : Tensor of int64, shape (n,)
-        The smallest sensitive change after which the prediction differs from f(v): fewest
-        attributes first, then the smallest l1 distance in unit space, then the lowest row; −1 where
-        none does, that is, where the instance is fair (K = 0).
+        The counterpart whose prediction differs from f(v) after the smallest sensitive change:
+        fewest attributes first, then the smallest l1 distance in unit space, then the lowest row.
+        −1 if no counterpart's prediction differs, that is, if the instance is fair (K = 0).
     flip_prediction : Tensor of int64, shape (n,)
-        The prediction there; f(v) where ``flip`` is −1.
+        The prediction for this counterpart; f(v) where ``flip`` is −1.
     worst : Tensor of int64, shape (n,)
-        The counterpart with the largest loss.
+        The counterpart with the largest loss, the lowest row on a tie.
     worst_prediction : Tensor of int64, shape (n,)
+        The prediction for this counterpart.
     worst_loss : Tensor, shape (n,), float64
+        Its loss.
     dissenting : Tensor, shape (n,), float64
-        Share of I(v) that gets another prediction than v.
+        Share of the possible people of the grid whose prediction differs from f(v), in [0, 1].
     """
 
     prediction: Tensor
@@ -62,8 +64,24 @@ def explain(
 
     Parameters
     ----------
-    x : Tensor, shape (n, d), unit space.
-    y : Tensor of int64, shape (n,). Ground truth.
+    model : Classifier
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+        Ground truth.
+    counterparts : Counterparts
+    loss : {"mse", "cross_entropy", "margin"} or Loss
+        It decides which counterpart is the worst.
+    batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    InvalidInput
+        If the loss is unknown, or a score is NaN or infinite.
     """
     chosen = make_loss(loss)
     parts = [
@@ -104,7 +122,10 @@ def _explain_block(
 
 
 def _effort(x: Tensor, counterparts: Counterparts) -> Tensor:
-    """Order changes by the number of attributes, then by distance (below s + 1), shape (n, m)."""
+    """Return the size of each sensitive change, shape (n, m), float64.
+
+    The number of changed attributes counts first, then the l1 distance, which is below s + 1.
+    """
     own = x[:, list(counterparts.columns)].to(torch.float64)
     moved = (own.unsqueeze(1) - counterparts.grid.to(own.device)).abs()
     changed = (moved > SAME).sum(dim=2)

@@ -1,4 +1,4 @@
-"""Quantile regression of a trend: does the median of a loss rise or fall?"""
+"""Median regression of a loss over the steps of an attack: does it rise or fall?"""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ if TYPE_CHECKING:
 
 __all__ = ["median_slopes"]
 
-# Numbers per chunk of residuals: a few dozen MiB.
+# Number of residuals computed at once: 32 MiB in float64.
 CHUNK = 1 << 22
-# Sums of residuals that differ by less than this share are equal; of such lines the flattest wins.
+# Two sums of residuals that differ by less than this share are equal. Of lines with equal sums, the
+# one with the smallest slope is chosen.
 EQUAL = 1e-12
 
 
 def median_slopes(values: Tensor) -> Tensor:
-    """Fit a line through the median of each series against 0, 1, 2, …; return its slope.
+    """Fit a median regression line to each series against k = 0, 1, 2, …, and return its slope.
 
-    β̂₁ of arg min over β of Σ |lₖ − β₀ − β₁ k|. A minimum is attained on a line through two of the
-    points, so all of them are tried: exact, also where losses are so small that the tolerance of a
-    linear program would call a slope zero.
+    The slope is β̂₁ of arg min over β of Σ |lₖ − β₀ − β₁ k|. One of the minima is a line through two
+    of the points, so all such lines are tried. This is exact; a linear program would return a slope
+    of 0 for losses below its tolerance.
 
     Parameters
     ----------
-    values : Tensor, shape (steps, n), float64; at least two steps.
+    values : Tensor, shape (steps, n), float64
+        A series lₖ in each column, with at least two steps.
 
     Returns
     -------
-    Tensor, shape (n,), float64.
+    Tensor, shape (n,), float64
+        Units of ``values`` per step.
 
     Source: Koenker and Hallock, J. Econ. Perspect. 15(4), 2001; Equations 8 and 9 of Li et al.,
     arXiv:2404.01356v1.

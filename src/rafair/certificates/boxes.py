@@ -1,4 +1,4 @@
-"""Boxes of people: ranges of what may be perturbed, times ranges of sensitive values."""
+"""Boxes of people: ranges of perturbable values, times ranges of sensitive values."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ["POINT", "Boxes", "Values", "own_boxes", "root_boxes"]
 
-# A box that is narrower than this in a feature is not split there: it is a point, up to rounding.
+# A box narrower than this in a feature is not split there: up to rounding, it has one value.
 POINT = 1e-9
-# What a multiple of a lattice's spacing may miss by rounding.
+# Tolerance for the rounding of a multiple of a lattice's spacing, as a share of the spacing.
 ON_LATTICE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """The values of each sensitive column, in increasing order, and the lattice of the others.
+    """The values of each sensitive column, and the lattice of the other columns.
 
     Attributes
     ----------
     columns : tuple of int
     axes : tuple of Tensor, float64
+        For each sensitive column, its values in increasing order.
     spacing : Tensor, shape (instances, d), float64
-        Distance of neighbouring possible values of the other columns; 0 where every value is.
+        Distance between neighbouring possible values of the other columns; 0 where every value is
+        possible.
     """
 
     columns: tuple[int, ...]
@@ -42,7 +44,7 @@ class Values:
 
     @classmethod
     def of(cls, counterparts: Counterparts, x: Tensor, space: PerturbationSpace) -> Values:
-        """Collect the values in the grid of I(v), as rows of x's type hold them."""
+        """Collect the values in the grid of I(v), rounded to x's type."""
         grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
         axes = tuple(torch.unique(column) for column in grid.T)
         return cls(counterparts.columns, axes, space.spacing(x.to(torch.float64)))
@@ -60,13 +62,13 @@ class Boxes:
     Attributes
     ----------
     owner : Tensor of int64, shape (n,)
-        The instance.
-    low, high : Tensor, shape (n, d), float64
-        Hull of the box; sensitive columns hold the least and greatest of their values.
+        Row of the instance that the box belongs to.
+    low, high : Tensor, shape (n, d), float64, unit space
+        Corners of the box. Sensitive columns have the least and the greatest of their values.
     first, last : Tensor of int64, shape (n, s)
-        Places of these values on their axes; first = last where a single value is meant.
-    pattern : tuple of Tensor of int8
-        What is settled about the network's neurons, see ``Bound``.
+        Positions of these values on their axes; equal if the box has one value of the column.
+    pattern : tuple of Tensor of int8, shapes (n, n₁), …
+        The neurons known to be active or idle in the box; see ``Bound``.
     """
 
     owner: Tensor
@@ -92,7 +94,7 @@ class Boxes:
 
     @classmethod
     def join(cls, parts: Sequence[Boxes]) -> Boxes:
-        """Put boxes behind one another."""
+        """Concatenate boxes."""
         names = ("owner", "low", "high", "first", "last")
         joined = (torch.cat([getattr(part, name) for part in parts]) for name in names)
         patterns = zip(*(part.pattern for part in parts), strict=True)
@@ -102,8 +104,19 @@ class Boxes:
     def halves(self, score: Tensor, values: Values) -> Boxes:
         """Split each box in two along the feature with the largest score.
 
-        A range of sensitive values, or of a lattice, is divided by value, so that the gap between
-        the halves, where nobody is, is left out; anything else in the middle.
+        A range of sensitive values or of lattice points is split between two neighbouring values,
+        and the gap between these, where no person is, belongs to neither half. Any other range is
+        split in the middle.
+
+        Parameters
+        ----------
+        score : Tensor, shape (n, d)
+        values : Values
+
+        Returns
+        -------
+        Boxes
+            The n lower halves, then the n upper halves.
         """
         n = len(self)
         row = torch.arange(n, device=score.device)
@@ -131,16 +144,17 @@ class Boxes:
 def root_boxes(
     network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Boxes, Values]:
-    """Return the boxes that together are I(v) × Δ of each instance.
+    """Return boxes that together contain I(v) × Δ of each instance.
 
-    One box where I(v) is a full product of values; else one for each combination. A v whose own
-    values are not in the grid has one more for itself. Whom a relation rules out at some points of
-    Δ only is bounded with the others: a proof about more people is a proof.
+    If I(v) is a full product of values, an instance has one box, otherwise one per combination. If
+    the grid lacks v's own sensitive values, v itself has one more box. The boxes also contain
+    combinations that a relation excludes at some points of Δ only; a proof that covers more people
+    than necessary is still a proof.
     """
     low, high = space.hull(x.to(torch.float64))
     values = Values.of(counterparts, x, space)
     everyone = torch.arange(len(x), device=x.device)
-    # v itself is judged whether or not its own combination meets every relation.
+    # v itself is judged even if its own combination breaks a relation.
     valid = counterparts.valid(x, space.movable(x)) | counterparts.is_self(x)
     full = values.size == len(counterparts) and bool(valid.all())
     parts = []
@@ -169,14 +183,14 @@ def root_boxes(
 def own_boxes(
     network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Boxes, Values]:
-    """Return one box for each instance: Δ around v itself, without its counterparts."""
+    """Return one box for each instance: Δ around v, without v's counterparts."""
     low, high = space.hull(x.to(torch.float64))
     values = Values.of(counterparts, x, space)
     return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
 
 
 def _alone(network: ReluNetwork, owner: Tensor, low: Tensor, high: Tensor, values: Values) -> Boxes:
-    """Return boxes whose sensitive columns are a point, so that they are never split."""
+    """Return boxes with one value per sensitive column, so that these are never split."""
     nowhere = torch.zeros(len(owner), len(values.axes), dtype=torch.int64, device=owner.device)
     return Boxes(owner, low, high, nowhere, nowhere, no_pattern(network, len(owner)))
 

@@ -24,29 +24,29 @@ Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, Tensor], Bound]"
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 
-# Weight of a feature's share in the relaxation's error beside its own slope; measured.
+# Weight of a feature's ``sensitivity`` relative to its slope when a box is split; measured.
 ERROR_WEIGHT = 0.01
-# Boxes of one instance in a round, doubled from round to round up to the second number: what an
-# instance goes through depends on nothing but itself.
+# Number of boxes per instance in a round. Every round doubles it, up to the second number. It does
+# not depend on the number of instances, so the result of one does not depend on the others.
 FIRST_ROUND, LARGEST_ROUND = 2, 256
-# Boxes after which an instance is attacked: most are decided before.
+# Number of boxes after which an undecided instance is attacked; most are decided before.
 ATTACK_AFTER = 64
-# A bound is worth raising if it lies within so many times the gain that raising brought before.
+# A bound is raised if it lies below the slack by less than this many times the mean earlier gain.
 PROMISING = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What is known of n instances.
+    """The result of branch and bound for n instances.
 
     Attributes
     ----------
     status : Tensor of int64, shape (n,)
         1 proved, −1 broken, 0 undecided.
     person : Tensor, shape (n, d), float64
-        A person of I(v) × Δ who is decided wrongly; NaN where there is none.
+        A person of I(v) × Δ who is decided wrongly; NaN if none was found.
     nodes : Tensor of int64, shape (n,)
-        Boxes bounded.
+        Number of boxes bounded.
     """
 
     status: Tensor
@@ -66,30 +66,38 @@ def branch_and_bound(
     attack: Callable[[Tensor], Tensor],
     is_nobody: Callable[[Tensor, Tensor], Tensor],
 ) -> Outcome:
-    """Decide for each instance whether f = y all over its boxes.
+    """Decide for each instance whether f = y everywhere in its boxes.
 
-    A box whose bound lies above ``slack`` is done. Else the corner where its linear bound is least
-    is tried; a person there who is decided wrongly ends the instance. Else it is split along the
-    feature with the largest (|slope| + 0.01 · sensitivity) · width. The newest boxes come first. An
-    instance that is still open after some boxes is attacked once.
+    A box whose bound lies above ``slack`` is proved. Otherwise the corner where its linear bound is
+    least is tried; if the person there is decided wrongly, the instance is broken. Otherwise the
+    box is split along the feature with the largest (|slope| + 0.01 · sensitivity) · width. The
+    newest boxes are bounded first. An instance that is still undecided after 64 boxes is attacked
+    once.
 
     Parameters
     ----------
     bound : callable
-        From boxes, their labels, from where on a bound is worth raising, and the slack, to their
-        bounds: what is known of the model. Each kind of model has its own.
+        From boxes, their labels, the number above which a bound is worth raising, and the slack,
+        to a ``Bound``. Each kind of model has its own function.
+    boxes : Boxes
+        The boxes of all instances.
+    values : Values
     y : Tensor of int64, shape (n,)
     slack : Tensor, shape (n,), float64
-        What rounding may take from a bound.
+        Largest rounding error of a bound.
     max_nodes : int
-        Boxes to bound per instance, at most; it is undecided if some are left then.
+        Largest number of boxes to bound per instance. An instance that needs more is undecided.
     is_wrong : callable
-        From people (b, d) and the instances they belong to (b,) to bool (b,): does the model itself
-        decide them wrongly?
+        From people (b, d) and the rows of their instances (b,) to bool (b,): does the model itself
+        decide this person wrongly?
     attack : callable
-        From instances (b,) to a person (b, d) for each who may be decided wrongly.
+        From rows of instances (b,) to one person of each, (b, d), who may be decided wrongly.
     is_nobody : callable
-        Like ``is_wrong``: whom a relation rules out, so that a box of them alone is done.
+        Like ``is_wrong``: does a relation exclude this person? A box with nobody else is done.
+
+    Returns
+    -------
+    Outcome
     """
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
@@ -117,12 +125,12 @@ def branch_and_bound(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What is known of n instances so far; its tensors are written to."""
+    """The state of n instances during branch and bound; its tensors are updated in place."""
 
     status: Tensor
     person: Tensor
     nodes: Tensor
-    gain: Tensor  # mean of what better lines raised the last bounds by; infinite at first
+    gain: Tensor  # (n,), mean gain of the last bounds that were raised; infinite at first
     is_attacked: Tensor  # bool
 
     @classmethod
@@ -137,7 +145,7 @@ class _Found:
         )
 
     def note(self, people: Tensor, owner: Tensor, is_wrong: Tensor) -> None:
-        """Take these people as witnesses where they are decided wrongly."""
+        """Store the people who are decided wrongly as witnesses of their instances."""
         self.status[owner[is_wrong]] = BROKEN
         self.person[owner[is_wrong]] = people[is_wrong]
 
@@ -148,7 +156,7 @@ class _Found:
         attack: Callable[[Tensor], Tensor],
         is_wrong: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
-        """Attack, once, those of these instances that have cost so many boxes."""
+        """Attack, once, each of these instances that has cost ``after`` boxes or more."""
         owner = torch.unique(owner)
         owner = owner[(self.nodes[owner] >= after) & ~self.is_attacked[owner]]
         if len(owner):
@@ -157,12 +165,12 @@ class _Found:
             self.note(people, owner, is_wrong(people, owner))
 
     def give_up(self, owner: Tensor, max_nodes: int) -> None:
-        """Leave those of these instances undecided that are open and have spent their boxes."""
+        """Mark each of these instances as undecided if it has used ``max_nodes`` boxes."""
         spent = (self.nodes[owner] >= max_nodes) & (self.status[owner] == PROVED)
         self.status[owner[spent]] = UNDECIDED
 
     def learn(self, owner: Tensor, gain: Tensor) -> None:
-        """Keep for each instance the mean gain of a round, if there was any."""
+        """Store the mean gain of this round for each instance with a bound that was raised."""
         tried = ~gain.isnan()
         count = torch.zeros_like(self.gain).index_add_(0, owner, tried.to(gain.dtype))
         total = torch.zeros_like(self.gain).index_add_(0, owner, gain.nan_to_num())
@@ -178,7 +186,10 @@ def _open_halves(
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     is_nobody: Callable[[Tensor, Tensor], Tensor],
 ) -> Boxes:
-    """Try the corners of the boxes that a bound leaves open, and split these."""
+    """Try a corner of each box that its bound does not prove, and split the box.
+
+    Halves that the bound of the whole box proves are left out.
+    """
     left = (bound.lower <= enough).nonzero()[:, 0]
     slope, felt, some = bound.slope[left], bound.sensitivity[left], boxes.take(left)
     corner = torch.where(bound.plain_slope[left] > 0, some.low, some.high)
@@ -188,14 +199,14 @@ def _open_halves(
     score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
     gone = (width <= POINT).all(dim=1)
     gone[gone.clone()] = is_nobody(corner[gone], some.owner[gone])
-    stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too close to call
+    stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too narrow to split
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
     some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
     on = (~gone & (found.status[some.owner] == PROVED)).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)
-    # The parent's linear function bounds a half too, and closes many without more work.
+    # The linear function of the whole box bounds its halves too, and proves many of them for free.
     least = torch.where(slope > 0, some.low, some.high).repeat(2, 1)
     slope, lower = slope.repeat(2, 1), lower.repeat(2)
     corner = torch.where(slope > 0, halves.low, halves.high)
@@ -205,7 +216,7 @@ def _open_halves(
 
 
 def _newest(boxes: Boxes, width: int, allowed: Tensor) -> tuple[Boxes, Boxes]:
-    """Take the last ``width`` boxes of each instance, no more than it is allowed."""
+    """Return the last ``width`` boxes of each instance, but at most ``allowed``, and the rest."""
     order = torch.argsort(boxes.owner, stable=True)
     owner = boxes.owner[order]
     counts = torch.bincount(owner, minlength=len(allowed))

@@ -1,4 +1,4 @@
-"""``rafair.certify``: proved, broken with a witness, or undecided."""
+"""``rafair.certify``: is an instance proved, broken with a witness, or undecided?"""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ __all__ = ["Certificate", "Property", "certify"]
 
 Property: TypeAlias = Literal["accurate_fair", "accurate", "fair"]
 MAX_NODES = 5_000
-# The attack on what stays open.
+# The attack on instances that are still undecided.
 ATTACK_STEPS, RESTARTS = 40, 3
-# What rounding may take from a margin, of the bounds in float64 and of the model in its own type:
-# at least the first number, and the second times the sum of the scores' absolute terms.
+# Largest rounding error of a margin, of the bounds in float64 and of the model in its own type: the
+# larger of the first number, and of the second number times the sum of a score's absolute terms.
 SLACK = {torch.float64: (1e-6, 1e-12), torch.float32: (1e-4, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What is known of n instances under every δ in Δ.
+    """The verdicts on a claim about n instances, for every δ in Δ.
 
     Attributes
     ----------
@@ -53,9 +53,10 @@ class Certificate:
     witness : Tensor, shape (n, d), in x's type
         v + δ where the instance is broken; NaN elsewhere.
     witness_counterpart : Tensor, shape (n, d), in x's type
-        The member of I(v + δ) that is decided wrongly (or, for fairness, otherwise); NaN elsewhere.
+        The member of I(v + δ) that is decided wrongly (for fairness: otherwise than v + δ) where
+        the instance is broken; NaN elsewhere.
     nodes : Tensor of int64, shape (n,)
-        Boxes bounded: the cost, and what ``max_nodes`` limits.
+        Number of boxes bounded, which ``max_nodes`` limits.
     """
 
     status: Tensor
@@ -65,13 +66,13 @@ class Certificate:
 
     @classmethod
     def unknown(cls, x: Tensor) -> Certificate:
-        """Return the certificate of instances of which nothing is known yet."""
+        """Return a certificate in which every instance of x, (n, d), is undecided."""
         status = torch.full((len(x),), UNDECIDED, dtype=torch.int64, device=x.device)
         nobody = torch.full_like(x, torch.nan)
         return cls(status, nobody, nobody, torch.zeros_like(status))
 
     def only(self, status: int) -> Certificate:
-        """Return these verdicts alone; of all other instances nothing is known."""
+        """Keep the verdicts with this status; the others become undecided, all nodes become 0."""
         nothing, keep = Certificate.unknown(self.witness), self.status == status
         wide = keep.unsqueeze(1)
         return Certificate(
@@ -83,14 +84,15 @@ class Certificate:
 
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
-        """Put the certificates of consecutive instances behind one another."""
+        """Concatenate the certificates of consecutive instances."""
         names = cls.__dataclass_fields__
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
     def rates(self) -> Rates:
         """Return the shares ``proved``, ``broken`` and ``undecided``, with 95 % intervals.
 
-        The truth lies between ``proved`` and 1 − ``broken``.
+        The true share of instances for which the claim holds lies between ``proved`` and
+        1 − ``broken``.
         """
         return rates(
             {
@@ -111,22 +113,30 @@ def certify(
     *,
     prove: Property = "accurate_fair",
 ) -> Certificate:
-    """Decide f(x + δ, a') = y for every δ in Δ and every a' of I(v) at once.
+    """Prove that f(v') = y for every v' in I(v + δ) and every δ in Δ, or find a counterexample.
+
+    Complete branch and bound with CROWN bounds in float64; see ``branch_and_bound``.
 
     Parameters
     ----------
     model : Classifier
-        A torch network of linear layers and ReLU.
-    x : Tensor, shape (n, d), unit space. Not modified.
-    y : Tensor of int64, shape (n,). Ground truth, assumed to hold for every v + δ.
+        A wrapped torch network of linear layers with ReLU between them, with logits as output.
+    x : Tensor of a floating type, shape (n, d), unit space
+        The instances v. Not modified.
+    y : Tensor of int64, shape (n,)
+        Ground truth, assumed to hold for every v + δ. Ignored if ``prove`` is "fair".
     counterparts : Counterparts
+        I(v).
     space : PerturbationSpace
-        On a lattice the proof covers all of the box, the witness is a possible person.
+        Δ. If it has a lattice, a proof may also cover points between the lattice points; a witness
+        is always a possible person.
     max_nodes : int
-        Boxes to bound per instance; the verdict does not depend on time or load.
+        Largest number of boxes to bound per instance. There is no time limit, so the verdict does
+        not depend on the speed or load of the machine.
     prove : {"accurate_fair", "accurate", "fair"}
-        What is claimed: R-AF, R-ACC (of v itself only) or R-IF. R-IF is proved where one class is
-        constant, broken where a perturbed instance is biased, else undecided.
+        The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
+        all of I(v) × Δ get the same class, broken if a biased instance v + δ is found, and
+        otherwise undecided.
 
     Returns
     -------
@@ -135,7 +145,10 @@ def certify(
     Raises
     ------
     InvalidInput
-        If the model is no such network, or the problem has no meaning (``check_problem``).
+        If the model is no such network, the problem has no meaning (``check_problem``), the claim
+        is unknown, or ``max_nodes`` is no positive whole number.
+
+    Source: Zhang et al., NeurIPS 2018 (CROWN); see ``linear_bound``.
     """
     check_problem(model, x, y, counterparts, space)
     if prove not in get_args(Property):
@@ -176,7 +189,7 @@ def certify(
 
 
 def _slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return what a bound must exceed to be a proof, shape (n,), float64."""
+    """Return the number that a bound must exceed to be a proof, shape (n,), float64."""
     least, share = SLACK.get(dtype, max(SLACK.values()))
     hidden = network.hidden(x.to(torch.float64)).abs()
     terms = hidden @ network.weights[-1].abs().T + network.biases[-1].abs()
@@ -185,7 +198,7 @@ def _slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Claim:
-    """f = ``y`` for v + δ and, unless ``alone``, everyone in its I(v + δ)."""
+    """The claim that f = ``y`` at v + δ and, unless ``alone``, for everyone in I(v + δ)."""
 
     model: Classifier
     x: Tensor
@@ -195,7 +208,7 @@ class _Claim:
     alone: bool
 
     def possible(self, people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
-        """Return v + δ and the counterpart that these people are, exactly inside Δ."""
+        """Split people into v + δ and its counterpart, with v + δ exactly inside Δ."""
         origin, sensitive = self.x[owner], list(self.counterparts.columns)
         moved = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
         perturbed = self.space.round(self.space.project(moved, origin), origin)
@@ -204,7 +217,7 @@ class _Claim:
         return perturbed, counterpart
 
     def is_wrong(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell whom the model itself decides otherwise than claimed, shape (b,), bool."""
+        """Tell which people the model decides otherwise than claimed, shape (b,), bool."""
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
         perturbed, counterpart = self.possible(people, owner)
@@ -213,7 +226,7 @@ class _Claim:
         return wrong & (themselves | self.counterparts.exist(counterpart))
 
     def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell whom a relation rules out, as v + δ or as its counterpart, shape (b,), bool."""
+        """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""
         origin = self.x[owner]
         perturbed = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
         themselves = (people.to(origin.dtype) == perturbed).all(dim=1)
@@ -223,7 +236,7 @@ class _Claim:
         return nobody
 
     def attack(self, owner: Tensor) -> Tensor:
-        """Return whom the strongest single attack ends with, shape (b, d), float64."""
+        """Return the people that the strongest single attack finds, shape (b, d), float64."""
         x, y, people = self.x[owner], self.y[owner], self.counterparts
         if self.alone:
             own = APGD(ATTACK_STEPS, "margin", random_start=False, restarts=RESTARTS)

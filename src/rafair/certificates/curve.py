@@ -1,4 +1,4 @@
-"""Certificates at several ε, each verdict used wherever it also holds."""
+"""Certificates at several ε; a verdict at one ε is reused at others where it also holds."""
 
 from __future__ import annotations
 
@@ -36,27 +36,29 @@ def certify_curve(
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
 
-    What is proved in a space is proved in every smaller one, what is broken is broken, by the same
-    witness, in every larger one; only the rest is worked on. The largest space comes first, then
-    the others from the smallest.
+    An instance that is proved in one space is proved in every smaller space. An instance that is
+    broken in one space is broken in every larger space, by the same witness. Only instances that
+    are still undecided are certified. The largest space comes first, then the others from the
+    smallest on.
 
     Parameters
     ----------
-    spaces : sequence of PerturbationSpace
-        Each inside the next.
     model, x, y, counterparts, max_nodes, prove : see ``certify``.
+    spaces : sequence of PerturbationSpace
+        Each one lies inside the next one.
     known : sequence of Certificate, optional
-        Verdicts that hold already, one per space; only undecided instances are worked on.
+        Verdicts from earlier, one certificate per space.
 
     Returns
     -------
     list of Certificate
-        One per space; boxes are counted where they were bounded.
+        One per space. ``nodes`` counts only boxes that were bounded in this space.
 
     Raises
     ------
     InvalidInput
-        See ``certify``; also if a space does not lie inside the next, or has another lattice.
+        See ``certify``; also if there is no space, a space does not lie inside the next one, or
+        the spaces have different lattices.
     """
     if not spaces:
         raise InvalidInput("a curve needs at least one space")

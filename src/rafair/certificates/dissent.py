@@ -1,4 +1,4 @@
-"""R-IF: a biased instance between a person and a point where somebody is decided otherwise."""
+"""R-IF: find a biased instance between a seed and a point where somebody has another class."""
 
 from __future__ import annotations
 
@@ -18,27 +18,36 @@ if TYPE_CHECKING:
 
 __all__ = ["find_dissent"]
 
-# Until the ends of a way differ by rounding only.
+# After this number of halvings the ends of a segment differ by rounding only.
 HALVINGS = 50
-# Shares of the rest of the way at which a clearer instance is looked for.
+# Shares of the rest of the segment at which an instance with larger margins is tried.
 FURTHER = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1)
 
 
 def find_dissent(
     model: Classifier, x: Tensor, end: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Find a biased instance on the way from each seed to a point where someone is decided anew.
+    """Find a biased instance on the segment from each seed to a given point.
 
-    Where neither end is biased, all of I(v) has one class at the seed and another at the end: the
-    way is halved until an instance on it is biased. Unless everyone turns at once, there is one. Of
-    some instances further on the one is taken that is biased by the largest margins: the first may
-    be so in the last bit only.
+    At the given point, somebody's class differs from the seed's. If neither end of the segment is
+    biased, all of I(v) has one class at the seed and another class at the end. The segment is then
+    halved until a biased instance is found; there is one unless everybody's class changes at the
+    same point. The first biased instance may be biased only in the last bit, so some points further
+    on are tried too, and the one with the largest margins is returned.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d), unit space
+        The seeds.
+    end : Tensor, shape (n, d), unit space
+        A point of Δ around each seed.
 
     Returns
     -------
     instance, counterpart : Tensor, shape (n, d), in x's type
-        The biased instance, and a member of its I(v) that is decided otherwise than itself.
+        The biased instance, and a counterpart of it with another class.
     found : Tensor of bool, shape (n,)
+        Whether a biased instance was found.
     """
     first, place = predict(model, x), torch.zeros_like(x[:, :1])
     before, after = torch.zeros_like(place), torch.ones_like(place)
@@ -77,10 +86,10 @@ def find_dissent(
 
 
 def _clearest(model: Classifier, x: Tensor, counterparts: Counterparts) -> tuple[Tensor, Tensor]:
-    """Return how clearly someone in I(v) is decided otherwise than v, and who: a row of the grid.
+    """Return by which margin a counterpart is decided otherwise than v, and its row of the grid.
 
-    The first is the smaller of two margins, shape (n,), float64: of v's class at v, and against it
-    at the counterpart; not above 0 where nobody is decided otherwise.
+    The margin, shape (n,), float64, is the smaller of two: that of v's class at v, and that of
+    another class at the counterpart. It is not above 0 if all of I(v) gets v's class.
     """
     first = predict(model, x)
     own = -Margin().value(own_scores(model, x), first)

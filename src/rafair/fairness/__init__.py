@@ -1,4 +1,4 @@
-"""Definition 3.1 as a judge, Table 1's cells, rates with intervals, and the choice of seeds."""
+"""The judge (Definition 3.1), the cells of Table 1, rates with intervals, choice of seeds."""
 
 from rafair.fairness.candidates import JudgedCandidates, judge_candidates
 from rafair.fairness.decisions import decide

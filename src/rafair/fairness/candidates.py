@@ -1,4 +1,4 @@
-"""Several candidate instances for each seed, judged."""
+"""Judge several candidate instances for each seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class JudgedCandidates:
     Attributes
     ----------
     candidates : Tensor, shape (c, n, d), unit space
-        One instance per seed (the last iterate), all iterates, or those of several attacks.
+        The c candidates of each seed: the last iterate only, all iterates, or the results of
+        several attacks.
     verdicts : list of Verdict, length c
     """
 
@@ -34,7 +35,7 @@ class JudgedCandidates:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on each seed: a seed is as bad as the worst of its candidates."""
+        """The verdict on each seed over all its candidates; see ``Verdict.worst``."""
         return Verdict.worst(self.verdicts)
 
     @property
@@ -51,12 +52,20 @@ def judge_candidates(
     counterparts: Counterparts,
     batch_size: BatchSize,
 ) -> JudgedCandidates:
-    """Judge every candidate of every seed; equal candidates with equal labels only once.
+    """Judge every candidate of every seed, equal candidates with equal labels only once.
 
     Parameters
     ----------
+    model : Classifier
     candidates : Tensor, shape (c, n, d), unit space
     y : Tensor of int64, shape (n,)
+        Ground truth of the seeds.
+    counterparts : Counterparts
+    batch_size : int or "auto"
+
+    Returns
+    -------
+    JudgedCandidates
 
     Raises
     ------

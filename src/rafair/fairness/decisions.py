@@ -1,4 +1,4 @@
-"""What a model decides for each person and for everyone in I(v)."""
+"""The predictions and scores of a model, for v itself and for everyone in I(v)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["counterpart_scores", "decide", "own_scores", "predict"]
 
 
 def predict(model: Classifier, x: Tensor, batch_size: BatchSize = AUTO) -> Tensor:
-    """Return f(x): the class with the largest score, the lowest one on ties; shape (n,), int64."""
+    """Return f(x): the class with the largest score, the first one on a tie; shape (n,), int64."""
     return own_scores(model, x, batch_size).argmax(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""The judge: Definition 3.1, the only place where a cell is named."""
+"""The judge (Definition 3.1); nothing else assigns an instance to a cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-# From two tensors of classes (broadcast against each other) to distances of their joint shape.
+# From two tensors of classes to their distances, in the shape to which both are broadcast.
 LabelDistance: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 # From v (n, 1, d) and v' (n, m, d) in unit space to distances (n, m).
 PersonDistance: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
@@ -49,29 +49,41 @@ def judge(
     *,
     batch_size: BatchSize = AUTO,
 ) -> Verdict:
-    """Say of each instance whether it is accurate and fair.
+    """Judge of each instance whether it is accurate and whether it is fair.
 
-    An instance is accurately fair (TF) exactly if D(y, f(v')) ≤ K·d(v, v') for all v' in I(v), v
-    itself among them: at v the distance is 0, hence f(v) = y, and the rest is individual fairness
-    (Theorem 3.2). With K = 0 everyone in I(v) must get the prediction y.
+    An instance is accurately fair (TF) if and only if D(y, f(v')) ≤ K·d(v, v') for all v' in I(v),
+    including v itself. For v' = v the distance is 0, so f(v) = y; for all other v' the condition
+    is then individual fairness (Theorem 3.2). With K = 0, everyone in I(v) must get the prediction
+    y.
 
     Parameters
     ----------
-    x : Tensor, shape (n, d), unit space. Not modified.
-    y : Tensor of int64, shape (n,). Ground truth.
+    model : Classifier
+    x : Tensor of a floating type, shape (n, d), unit space
+        The instances v. Not modified.
+    y : Tensor of int64, shape (n,)
+        Ground truth.
     counterparts : Counterparts
-        I(v); v is judged also where its own values are not among the combinations.
+        I(v). v itself is judged even if its own combination is not in the grid.
     K : float, not negative
         Lipschitz constant.
     D : {"discrete", "absolute"} or callable
-        Distance of two classes: 0 or 1, or the difference of their indices (ordered classes).
+        Distance of two classes. "discrete": 0 if they are equal, else 1. "absolute": the difference
+        of their indices, for ordered classes.
     d : {"l1", "l2", "linf"} or callable
         Distance of two people in unit space.
+    batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
+
+    Returns
+    -------
+    Verdict
 
     Raises
     ------
     InvalidInput
-        If x holds NaN or infinity, y no class, or K is negative.
+        If x holds NaN or infinity, y is not a class of the model for each row, K is negative or not
+        finite, D or d is an unknown name, or a score is NaN or infinite.
 
     Source: Li et al., arXiv:2404.01356v1, Definition 3.1, Theorem 3.2 and Table 1.
     """
@@ -94,7 +106,7 @@ def judge(
     for block in counterparts.blocks(len(x)):
         people, own = x[block], predict(model, x[block], batch_size)
         fair = torch.ones(len(people), dtype=torch.bool, device=x.device)
-        for part in counterparts.parts:  # whom one dissents from, the others cannot make fair
+        for part in counterparts.parts:  # unfair instances skip the second part
             left = fair.nonzero()[:, 0]
             if len(left):
                 fair[left] = fair_to(people[left], own[left], part)

@@ -1,4 +1,7 @@
-"""How good a model is on clean data: a robust model that predicts one class means nothing."""
+"""Quality of a model on clean data.
+
+A model that always predicts the same class is robust and fair, but useless.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ __all__ = ["accuracy_figures", "model_quality"]
 
 
 def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float]:
-    """Return ``accuracy``, ``balanced_accuracy`` and ``majority_share`` on the given rows."""
+    """Return ``accuracy``, ``balanced_accuracy`` and ``majority_share`` on the given rows.
+
+    The last one is the share of the most frequent label. All three lie in [0, 1].
+    """
     correct = predict(model, x) == y
     recalls = [correct[y == label].double().mean() for label in torch.unique(y)]
     return {
@@ -33,7 +39,11 @@ def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float
 def model_quality(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts
 ) -> dict[str, float]:
-    """Return the accuracy figures with clean ``if`` and ``af``, all on the given rows."""
+    """Return the accuracy figures, and the shares ``if`` and ``af``, on the given rows.
+
+    ``if`` is the share of fair instances, ``af`` that of accurately fair ones; no instance is
+    perturbed.
+    """
     verdict = judge(model, x, y, counterparts)
     return {
         **accuracy_figures(model, x, y),

@@ -1,4 +1,4 @@
-"""Shares of instances, each with its 95 % interval."""
+"""Shares of instances, each with a 95 % interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
 
     Parameters
     ----------
-    events : mapping of str to bool Tensor, shape (n,).
+    events : mapping of str to bool Tensor, shape (n,)
+
+    Returns
+    -------
+    dict
+        The share of each event by its name, and under ``"ci"`` the [low, high] of each event.
 
     Source: Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212.
     """
@@ -34,7 +39,7 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
 
 
 def wilson(count: int, n: int, level: float = 0.95) -> list[float]:
-    """Return Wilson's interval for ``count`` events in ``n``; see ``rates``."""
+    """Return Wilson's interval [low, high] for ``count`` events in ``n``; see ``rates``."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     share, pull = count / n, z * z / n
     centre = (share + pull / 2) / (1 + pull)

@@ -1,4 +1,4 @@
-"""getSeeds(V, n) of Algorithm 1."""
+"""The choice of seeds: getSeeds(V, n) of Algorithm 1."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ CLUSTERS = 4
 
 
 def choose_seeds(x: Tensor, n: int | None, random_state: int = 0) -> Tensor:
-    """Choose rows to start attacks from: k-means, then a draw from each cluster.
+    """Choose seeds for attacks: cluster the rows by k-means, then draw from each cluster.
 
     Parameters
     ----------
-    x : Tensor, shape (rows, d), unit space.
+    x : Tensor, shape (rows, d), unit space
     n : int or None
-        How many, without replacement, each of the four clusters in proportion to its size (largest
-        remainders); None takes every row.
+        Number of seeds, drawn without replacement. Each of the four clusters gets a share in
+        proportion to its size (largest remainders). None chooses every row.
     random_state : int
+        Of k-means and of the draws.
 
     Returns
     -------
-    Tensor of int64, shape (n,): row numbers in increasing order.
+    Tensor of int64, shape (n,)
+        Row numbers in increasing order.
 
     Raises
     ------
     InvalidInput
-        If n is below 1 or above the number of rows.
+        If n is no whole number, below 1 or above the number of rows.
 
     Source: Li et al., arXiv:2404.01356v1, Algorithm 1 line 1; Lloyd 1982.
     """

@@ -1,4 +1,4 @@
-"""What the judge says of each instance: accurate? fair? and the cell of Table 1."""
+"""The judge's verdict on each instance: accurate or not, fair or not, and the cell of Table 1."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["CELLS", "FB", "FF", "TB", "TF", "Verdict", "first_in_worst_cell"]
 TF, TB, FF, FB = range(4)
 CELLS = ("TF", "TB", "FF", "FB")
 
-# One cell for several instances of one seed: the first of these that any instance fell into.
+# The cell of a seed with several instances: the first of these that any of the instances is in.
 PRECEDENCE = (TB, FF, FB, TF)
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """The judge's word on n instances.
+    """The verdicts of the judge on n instances.
 
     Attributes
     ----------
@@ -42,15 +42,16 @@ class Verdict:
 
     @classmethod
     def of(cls, accurate: Tensor, fair: Tensor) -> Verdict:
-        """Place each instance in its cell."""
+        """Return the verdict with the cell of each instance."""
         return cls(accurate, fair, 2 * (~accurate).long() + (~fair).long())
 
     @classmethod
     def worst(cls, verdicts: Sequence[Verdict]) -> Verdict:
-        """Judge each seed by several instances of it, at least one.
+        """Combine the verdicts on several instances of each seed, at least one.
 
-        A seed is accurate (fair) if all its instances are. Its cell is the first of TB, FF, FB that
-        any of them fell into, else TF; so the four rates sum to 1, and R-AF is the rate of TF.
+        A seed is accurate (or fair) if all its instances are. Its cell is the first of TB, FF, FB
+        that any of its instances is in, else TF. So the four rates sum to 1, and R-AF is the rate
+        of TF.
         """
         accurate = torch.stack([verdict.accurate for verdict in verdicts]).all(dim=0)
         fair = torch.stack([verdict.fair for verdict in verdicts]).all(dim=0)
@@ -60,7 +61,7 @@ class Verdict:
 
     @classmethod
     def concat(cls, verdicts: Sequence[Verdict]) -> Verdict:
-        """Join the verdicts on consecutive instances."""
+        """Concatenate the verdicts on consecutive instances."""
         return cls(
             torch.cat([verdict.accurate for verdict in verdicts]),
             torch.cat([verdict.fair for verdict in verdicts]),
@@ -68,7 +69,7 @@ class Verdict:
         )
 
     def take(self, index: Tensor) -> Verdict:
-        """Return the verdicts on these instances, shape (n,) of int64."""
+        """Return the verdicts on the instances with these row numbers, int64."""
         return Verdict(self.accurate[index], self.fair[index], self.cells[index])
 
     def __len__(self) -> int:
@@ -80,7 +81,8 @@ class Verdict:
         Parameters
         ----------
         robust : bool
-            Name the first three ``r_acc``, ``r_if`` and ``r_af``, as for perturbed instances.
+            Whether the instances are perturbed; the first three are then named ``r_acc``, ``r_if``
+            and ``r_af``.
         """
         prefix = "r_" if robust else ""
         return rates(
@@ -97,15 +99,18 @@ class Verdict:
 
 
 def first_in_worst_cell(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Pick one of several instances of each seed: the first that lies in the seed's cell.
+    """Choose one of several instances of each seed: the first that is in the seed's cell.
 
     Parameters
     ----------
-    cells : Tensor of int64, shape (instances, n).
+    cells : Tensor of int64, shape (instances, n)
 
     Returns
     -------
-    index, cell : Tensor of int64, shape (n,) each.
+    index : Tensor of int64, shape (n,)
+        Row of ``cells``.
+    cell : Tensor of int64, shape (n,)
+        The seed's cell; see ``Verdict.worst``.
     """
     rank = torch.empty(len(CELLS), dtype=torch.int64, device=cells.device)
     rank[list(PRECEDENCE)] = torch.arange(len(CELLS), device=cells.device)

@@ -1,4 +1,4 @@
-"""Who fares worst in I(v)."""
+"""The member of I(v) with the largest loss."""
 
 from __future__ import annotations
 
@@ -25,18 +25,24 @@ def worst_of_all(
     loss: Loss,
     batch_size: BatchSize = AUTO,
 ) -> tuple[Tensor, Tensor]:
-    """Return the largest loss over I(v), v included, and whose it is.
+    """Return the largest loss over I(v), v included, and the person who has it.
 
     Parameters
     ----------
-    x : Tensor, shape (n, d), unit space.
-    y : Tensor of int64, shape (n,). Ground truth.
+    model : Classifier
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+        Ground truth.
+    counterparts : Counterparts
+    loss : Loss
+    batch_size : int or "auto"
 
     Returns
     -------
     loss : Tensor, shape (n,), float64
     row : Tensor of int64, shape (n,)
-        Row of the grid of I(v), the first of several; −1 for v itself.
+        Row of the grid of I(v), the first one on a tie; −1 if v's own loss exceeds that of every
+        row.
     """
     losses, whose = [], []
     for block in counterparts.blocks(len(x)):

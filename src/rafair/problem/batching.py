@@ -1,4 +1,4 @@
-"""How many rows go through a model at once, such that the result never depends on it."""
+"""Send rows through a model in batches; the result does not depend on the batch size."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ __all__ = ["AUTO", "BatchSize", "all_finite", "forward_rows", "padded", "rows_pe
 BatchSize: TypeAlias = int | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
 
-# Rows whose activations stay in a core's cache (measured in benchmarks/), and many for a GPU.
+# Rows per batch. On a CPU the activations of a batch stay in a core's cache (benchmarks/).
 CPU_ROWS = 2048
 GPU_ROWS = 1 << 18
-# A dense network goes through fewer and larger kernels: as many rows as leave so many activations.
+# A dense network runs fewer and larger kernels. A batch has about this number of activations in
+# total, and at most this number of rows.
 DENSE_ACTIVATIONS, DENSE_ROWS = 5 << 20, 1 << 14
 
-# Matrix products switch to other kernels, with other rounding, below about 16 rows: MKL in float32
-# gave a row other last bits in batches of 1 to 8 than in any larger one. Smaller batches are padded
-# to this many rows, so that one row's numbers never depend on its company. (For rows of other
-# widths than multiples of 4, MKL_CBWR must be set as well: rafair/__init__.py does.)
+# Below about 16 rows, matrix products use other kernels, which round differently: in float32, MKL
+# gave a row other last bits in batches of 1 to 8 rows than in any larger batch. Smaller batches are
+# padded to this number of rows, so that the result for a row does not depend on the other rows. (If
+# the width of the rows is not a multiple of 4, MKL_CBWR must be set too; rafair/__init__.py does.)
 MIN_ROWS = 64
-# In float64, not in float32, MKL gave rows beyond the last multiple of 4 other last bits than those
-# before them.
+# In float64, but not in float32, MKL gave the rows after the last multiple of 4 other last bits
+# than the rows before. Batches in float64 are padded to a multiple of this number.
 ROW_BLOCK = 16
 
 
@@ -60,19 +61,22 @@ def _auto_rows(model: Classifier) -> int:
 
 
 def padded(rows: Tensor) -> Tensor:
-    """Repeat the last row until there are enough for the kernels that large batches use."""
+    """Repeat the last row until the batch is large enough for the kernels of large batches."""
     block = ROW_BLOCK if rows.dtype == torch.float64 else 1
     lacking = max(MIN_ROWS - len(rows), -len(rows) % block)
     return torch.cat([rows, rows[-1:].expand(lacking, -1)]) if lacking > 0 else rows
 
 
 def all_finite(values: Tensor) -> bool:
-    """Tell whether no entry is NaN or infinite, by the extremes: isfinite takes far longer."""
+    """Tell whether no entry is NaN or infinite.
+
+    It looks at the smallest and the largest entry; ``torch.isfinite`` takes far longer.
+    """
     return not values.numel() or all(map(math.isfinite, torch.aminmax(values.detach())))
 
 
 def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
-    """Return the scores (n, k) of rows (n, d) in the model's type, without a graph.
+    """Return the scores of rows (n, d), shape (n, k), in the model's type, without autograd.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
         If a score is NaN or infinite.
     """
     given = rows.to(model.device, model.dtype)
-    if model.access == "gradient":  # a model that is asked is asked about these rows alone
+    if model.access == "gradient":  # other models are asked about these rows only
         given = padded(given)
     with torch.no_grad():
         network = dense_network(model)

@@ -1,4 +1,9 @@
-"""Linear bounds of a ReLU network over boxes: CROWN, dense and batched, in float64."""
+"""Linear bounds of a ReLU network over boxes: CROWN, dense and batched, in float64.
+
+The margin here is z_y − z_j, positive where the decision is right; the loss ``Margin`` has the
+opposite sign. CROWN replaces each ReLU by two lines, one below and one above it. In a box, a neuron
+is active if its input is never negative, idle if its input is never positive, else unstable.
+"""
 
 from __future__ import annotations
 
@@ -16,33 +21,40 @@ if TYPE_CHECKING:
 
 __all__ = ["BOXES", "Bound", "linear_bound", "no_pattern"]
 
-# Boxes to bound at once: with more, what is carried back no longer fits a core's cache (measured).
+# Boxes bounded at once. With more, the coefficients no longer fit a core's cache (measured).
 BOXES = 64
-# Steps of Adam, and their size, on the lines below neurons; more raised bounds little further.
+# Number and size of the steps of Adam on the slopes of the lower lines. More steps raised the
+# bounds only a little.
 RAISES, RATE = 6, 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A lower bound of a margin over each of n boxes: the least over all rival classes.
+    """A lower bound of the margin over each of n boxes.
+
+    The margin over a rival class j is z_y − z_j. The rival of a box is the class whose margin has
+    the lowest bound.
 
     Attributes
     ----------
     lower : Tensor, shape (n,), float64
-        No point of the box has a smaller margin z_y − z_j, for the rival j of the bound.
+        Lower bound of the margin over the box's rival, at every point of the box.
     slope : Tensor, shape (n, d), float64
-        Coefficients of the linear function of the input that lies below that margin.
+        Coefficients of the linear function of the input that lies below this margin.
     plain_slope : Tensor, shape (n, d), float64
-        The same without better lines: its least corner more often is a wrong decision (measured).
+        These coefficients before the lower lines were improved. The corner where this function is
+        least is decided wrongly more often (measured).
     sensitivity : Tensor, shape (n, d), float64
-        How much of the relaxation's error each feature stands for.
+        Estimate of each feature's share in the error of the relaxation, per unit of its width: the
+        margin's coefficients, carried back through upper lines and weights in absolute value.
     pattern : tuple of Tensor of int8, shapes (n, n₁), …
-        1 where a neuron is active all over the box, −1 where it is idle, 0 where it is neither.
+        For each neuron of each hidden layer, 1 where it is active, −1 where it is idle, 0 where it
+        is unstable.
     gain : Tensor, shape (n,), float64
-        How much better lines raised the bound; NaN where they were not looked for.
+        How much improved lower lines raised the bound; NaN where no improvement was tried.
     others : Tensor, shape (n,), float64
-        A bound of the margins over all other rivals, of which ``slope`` says nothing; infinite
-        where there is none.
+        Lower bound of the margins over all classes but the rival; infinite if there are only two
+        classes. ``slope`` does not apply to these margins.
     """
 
     lower: Tensor
@@ -56,7 +68,7 @@ class Bound:
 
 @dataclass(frozen=True, eq=False)
 class _Relaxed:
-    """Lines below and above the ReLU of one layer: below · z, and above · z + shift."""
+    """The lines below and above each ReLU of a layer: below · z, and above · z + shift."""
 
     below: Tensor  # (n, width)
     above: Tensor
@@ -64,7 +76,10 @@ class _Relaxed:
 
     @classmethod
     def over(cls, low: Tensor, high: Tensor, pattern: Tensor) -> _Relaxed:
-        """Relax ReLU over [low, high]; of lines below an unstable one, 0 or z, the closer."""
+        """Relax ReLU over [low, high].
+
+        The lower line of an unstable neuron is 0 or z, whichever is closer to the ReLU.
+        """
         unstable = pattern == 0
         active = (pattern > 0).to(low.dtype)
         above = torch.where(unstable, high / torch.where(unstable, high - low, 1.0), active)
@@ -73,18 +88,18 @@ class _Relaxed:
         return cls(below, above, shift)
 
     def take(self, box: Tensor) -> _Relaxed:
-        """Return the lines in these boxes."""
+        """Return the lines of these boxes."""
         parts = (self.below, self.above, self.shift)
         return _Relaxed(*(part.index_select(0, box) for part in parts))
 
     def but(self, below: Tensor) -> _Relaxed:
-        """Return other lines below the neurons that are neither active nor idle."""
+        """Replace the slopes of the lower lines of unstable neurons."""
         unstable = self.shift > 0
         return replace(self, below=torch.where(unstable, below, self.below))
 
 
 def no_pattern(network: ReluNetwork, n: int) -> tuple[Tensor, ...]:
-    """Return the pattern of n boxes of which nothing is known."""
+    """Return the pattern of n boxes in which every neuron may be unstable."""
     return tuple(
         torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
         for bias in network.biases[:-1]
@@ -102,19 +117,28 @@ def linear_bound(
 ) -> Bound:
     """Bound the margin z_y − max over j ≠ y of z_j from below over n boxes.
 
-    Neurons of a layer are bounded by going back to the input through relaxations of the layers
-    before it; only those that ``pattern`` leaves open are.
+    The input of a neuron is bounded by a linear function of the network's input, through the
+    relaxations of the layers before. This is done only for neurons that are 0 in ``pattern``.
 
     Parameters
     ----------
+    network : ReluNetwork
     low, high : Tensor, shape (n, d), float64
+        The corners of the boxes, in the network's input space.
     y : Tensor of int64, shape (n,)
-    pattern : tuple of Tensor of int8
-        What a larger box has settled; it holds for a smaller one too.
+    pattern : tuple of Tensor of int8, shapes (n, n₁), …
+        The neurons known to be active or idle, from a larger box that contains this one; see
+        ``Bound`` and ``no_pattern``.
     raise_from : Tensor, shape (n,), optional
-        A bound that lies above this, but not above ``enough``, is raised by better lines below the
-        neurons, found by gradient ascent; the bounds of the neurons themselves stay as they are.
+        A bound above this number and not above ``enough`` is raised: gradient ascent improves the
+        slopes of the lower lines. The bounds of the neurons stay as they are. By default no bound
+        is raised.
     enough : Tensor, shape (n,), or float
+        The bound that proves a box.
+
+    Returns
+    -------
+    Bound
 
     Source: Zhang et al., Efficient neural network robustness certification with general activation
     functions (CROWN), NeurIPS 2018; Singh et al. (DeepPoly), POPL 2019; Xu et al. (α-CROWN),
@@ -161,14 +185,14 @@ def linear_bound(
 
 @dataclass(frozen=True, eq=False)
 class _Functions:
-    """r linear functions of a hidden layer, or pairs of them, each over one of n boxes."""
+    """r linear functions of a hidden layer, or r pairs of them, each over one of n boxes."""
 
     network: ReluNetwork
     rows: Tensor  # (r, width) or (2, r, width)
     const: Tensor  # (r,) or (2, r)
     box: Tensor  # (r,) of int64
-    centre: Tensor  # (r, d), of the box
-    radius: Tensor
+    centre: Tensor  # (r, d), of the function's box
+    radius: Tensor  # (r, d), half of the box's width
 
     def take(self, index: Tensor) -> _Functions:
         """Return some of the functions."""
@@ -176,24 +200,26 @@ class _Functions:
         return _Functions(self.network, *(part[index] for part in parts))
 
     def bounded(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor]:
-        """Bound them from below through the lines of their boxes; see ``carried``."""
+        """Bound the functions from below by the lines of their boxes; see ``carried``."""
         lower, slope, _ = self.carried([relu.take(self.box) for relu in relaxed])
         return lower, slope
 
     def carried(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Bound them from below by linear functions of the input.
+        """Bound the functions from below by linear functions of the input.
 
         Parameters
         ----------
         relaxed : sequence of _Relaxed
-            The layers before; r lines each, one for every function.
+            The lines of the layers before this one, a row for each of the r functions.
 
         Returns
         -------
         lower : Tensor, shape (r,) or (2, r)
+            The least value of the linear function over the box.
         slope : Tensor, shape (r, d) or (2, r, d)
+            The coefficients of the linear function.
         passed : list of Tensor, shapes (r, n₁), …
-            The functions as they reached each layer's ReLU.
+            The coefficients of the outputs of each hidden layer.
         """
         rows, const, passed = self.rows, self.const, []
         for relu, weight, bias in reversed(self._layers(relaxed)):
@@ -207,9 +233,9 @@ class _Functions:
         return lower, rows, passed[::-1]
 
     def raised(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor]:
-        """Return the best of the bounds along some steps of Adam on the slopes of lower lines.
+        """Return the best bounds that some steps of Adam on the slopes of the lower lines find.
 
-        The line below an unstable neuron may have any slope in [0, 1].
+        The lower line of an unstable neuron may have any slope in [0, 1].
         """
         best = torch.full_like(self.const, -torch.inf)
         best_slope = torch.zeros_like(self.centre)
@@ -233,9 +259,10 @@ class _Functions:
     ) -> list[Tensor]:
         """Differentiate the bounds by the slopes of the lower lines, layer by layer.
 
-        The bound is attained at a corner; from there on, neurons follow the line that the function
-        took, and a slope counts as much as the function has of its neuron, times the neuron's
-        input.
+        A bound is the value of its linear function at one corner of the box. This corner is carried
+        forwards: each neuron takes the line that the bound used for it, the lower line if the
+        neuron's coefficient is positive, else the upper one. The derivative by the slope of a lower
+        line is the neuron's positive coefficient times the neuron's input.
         """
         value, gradients = self.centre - self.radius * slope.sign(), []
         for (relu, weight, bias), rows in zip(self._layers(relaxed), passed, strict=True):
@@ -245,12 +272,12 @@ class _Functions:
         return gradients
 
     def _layers(self, relaxed: Sequence[_Relaxed]) -> list[tuple[_Relaxed, Tensor, Tensor]]:
-        """Return the lines of each layer with its weight and bias."""
+        """Return the lines of each hidden layer, with the layer's weight and bias."""
         return list(zip(relaxed, self.network.weights, self.network.biases, strict=False))
 
 
 def _margins(network: ReluNetwork, centre: Tensor, radius: Tensor, y: Tensor) -> _Functions:
-    """Return z_y − z_j for every j ≠ y, box by box: n · (k − 1) functions."""
+    """Return the margins z_y − z_j for every j ≠ y, n · (k − 1) functions, box by box."""
     weight, bias = network.weights[-1], network.biases[-1]
     n, k = len(y), len(weight)
     rivals = torch.arange(k - 1, device=y.device).expand(n, -1)
@@ -263,7 +290,10 @@ def _margins(network: ReluNetwork, centre: Tensor, radius: Tensor, y: Tensor) ->
 def _neurons(
     network: ReluNetwork, relaxed: list[_Relaxed], centre: Tensor, radius: Tensor, pattern: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Bound the inputs of a layer's ReLU; settled neurons get a bound of their own sign."""
+    """Bound the inputs of a layer's ReLUs, each (n, width).
+
+    A neuron that ``pattern`` says is active or idle gets arbitrary bounds of the right sign.
+    """
     layer = len(relaxed)
     weight, bias = network.weights[layer], network.biases[layer]
     if layer == 0:

@@ -22,28 +22,35 @@ if TYPE_CHECKING:
 __all__ = ["SAME", "Counterparts"]
 
 CONTIGUOUS = torch.contiguous_format
-# Two values are one when they differ by at most this, in unit space.
+# Two values are equal if they differ by at most this, in unit space.
 SAME = 1e-6
-# So many combinations are asked first where one that dissents is enough.
+# Number of combinations in the first of ``Counterparts.parts``.
 FEW = 48
-# More combinations than this are enumerated by nobody; sample instead.
+# The largest number of combinations without a sample.
 MAX_COMBINATIONS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Counterparts:
-    """The sensitive columns and the combinations of values they take.
+    """I(v) of every v: the sensitive columns, and the combinations of values that they take.
 
     Parameters
     ----------
     columns : sequence of int, length s
         Sensitive columns of unit space.
     grid : Tensor, shape (m, s), unit space
-        One combination per row. From ``product`` the last column runs fastest.
+        One combination per row. In a grid from ``product`` the last column changes fastest.
     total : int, optional
         Size of the full product that ``grid`` was sampled from; m by default.
     conditions : Conditions, optional
-        What a combination must meet, beside v's other values, to be a possible person.
+        Relations between features. A combination, together with v's other values, is a possible
+        person only if it meets them.
+
+    Raises
+    ------
+    InvalidInput
+        If the grid is not a finite (m, s) table with at least one row, or a column is negative or
+        occurs twice.
     """
 
     columns: tuple[int, ...]
@@ -80,7 +87,7 @@ class Counterparts:
         sample: int | None = None,
         random_state: int = 0,
     ) -> Counterparts:
-        """Return all combinations of the values of each column, or a sample of them.
+        """Return all combinations of the values of some columns, or a sample of them.
 
         Parameters
         ----------
@@ -88,14 +95,21 @@ class Counterparts:
         values : sequence of sequences of float, unit space
             The values of each column.
         sample : int, optional
-            Draw this many combinations without replacement, the same for every v. A v that is not
-            among them is still judged itself.
+            Draw this many combinations without replacement, the same for every v. v itself is
+            judged even if the sample does not contain its own combination.
         random_state : int
+            Seed of the sample.
+
+        Returns
+        -------
+        Counterparts
+            ``total`` is the number of all combinations.
 
         Raises
         ------
         InvalidInput
-            If a column has no value, or there are more than a million combinations and no sample.
+            If there is not one list per column, a list is empty, ``sample`` is below 1, or there
+            are more than a million combinations and no sample.
         """
         if len(columns) != len(values) or not columns:
             raise InvalidInput("counterparts: give one list of values per sensitive column")
@@ -131,9 +145,20 @@ class Counterparts:
 
         Parameters
         ----------
+        schema : Schema
         only : str, optional
-            Vary this sensitive feature alone.
+            Vary only this feature; the other sensitive features keep v's values.
         sample, random_state : see ``product``.
+
+        Returns
+        -------
+        Counterparts
+            With the schema's relations as ``conditions``.
+
+        Raises
+        ------
+        InvalidInput
+            If the schema has no sensitive feature; see also ``product``.
         """
         names = schema.sensitive if only is None else (only,)
         if not names:
@@ -159,17 +184,18 @@ class Counterparts:
     def expand(self, x: Tensor) -> Tensor:
         """Return every counterpart of every row, shape (n, m, d), in x's type.
 
-        ``tiles`` and ``rows`` give the same people piece by piece where these are too many.
+        If they are too many for memory, ``tiles`` and ``rows`` give the same people in pieces.
         """
         return self.rows(x).view(len(x), len(self), x.shape[1])
 
     def rows(self, x: Tensor, combinations: slice = slice(None)) -> Tensor:
-        """Return the counterparts of every row along some combinations, flattened.
+        """Return the counterparts of every row for some of the combinations.
 
         Returns
         -------
         Tensor, shape (n · c, d), in x's type
-            Seed by seed; c is the number of combinations in the slice.
+            First the c counterparts of the first row, then those of the next; c is the number of
+            combinations in the slice.
         """
         grid = self._grid_like(x)[combinations]
         people = x.unsqueeze(1).expand(-1, len(grid), -1).clone(memory_format=CONTIGUOUS)
@@ -180,8 +206,12 @@ class Counterparts:
     def tiles(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
         """Cut n seeds × m combinations into tiles of at most ``rows`` rows.
 
-        A tile holds whole seeds where one fits, else a part of one seed's combinations; so the
-        tiles, flattened one after another, are all rows in order.
+        A tile holds all combinations of one or more seeds if they fit, otherwise some combinations
+        of one seed. Joined in order, the rows of the tiles are the rows of ``rows``.
+
+        Yields
+        ------
+        seeds, combinations : slice
         """
         m = len(self)
         if rows >= m:
@@ -193,12 +223,13 @@ class Counterparts:
                 yield slice(seed, seed + 1), slice(at, min(at + rows, m))
 
     def take(self, x: Tensor, index: Tensor) -> Tensor:
-        """Return one counterpart of each row, by its row of the grid; −1 is v itself.
+        """Return one counterpart of each row.
 
         Parameters
         ----------
         x : Tensor, shape (n, d).
-        index : Tensor of int64, shape (n,).
+        index : Tensor of int64, shape (n,)
+            Row of the grid; −1 stands for v itself.
 
         Returns
         -------
@@ -211,7 +242,7 @@ class Counterparts:
         return people
 
     def is_self(self, x: Tensor) -> Tensor:
-        """Tell which combinations are v's own, by value; shape (n, m), bool."""
+        """Tell which combinations equal v's own sensitive values, shape (n, m), bool."""
         own = x[:, list(self.columns)].to(torch.float64)
         grid = self._grid_like(own)
         same = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
@@ -226,7 +257,8 @@ class Counterparts:
         ----------
         x : Tensor, shape (n, d), unit space.
         movable : Tensor of bool, shape (d,), optional
-            Rule out only whom no change of these columns makes possible.
+            Ignore every relation that involves one of these columns, since a change of the column
+            may satisfy the relation.
         """
         conditions = self.conditions
         if conditions is not None and movable is not None:
@@ -236,17 +268,21 @@ class Counterparts:
         return conditions.met_by(x, self.columns, self.grid.to(x.device))
 
     def exist(self, people: Tensor) -> Tensor:
-        """Tell which rows, with sensitive values of a counterpart, are possible; (n,), bool."""
+        """Tell which people, (n, d), meet the conditions; shape (n,), bool.
+
+        Unlike ``valid``, it tests the rows with the sensitive values that they have.
+        """
         if self.conditions is None:
             return torch.ones(len(people), dtype=torch.bool, device=people.device)
         return self.conditions.met(people)
 
     @cached_property
     def parts(self) -> tuple[Counterparts, ...]:
-        """I(v) in two: the first, the last and some other combinations, and then the rest.
+        """I(v) in two parts: the first, the last and some random combinations, and all others.
 
-        Who asks whether anybody dissents need not ask the rest where one of the few does. The few
-        are drawn: at even distances they could all have the same race.
+        A search for a counterpart with another prediction can skip the second part if the first
+        part has one. The few are drawn at random, because evenly spaced combinations could all have
+        the same race. A small I(v) stays in one part.
         """
         m = len(self)
         if m < 4 * FEW:
@@ -256,6 +292,6 @@ class Counterparts:
         return replace(self, grid=self.grid[few]), replace(self, grid=self.grid[~few])
 
     def blocks(self, n: int, rows: int = 1 << 17) -> Iterator[slice]:
-        """Cut n seeds into slices whose (seeds, m) matrices stay small."""
+        """Cut n seeds into slices of which each has at most ``rows`` counterparts or one seed."""
         step = max(1, rows // len(self))
         return (slice(start, min(start + step, n)) for start in range(0, n, step))

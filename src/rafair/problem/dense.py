@@ -1,7 +1,7 @@
 """Dense ReLU networks without autograd: the same bits in about half the time.
 
-The gradient of a chain of linear layers and ReLU is a few matrix products; neither a graph nor the
-neurons that nothing wakes are needed for it.
+The gradient of a chain of linear layers and ReLU is a few matrix products. They need neither
+autograd's graph nor the neurons that are 0 for every possible row.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = ["DenseNetwork", "dense_network"]
 Dense: TypeAlias = tuple[Tensor, Tensor | None]
 Signature: TypeAlias = list[object]
 
-# Activations beyond this could overflow float32 within a layer or two.
+# Activations above this could overflow float32 in the next layers.
 LARGEST = 1e30
-# Neurons are left out that no row with entries up to this wakes; unit space ends at 1.
+# A neuron that is 0 for every row with entries up to this is left out. Unit space ends at 1.
 REACH = 2.0
-# Rounding of a bound, as a share of the sum of its terms' sizes.
+# Rounding error of a bound, as a share of the sum of its terms' absolute values.
 SLACK = 1e-5
-# The kernels are slow on widths that are no multiple of this.
+# The kernels are slow on widths that are not a multiple of this.
 LANES = 4
 
 
@@ -60,7 +60,7 @@ class DenseNetwork:
     layer_kernels : tuple of callables, one for each layer but the last
     product_kernels : tuple of callables, one for each layer but the first
     limit : float
-        Rows with larger entries are not taken.
+        The network accepts rows with entries in [−limit, limit] only.
     """
 
     layers: tuple[Dense, ...]
@@ -70,24 +70,24 @@ class DenseNetwork:
 
     @classmethod
     def plain(cls, layers: Sequence[Dense]) -> DenseNetwork:
-        """Return a network that uses torch's own kernels, those of autograd."""
+        """Return a network that uses torch's own kernels, as autograd does."""
         n = len(layers) - 1
         return cls(tuple(layers), (linear_relu,) * n, (torch.mm,) * n)
 
     @classmethod
     def fused(cls, layers: Sequence[Dense], limit: float) -> DenseNetwork:
-        """Return a network that uses oneDNN's kernels where they round as torch's."""
+        """Return a network that uses oneDNN's kernels where they give the same bits as torch's."""
         forward = [layer_kernel(*w.shape, has_bias=b is not None) for w, b in layers[:-1]]
         backward = [product_kernel(*w.shape) for w, _ in layers[1:]]
         return cls(tuple(layers), tuple(forward), tuple(backward), limit)
 
     @property
     def n_activations(self) -> int:
-        """Numbers that one row leaves between the layers."""
+        """Number of activations that one row has in all layers together."""
         return sum(len(weight) for weight, _ in self.layers)
 
     def takes(self, rows: Tensor) -> bool:
-        """Tell whether the entries of rows, shape (n, d), are small enough."""
+        """Tell whether the entries of rows, shape (n, d), lie within the limit."""
         if self.limit == math.inf:
             return True
         low, high = torch.aminmax(rows)
@@ -100,14 +100,14 @@ class DenseNetwork:
         return self._last(rows)
 
     def vjp(self, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return ``scores`` of rows (n, d), and what maps u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x, (n, d)."""
+        """Return the scores of rows (n, d), and a function from u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x (n, d)."""
         hidden = list(self._hidden(rows))
         scores = self._last(hidden[-1] if hidden else rows)
         n_raw = len(self.layers[-1][0])
         return scores, lambda outer: self._pulled_back(outer[:, -n_raw:], hidden)
 
     def _hidden(self, rows: Tensor) -> Iterator[Tensor]:
-        """Yield what each hidden layer gives for rows (n, d), after its ReLU."""
+        """Yield the output of each hidden layer, after its ReLU, for rows (n, d)."""
         many = len(rows) >= FUSED_ROWS
         for (weight, bias), kernel in zip(self.layers[:-1], self.layer_kernels, strict=True):
             rows = (kernel if many else linear_relu)(rows, weight, bias)
@@ -129,9 +129,9 @@ class DenseNetwork:
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """What was read of a model, and when.
+    """The network that was read from a model, and the signature of the model at that time.
 
-    ``held`` keeps the memory of the weights that were read, so that no others can lie there.
+    ``held`` keeps the memory of the weights, so that no new weights can get the same address.
     """
 
     signature: Signature
@@ -143,10 +143,10 @@ _KNOWN: weakref.WeakKeyDictionary[Classifier, _Reading] = weakref.WeakKeyDiction
 
 
 def dense_network(model: Classifier) -> DenseNetwork | None:
-    """Return the network behind a model, None where it is anything but linear layers and ReLU.
+    """Return the network behind a model; None if it is not linear layers, ReLU and logits.
 
-    A network whose layers or weights were changed meanwhile is read anew; a change through
-    ``weight.data``, of which torch keeps no count, is not noticed.
+    A network is read once, and again after its layers or weights have changed. A change through
+    ``weight.data`` is not noticed, because torch does not count it.
     """
     if type(model) is not TorchClassifier or model.body_output != "logits":
         return None
@@ -165,12 +165,13 @@ def dense_network(model: Classifier) -> DenseNetwork | None:
 
 
 def _signature(body: nn.Sequential) -> Signature | None:
-    """Return the layers, and where their weights lie in which version.
+    """Return the layers, and the address and version of each of their weights.
 
-    None where a hook, or a ``forward`` of its own, may do more than a layer's class.
+    None if a layer has a hook or a ``forward`` of its own, which may change what it computes.
     """
     found: list[object] = []
-    # Asked once per batch: the dictionaries of torch's modules, not their slower attributes.
+    # This runs for every batch, so it reads the dictionaries of torch's modules: their attributes
+    # are slower.
     for layer in (body, *body._modules.values()):
         if layer is None or _is_changed(layer):
             return None
@@ -194,7 +195,7 @@ def _is_changed(module: nn.Module) -> bool:
 
 
 def _read(body: nn.Sequential) -> DenseNetwork | None:
-    """Return the network of a plain chain; None for layers that may do more than it."""
+    """Return the network of linear layers with ReLU between them; None for all other chains."""
     linear = []
     for place, layer in enumerate(body):
         if type(layer) is not (nn.ReLU if place % 2 else nn.Linear):
@@ -205,7 +206,7 @@ def _read(body: nn.Sequential) -> DenseNetwork | None:
 
 
 def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:
-    """Read the layers; None where they do not fit together."""
+    """Read the layers; None if their shapes, types or devices do not fit together."""
     kinds = {(w.dtype, w.device, w.is_contiguous()) for w in (layer.weight for layer in linear)}
     fits = all(a.out_features == b.in_features for a, b in itertools.pairwise(linear))
     if not fits or len(kinds) > 1 or not linear[0].weight.is_contiguous():
@@ -229,9 +230,9 @@ def _detached(bias: Tensor | None) -> Tensor | None:
 def _room(layers: Sequence[Dense]) -> float:
     """Return how large a row's entries may be for all activations to stay below ``LARGEST``.
 
-    oneDNN's ReLU would hide an overflow. With |x| ≤ r every entry of a layer is at most a·r + b,
-    where a and b grow by the largest row sum of its |weight|. Weights that are no numbers leave no
-    room at all.
+    oneDNN's ReLU would hide an overflow. For |x| ≤ r, every activation of a layer is at most
+    a·r + b. Each layer multiplies a and b by the largest row sum of |weight|, and adds the largest
+    |bias| to b. The result is −1 if a weight is NaN or infinite, or no row is safe.
     """
     a, b, room = 1.0, 0.0, math.inf
     for weight, bias in layers:
@@ -244,10 +245,10 @@ def _room(layers: Sequence[Dense]) -> float:
 
 
 def _awake(layers: Sequence[Dense]) -> list[Dense]:
-    """Leave out neurons that no row with entries up to ``REACH`` wakes, by interval bounds.
+    """Leave out neurons that are 0 for every row with entries up to ``REACH``, by interval bounds.
 
-    They add exact zeros, forwards and backwards. The last hidden layer stays whole, since products
-    with few columns add up in an order that depends on how many terms there are.
+    These neurons add exact zeros, forwards and backwards. The last hidden layer keeps all of its
+    neurons: in products with few columns the order of summation depends on the number of terms.
     """
     if len(layers) < 3:
         return list(layers)
@@ -267,7 +268,7 @@ def _awake(layers: Sequence[Dense]) -> list[Dense]:
 def _range(
     weight: Tensor, bias: Tensor | None, middle: Tensor, radius: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return bounds of a layer after its ReLU, for rows within ``radius`` of ``middle``."""
+    """Return bounds of a layer's outputs, after ReLU, for rows within ``radius`` of ``middle``."""
     wide = weight.double()
     offset = torch.zeros(len(wide), dtype=torch.float64) if bias is None else bias.double()
     centre, spread = wide @ middle + offset, wide.abs() @ radius
@@ -276,13 +277,13 @@ def _range(
 
 
 def _first(high: Tensor) -> Tensor:
-    """Return which neurons wake, in order, and as many others as fill up the kernels' lanes."""
+    """Return the neurons that can be positive, in order, filled up to a multiple of ``LANES``."""
     n = -(-int((high > 0).sum()) // LANES) * LANES
     return high.argsort(descending=True, stable=True)[: max(n, LANES)].sort().values
 
 
 def _alike(a: DenseNetwork, b: DenseNetwork) -> bool:
-    """Tell whether two networks give the same bits for rows of unit space."""
+    """Tell whether two networks give the same bits for random rows of unit space."""
     for n in (FUSED_ROWS // 8, *PROBES):
         rows = drawn(n, a.layers[0][0].shape[1]).sigmoid()
         (z, pull), (same_z, same_pull) = a.vjp(rows), b.vjp(rows)

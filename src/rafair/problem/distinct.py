@@ -1,4 +1,4 @@
-"""Equal rows are found, so that what depends on them is computed once."""
+"""Find equal rows, so that a computation runs only once for all of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 __all__ = ["distinct"]
 
-# Odd, and far from any number with a short period of bits: Knuth's for linear congruences (MMIX).
+# The multiplier of Knuth's MMIX generator: odd, and its bits follow no short pattern.
 FACTOR = 6364136223846793005
 
 
 def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell which rows stand for all, and which of them each row is equal to.
+    """Choose one row of each set of equal rows, and map every row to the chosen one.
 
     Parameters
     ----------
@@ -21,12 +21,14 @@ def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     first : Tensor of int64, shape (kinds,)
-        One row of each kind. Equal rows are of one kind, but for some very rare ones.
+        Index of one row of each kind. Rows of one kind are equal. Equal rows may still be of
+        different kinds: 0.0 and −0.0 count as different, and in the rare case that different rows
+        have the same hash, every row is a kind of its own.
     kind : Tensor of int64, shape (n,)
-        Place in ``first`` of the row that stands for each.
+        Index in ``first`` of each row's kind.
     """
     everyone = torch.arange(len(rows), device=rows.device)
-    # To sort a number for each row takes a tenth of the time of sorting rows.
+    # Sorting one number per row takes a tenth of the time of sorting the rows.
     keys, kind = torch.unique(_hashed(rows), return_inverse=True)
     if len(keys) == len(rows):
         return everyone, everyone
@@ -37,8 +39,8 @@ def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _hashed(rows: Tensor) -> Tensor:
-    """Return a number for each row, int64: equal rows have the same one."""
+    """Return a hash of the bits of each row, shape (n,), int64."""
     words = rows.to(torch.float64).contiguous().view(torch.int64)
-    words = words ^ (words >> 32)  # of short numbers only the upper bits say anything
+    words = words ^ (words >> 32)  # a float32 as float64 ends in 29 zero bits
     factors = torch.full_like(words[0], FACTOR).cumprod(0)
     return (words * factors).sum(dim=1)

@@ -1,4 +1,4 @@
-"""∇ₓ l(y, f(x)) for many rows at once, as a direction and the logarithm of its scale."""
+"""∇ₓ l(y, f(x)) for many rows at once, each as a direction and the logarithm of a scale."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class GradientRows:
 
     Attributes
     ----------
-    direction : Tensor, shape (n, d), in the model's type. Has the signs of the gradient.
+    direction : Tensor, shape (n, d), in the model's type
+        It has the signs of the gradient.
     log_scale : Tensor, shape (n,), float64.
     loss : Tensor, shape (n,), float64.
     """
@@ -45,7 +46,7 @@ class GradientRows:
 
     @property
     def full(self) -> Tensor:
-        """The gradient itself, shape (n, d), float64; a scale is kept from underflowing."""
+        """The gradient g, shape (n, d), float64; tiny scales are raised so that none underflows."""
         return self.direction.to(torch.float64) * self.log_scale.clamp_min(SMALLEST).exp()[:, None]
 
     @property
@@ -57,7 +58,7 @@ class GradientRows:
 def _gradient_chunk(
     model: Classifier, rows: Tensor, y: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores, direction and log_scale of rows, in the model's type, that fit one batch."""
+    """Return scores, direction and log_scale of one batch of rows, (n, d), in the model's type."""
     n = len(rows)
     rows = padded(rows.detach())
     if len(rows) > n:
@@ -73,13 +74,13 @@ def _gradient_chunk(
 
 
 def _vjp(model: Classifier, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the scores of rows, and what maps u, of their shape, to Σⱼ uⱼ ∂zⱼ/∂x: by autograd."""
+    """Return the scores of rows, and a function from u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x, by autograd."""
     rows.requires_grad_()
     with torch.enable_grad():
         scores = model.scores(rows)
 
     def pull_back(outer: Tensor) -> Tensor:
-        with torch.enable_grad():  # a sum: for grad_outputs torch imports sympy, most of a second
+        with torch.enable_grad():  # a sum, since grad_outputs would import sympy: almost 1 s
             (direction,) = torch.autograd.grad((scores * outer).sum(), rows)
         return direction
 
@@ -93,8 +94,16 @@ def gradient_rows(
 
     Parameters
     ----------
-    x : Tensor, shape (n, d), unit space.
-    y : Tensor of int64, shape (n,).
+    model : Classifier
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+    loss : Loss
+    batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
+
+    Returns
+    -------
+    GradientRows
     """
     parts = []
     for rows, labels in _batches(model, x, y, batch_size):
@@ -106,7 +115,7 @@ def gradient_rows(
 def gradient_directions(
     model: Classifier, x: Tensor, y: Tensor, loss: Loss, batch_size: BatchSize = AUTO
 ) -> Tensor:
-    """Return the directions of ``gradient_rows`` alone, shape (n, d), in the model's type."""
+    """Return only the directions of ``gradient_rows``, shape (n, d), in the model's type."""
     batches = _batches(model, x, y, batch_size)
     return _joined([_gradient_chunk(model, rows, labels, loss)[1] for rows, labels in batches])
 
@@ -114,7 +123,7 @@ def gradient_directions(
 def _batches(
     model: Classifier, x: Tensor, y: Tensor, batch_size: BatchSize
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """Cut rows and labels into what goes through the model at once; the rows in its type."""
+    """Cut rows and labels into batches; the rows get the model's type and device."""
     device = model.device
     x, size = x.to(device, model.dtype), rows_per_call(batch_size, model)
     if len(x) <= size:
@@ -136,11 +145,11 @@ def counterpart_gradient_norms(
 ) -> Tensor:
     """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), shape (n, m), float64.
 
-    Computed over seeds × counterparts in batches of ``batch_size`` rows; only one number per row is
-    kept. Seeds that have the same I(v) and the same label are computed once.
+    The gradients of seeds × counterparts are computed in batches of ``batch_size`` rows, and only
+    their norms are kept. Seeds with the same I(v) and the same label are computed once.
     """
     people = x.to(model.device, model.dtype)
-    alike = counterparts.take(people, torch.zeros_like(y))  # with the same sensitive values
+    alike = counterparts.take(people, torch.zeros_like(y))  # all with the same sensitive values
     first, kind = distinct(torch.cat([alike, y.unsqueeze(1).to(alike)], dim=1))
     people, y = people[first], y[first]
     norms = torch.empty(len(people), len(counterparts), dtype=torch.float64, device=model.device)

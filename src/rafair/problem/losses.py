@@ -1,8 +1,8 @@
-"""Losses l(y, f(x)), and their derivatives by the scores, exact where a softmax saturates.
+"""Losses l(y, f(x)) and their derivatives by the scores; both are exact where a softmax saturates.
 
-A gradient is kept as ``exp(log_scale) · direction`` with a direction of moderate size: on a network
-that is sure of itself the true derivative underflows, while its sign and its order of magnitude,
-which the paper's algorithms compare, do not.
+A gradient is stored as ``exp(log_scale) · direction`` with a direction of moderate size. If a
+network is very confident, the derivative itself underflows, but its sign and its order of magnitude
+do not, and these are what the paper's algorithms compare.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from rafair.errors import InvalidInput
 
-# exp of minus this is still finite in float64.
+# The exponential of −SMALLEST is still finite in float64.
 SMALLEST = -690.0
 
 __all__ = [
@@ -45,14 +45,14 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class _Odds:
-    """What the smooth losses share: the class y against all the others together."""
+    """The class y against all other classes together, as all smooth losses need it."""
 
     towards: Tensor  # (n, k): t, the softmax over the classes other than y, with −1 at y
     gap: Tensor  # (n,), float64: log-odds against y
 
     @classmethod
     def of(cls, z: Tensor, y: Tensor) -> _Odds:
-        if z.shape[1] == 2:  # a single other class: the same numbers, at a fraction of the cost
+        if z.shape[1] == 2:  # one other class: the same numbers at lower cost
             sign = (1 - 2 * y).to(z.dtype)  # +1 where class 1 is the other one
             gap = (z[:, 1] - z[:, 0]) * sign
             return cls(torch.stack([-sign, sign], dim=1), gap.to(torch.float64))
@@ -70,7 +70,7 @@ class _Odds:
 
     @property
     def log_wrong(self) -> Tensor:
-        """The logarithm of 1 − p_y, from the other classes' sum, never from 1 − p_y."""
+        """The logarithm of 1 − p_y; computed from the gap, since 1 − p_y would lose digits."""
         return functional.logsigmoid(self.gap)
 
     @property
@@ -81,7 +81,7 @@ class _Odds:
 
 @dataclass(frozen=True)
 class MeanSquaredError:
-    """Mean over the classes of (p − e_y)², p the softmax of the scores: the paper's setting."""
+    """Mean over the classes of (p − e_y)², with p the softmax of the scores; the paper's loss."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the loss of every row, shape (n,), float64, in [0, 2/k]."""
@@ -91,9 +91,10 @@ class MeanSquaredError:
     def derivative(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return ∂l/∂z = (2/k) p ⊙ ((p − e_y) − ⟨p, p − e_y⟩), direction and log_scale.
 
-        With q = 1 − p_y, t the softmax over the other classes and S = Σ t², this is (2/k) q² times
-        t_j (t_j − S) + p_y t_j (1 + S) at j ≠ y and −p_y (1 + S) at y; t_j − S = Σᵢ tᵢ (t_j − tᵢ)
-        does not cancel, and the larger of the two parts is taken out as the scale.
+        Let q = 1 − p_y, t the softmax over the other classes and S = Σ t². Then the derivative is
+        (2/k) q² times t_j (t_j − S) + p_y t_j (1 + S) at j ≠ y, and (2/k) q² times −p_y (1 + S) at
+        y. The sum t_j − S = Σᵢ tᵢ (t_j − tᵢ) has no cancellation. The larger one of p_y and the
+        greatest |t_j (t_j − S)| goes into the scale.
         """
         odds = _Odds.of(z, y)
         log_right = odds.log_right
@@ -145,7 +146,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class ErrorProbability:
-    """1 − p_y, what the model gives to all other classes: its gradient is that of its output."""
+    """1 − p_y, the probability of all other classes; its gradient is minus that of p_y."""
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the loss of every row, shape (n,), float64, in [0, 1]."""
@@ -170,7 +171,7 @@ def loss_names() -> tuple[str, ...]:
 
 
 def make_loss(loss: str | Loss) -> Loss:
-    """Return the loss of a name; a loss is returned as it is.
+    """Return the loss with this name; return ``loss`` itself if it is not a name.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A feed-forward ReLU network as matrices, in float64: what bounds can be computed for."""
+"""A feed-forward ReLU network as float64 matrices, from which bounds are computed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReluNetwork", "relu_network"]
 
-# Layers that change nothing once a module is evaluated.
+# Layers that change nothing in evaluation mode.
 IDLE = (nn.Identity, nn.Dropout)
 
 
@@ -39,25 +39,27 @@ class ReluNetwork:
         return len(self.weights) - 1
 
     def hidden(self, x: Tensor) -> Tensor:
-        """Return what the last layer reads, shape (n, width), float64."""
+        """Return the input of the last layer for rows x (n, d), shape (n, width), float64."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = torch.addmm(bias, x, weight.T).relu()
         return x
 
     def scores(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, k), float64."""
+        """Return the logits of rows x (n, d), shape (n, k), float64."""
         return torch.addmm(self.biases[-1], self.hidden(x), self.weights[-1].T)
 
 
 def relu_network(model: Classifier) -> ReluNetwork:
     """Read the matrices of a torch ``Sequential`` of linear layers and ReLU.
 
-    One logit z becomes the logits [0, z].
+    Nested ``Sequential`` modules are flattened, ``Identity`` and ``Dropout`` are skipped, and
+    consecutive linear layers are merged. A single logit z becomes the logits [0, z].
 
     Raises
     ------
     InvalidInput
-        If the model is anything else, or a layer follows another in an order that is not read.
+        If the model is no torch network with logits, or its layers are not linear layers with one
+        ReLU between them.
     """
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
@@ -86,7 +88,7 @@ def _flattened(module: nn.Module) -> list[nn.Module]:
 
 
 def _merged(layers: list[nn.Module]) -> list[nn.Module]:
-    """Make one linear layer of two that follow one another, as scaling before a network does."""
+    """Merge consecutive linear layers into one; scaling before a network is such a layer."""
     merged: list[nn.Module] = []
     for layer in layers:
         before = merged[-1] if merged else None

@@ -1,4 +1,4 @@
-"""Noise that belongs to a row, whatever batch, order, worker or device it is drawn in."""
+"""Random numbers that depend on a row only, not on its batch, order, worker or device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Noise"]
 
-# The constants of SplitMix64; products wrap around.
+# The constants of SplitMix64. Products are modulo 2⁶⁴.
 GAMMA, FIRST, SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 FRACTION_BITS = 53
 
@@ -26,7 +26,8 @@ class Noise:
     Attributes
     ----------
     keys : Tensor of int64, shape (n,)
-        Draws come where these lie; they are made on the CPU, by numpy, whose integers are unsigned.
+        The numbers are returned on the device of the keys. They are computed on the CPU by numpy,
+        which has unsigned integers.
 
     Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
     """
@@ -35,14 +36,15 @@ class Noise:
 
     @classmethod
     def of(cls, x: Tensor, y: Tensor, random_state: int) -> Noise:
-        """Key each row by its values, its label and the random state.
+        """Compute each row's key from its values, its label and the random state.
 
         Parameters
         ----------
-        x : Tensor, shape (n, d).
-        y : Tensor of int64, shape (n,).
+        x : Tensor of a floating type, shape (n, d)
+        y : Tensor of int64, shape (n,)
+        random_state : int
         """
-        bits = (x.detach().to("cpu", torch.float64).numpy() + 0.0).view(np.uint64)  # −0.0 is 0.0
+        bits = (x.detach().to("cpu", torch.float64).numpy() + 0.0).view(np.uint64)  # −0.0 to 0.0
         places = np.arange(1, x.shape[1] + 1, dtype=np.uint64) * GAMMA
         rows = _mixed(bits + places).sum(axis=1, dtype=np.uint64)
         keys = _mixed(_mixed(rows + _bits(y)) ^ _bits(torch.tensor(random_state)))
@@ -54,7 +56,9 @@ class Noise:
         Parameters
         ----------
         stream : int
-            Draws of different streams are independent; the same stream gives the same numbers.
+            Number of the draw. Different streams are independent; the same stream gives the same
+            numbers again.
+        width : int
         """
         counter = np.arange(1, width + 1, dtype=np.uint64) * GAMMA
         start = _mixed(_mixed(_bits(self.keys)) ^ np.uint64(stream))

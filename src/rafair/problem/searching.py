@@ -1,4 +1,9 @@
-"""Random search in Δ for a model that only answers: propose, ask about a few people, keep."""
+"""Random search in Δ, for models that give only scores or labels.
+
+In a round, a seed proposes new points and asks the model about v and a few counterparts there: the
+watched ones. In a look, it asks about v and all of I(v) at its best point, and chooses the watched
+counterparts anew.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = ["BENIGN", "TARGETS", "Draw", "Goal", "Proposal", "Search", "random_search"]
 
-# From margins (n, p), v's own in column 0, and who exists (n, p), to what is raised above 0, (n,).
+# From margins (n, p), v's own in column 0, and which of these people exist, (n, p), to the number,
+# (n,), that the search raises above 0.
 Value: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
-# From where seeds are to new points, (n, d); what may not move or is not possible is mended later.
+# From the state of n seeds to new points, (n, d). The search then resets columns that may not move
+# and rounds the points to possible ones.
 Proposal: TypeAlias = "Callable[[Draw], Tensor]"
 
-# Rows that each seed asks about at once: fewer calls of the model, hardly fewer finds per row.
+# Rows that a seed asks about in one round. More rows per round mean fewer calls of the model and
+# hardly less success for the same number of rows.
 ROUND = 12
-# Points that a trajectory keeps, beside the last ones.
+# Number of points in a trajectory before the last one: the start, and those of the first looks.
 LOOKS = 5
-# Counterparts that are asked about at every point, of those that fare worst at the last look.
+# Number of watched counterparts: those with the most extreme margins at the last look.
 WATCHED = 2
-# Share of the budget between two looks at everyone in I(v), and the most that one may cost.
+# Share of the budget between two looks, and the largest share that one look may cost.
 LOOK_EVERY = 0.25
 LOOK_COST = 0.1
 
@@ -53,16 +61,17 @@ def _smallest(margins: Tensor, exist: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a search raises above 0, and of how many counterparts it keeps watch.
+    """The number that a search raises above 0, and the counterparts that it watches.
 
     Attributes
     ----------
     value : callable
-        From margins max_{j≠y} z_j − z_y of v and of some counterparts; above 0 is a wrong decision.
+        See ``Value``. A margin is max_{j≠y} z_j − z_y; above 0 the decision is wrong.
     top, bottom : int
-        Counterparts with the largest and with the smallest margins to ask about at every point.
+        Number of counterparts with the largest and with the smallest margins to watch.
     of_everyone : bool
-        Whether it is reached only if it is so for all of I(v), not just for the watched.
+        Whether the goal must hold for all of I(v). Otherwise v and the watched counterparts are
+        enough.
     """
 
     value: Value
@@ -71,7 +80,8 @@ class Goal:
     of_everyone: bool = False
 
 
-# A wrong decision on somebody; on v; a wrong one beside a right one.
+# Goals of attacks: somebody is decided wrongly; v is decided wrongly; somebody is decided wrongly
+# and somebody else rightly.
 TARGETS: Mapping[str, Goal] = {
     "accurate_fair": Goal(_largest, top=WATCHED),
     "accurate": Goal(lambda margins, _: margins[:, 0]),
@@ -81,13 +91,13 @@ TARGETS: Mapping[str, Goal] = {
         bottom=WATCHED // 2,
     ),
 }
-# No wrong decision on anybody.
+# Goal of a repair: everybody is decided rightly.
 BENIGN = Goal(lambda margins, exist: -_largest(margins, exist), top=WATCHED, of_everyone=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What a proposal is made of.
+    """The input of a proposal.
 
     Attributes
     ----------
@@ -97,9 +107,9 @@ class Draw:
         The bounds of Δ.
     movable : Tensor of bool, shape (d,)
     numbers : Tensor, shape (n, 3·d + 1)
-        Uniform in [0, 1).
+        Random numbers, uniform in [0, 1).
     spent : Tensor, shape (n, 1)
-        Share of the budget that is gone.
+        Share of the budget that is spent, in [0, 1].
     """
 
     here: Tensor
@@ -120,9 +130,10 @@ class Search:
     propose : callable
         See ``Proposal``.
     queries : int
-        Rows to ask about for each seed.
+        Budget: the largest number of rows that each seed may ask the model about.
     random_state : int
     batch_size : int or "auto"
+        Rows that go through the model at once; the result does not depend on it.
     """
 
     goal: Goal
@@ -140,18 +151,39 @@ def random_search(
     counterparts: Counterparts,
     space: PerturbationSpace,
 ) -> AttackResult:
-    """Raise the goal of each seed above 0, all seeds side by side.
+    """Search for a point of Δ where the goal is above 0, for n seeds at once.
 
-    A seed starts where it is. In every round it proposes some points; the best of them takes its
-    place if it is no worse, so that it wanders where a model of trees is flat. A few counterparts
-    are asked about at every point; at fixed shares of the budget all of I(v), or an even sample of
-    it, is looked at anew. A seed that has reached its goal, or cannot pay for another round,
-    leaves. The trajectory has the best points at the looks of the first seeds.
+    In every round a seed proposes some points. The best of them replaces its current point if the
+    goal there is at least as large; equal values are accepted so that the seed can cross a region
+    where the model's scores are constant, as those of trees are. In a round the model is asked
+    about v and the watched counterparts only. At fixed shares of the budget a look asks about all
+    of I(v), or about an evenly spaced sample if I(v) is too large for the budget. A seed stops when
+    it has reached its goal, or its budget does not cover its next look or round.
+
+    Parameters
+    ----------
+    search : Search
+    model : Classifier
+        Wrapped; labels are enough.
+    x : Tensor, shape (n, d), unit space
+        The seeds.
+    y : Tensor of int64, shape (n,)
+        Ground truth.
+    counterparts : Counterparts
+    space : PerturbationSpace
+        Δ; it must be bounded.
+
+    Returns
+    -------
+    AttackResult
+        The best points. The trajectory has the start, the best points at the first few turns in
+        which any seed looked, and the last points.
 
     Raises
     ------
     InvalidInput
-        See ``check_problem``; also if Δ is unbounded, or ``queries`` is no positive whole number.
+        See ``check_problem``; also if the model is not wrapped, Δ is unbounded, or ``queries`` is
+        no positive whole number.
     """
     require_wrapped(model, "the search")
     check_whole("queries", search.queries, 1)
@@ -188,14 +220,14 @@ def random_search(
 
 @dataclass(eq=False)
 class _Searched:
-    """Where a search is; rows are updated in place."""
+    """The state of a search; its tensors are updated in place."""
 
     here: Tensor  # (n, d)
-    best: Tensor  # (n,), float64
+    best: Tensor  # (n,), float64, the goal's value at ``here``
     watched: Tensor  # (n, watched), rows of the grid
     spent: Tensor  # (n,), rows asked about
-    looked: Tensor  # (n,), what was spent before the last look; −∞ at first
-    sure: Tensor  # (n,), bool: ``best`` is about everyone
+    looked: Tensor  # (n,), rows asked about before the last look; −∞ before the first
+    sure: Tensor  # (n,), bool: ``best`` is from a look, not from a round
 
     @classmethod
     def start(cls, x: Tensor, watches: int) -> _Searched:
@@ -210,7 +242,7 @@ class _Searched:
         )
 
     def due(self, asker: _Asker) -> tuple[Tensor, Tensor]:
-        """Return who looks at everyone, and who proposes points; the others have left."""
+        """Return which seeds look next and which propose points; the others have stopped."""
         reached, left = self.best > 0, asker.search.queries - self.spent
         doubtful = reached & ~self.sure & asker.search.goal.of_everyone
         late = self.spent >= self.looked + LOOK_EVERY * asker.search.queries
@@ -220,13 +252,13 @@ class _Searched:
         return can_look.nonzero()[:, 0], can_move.nonzero()[:, 0]
 
     def look(self, rows: Tensor, value: Tensor, watched: Tensor, asker: _Asker) -> None:
-        """Take what a look at everyone found."""
+        """Store the results of a look."""
         self.best[rows], self.watched[rows], self.sure[rows] = value, watched, True
         self.looked[rows] = self.spent[rows].to(self.looked.dtype)
         self.spent[rows] += asker.look_cost
 
     def move(self, rows: Tensor, points: Tensor, values: Tensor, asker: _Asker) -> None:
-        """Take the best of some points, (n, width, d), where it is no worse."""
+        """Move each seed to the best of its new points, (n, width, d), unless it is worse."""
         value, which = values.max(dim=1)
         better = value >= self.best[rows]
         chosen = points[torch.arange(len(rows), device=rows.device), which]
@@ -238,7 +270,7 @@ class _Searched:
 
 @dataclass(frozen=True, eq=False)
 class _Asker:
-    """Asks a model about points and the people there."""
+    """Asks a model about v and some of its counterparts, at given points."""
 
     model: Classifier
     counterparts: Counterparts
@@ -246,22 +278,22 @@ class _Asker:
 
     @property
     def watches(self) -> int:
-        """Counterparts to ask about at every point."""
+        """Number of watched counterparts of each seed."""
         return self.search.goal.top + self.search.goal.bottom
 
     @property
     def width(self) -> int:
-        """Points of a round."""
+        """Number of points that a seed proposes in a round."""
         return max(1, min(ROUND, self.search.queries // 2) // (1 + self.watches))
 
     @property
     def round_cost(self) -> int:
-        """Rows of a round: v and the watched at each point."""
+        """Rows that a round asks about: v and the watched counterparts at each point."""
         return self.width * (1 + self.watches)
 
     @cached_property
     def everyone(self) -> Tensor:
-        """Rows of the grid to look at: all, or an even sample where they cost too much."""
+        """Rows of the grid that a look asks about: all, or an evenly spaced sample."""
         m = len(self.counterparts)
         if not self.watches:
             return torch.empty(0, dtype=torch.int64, device=self.model.device)
@@ -270,11 +302,11 @@ class _Asker:
 
     @property
     def look_cost(self) -> int:
-        """Rows of a look at everyone."""
+        """Rows that a look asks about: v and ``everyone``."""
         return 1 + len(self.everyone)
 
     def look(self, points: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the goal's value over everyone, (n,), and whom to watch, (n, watched)."""
+        """Return the goal's value over v and ``everyone``, (n,), and whom to watch, (n, w)."""
         goal, everyone = self.search.goal, self.everyone
         margins, exist = self._margins(points, y, everyone.expand(len(points), -1))
         others = margins[:, 1:]
@@ -287,11 +319,11 @@ class _Asker:
         return goal.value(margins, exist), everyone[torch.cat(picks, dim=1)]
 
     def ask(self, points: Tensor, y: Tensor, watched: Tensor) -> Tensor:
-        """Return the goal's value over v and the watched, shape (n,), float64."""
+        """Return the goal's value over v and the watched counterparts, shape (n,), float64."""
         return self.search.goal.value(*self._margins(points, y, watched))
 
     def _margins(self, points: Tensor, y: Tensor, who: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the margins of v and of these rows of the grid, and who of them exists."""
+        """Return the margins of v and of some rows of the grid, and which of these people exist."""
         index = torch.cat([who.new_full((len(who), 1), -1), who], dim=1)
         several = index.shape[1]
         people = self.counterparts.take(points.repeat_interleave(several, 0), index.flatten())
@@ -304,7 +336,10 @@ class _Asker:
 
 
 def _first(values: Tensor, count: int, *, largest: bool) -> Tensor:
-    """Return the places of the first few, (n, count); the last one again where there are fewer."""
+    """Return the columns of the ``count`` most extreme values of each row, (n, count).
+
+    If a row has fewer values, its last column is repeated.
+    """
     order = values.argsort(dim=1, descending=largest, stable=True)
     if order.shape[1] < count:
         order = torch.cat([order, order[:, -1:].expand(-1, count - order.shape[1])], dim=1)

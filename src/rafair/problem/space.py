@@ -1,4 +1,4 @@
-"""Δ: where a seed may be moved."""
+"""Δ, the perturbation space: the points that a seed may be moved to."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ Setting: TypeAlias = Literal["paper", "feasible"]
 PerFeature: TypeAlias = "float | Sequence[float] | Tensor"
 SETTINGS: tuple[Setting, ...] = ("paper", "feasible")
 
-# Slack of ``contains``, and of the nearest lattice point: float32 rounding of a number in [0, 1].
+# Tolerance for float32 rounding of a number in [0, 1].
 SLACK = 1e-6
-# How much of the way from the origin is tried, one after the other, where a relation is broken.
+# Shares of the way from the origin to a point that breaks a relation, tried one after the other.
 SHARES = tuple(step / 8 for step in range(7, -1, -1))
 
 
 @dataclass(frozen=True, eq=False)
 class PerturbationSpace:
-    """The L∞ ball around a seed, cut by the domain; only perturbable columns move.
+    """The L∞ ball around a seed, intersected with the domain; only perturbable columns move.
 
-    Every parameter is a scalar or one number per feature, in unit space.
+    Every parameter but ``conditions`` is a scalar or one number per feature, in unit space.
 
     Parameters
     ----------
     epsilon : float or (d,)
-        Radius; infinity leaves the domain as the only bound.
+        Radius. If it is infinite, only the domain bounds Δ.
     perturbable : bool or (d,)
         Which columns may move.
     lower, upper : float or (d,)
         The domain.
     lattice : float or (d,)
-        Distance of neighbouring possible values, counted from 0; 0 where every value is possible.
+        Distance between neighbouring possible values; the possible values are its multiples. 0 if
+        every value is possible.
     conditions : Conditions, optional
-        What every point of Δ meets; ``round`` sees to it.
+        Relations that every point of Δ meets; ``round`` moves a point to one that meets them.
 
     Raises
     ------
     InvalidInput
-        If ε is negative or NaN, or a lower bound lies above its upper one.
+        If ε or the lattice is negative or NaN, a lower bound lies above its upper bound, or the
+        parameters have different lengths or are no numbers.
     """
 
     epsilon: PerFeature = math.inf
@@ -85,13 +87,23 @@ class PerturbationSpace:
 
         Parameters
         ----------
+        schema : Schema
         epsilon : float or (d,), unit space: a share of each feature's range
-            In the setting *feasible* a feature's own ``epsilon`` takes its place.
+            In the setting *feasible*, a feature's own ``epsilon`` replaces this one.
         setting : {"paper", "feasible"}
-            *paper* moves every feature that is not sensitive, coded categories included, by any
-            amount. *feasible* moves numeric, integer and ordinal features that are perturbable, to
-            possible values, and categorical ones that may switch, to any level; every point meets
-            the schema's relations.
+            *paper*: every feature that is not sensitive moves by any amount up to ε; this includes
+            the codes of categories. *feasible*: perturbable numeric, integer and ordinal features
+            move to possible values within ε; categorical features that may switch move to any
+            level; every point meets the schema's relations.
+
+        Returns
+        -------
+        PerturbationSpace
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such setting; see also ``PerturbationSpace``.
         """
         if setting not in SETTINGS:
             raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")
@@ -108,7 +120,7 @@ class PerturbationSpace:
 
     @property
     def vectors(self) -> tuple[Tensor, ...]:
-        """All that is a scalar or one number per feature."""
+        """The parameters that are a scalar or one number per feature."""
         return tuple(map(self._field, ("epsilon", "perturbable", "lower", "upper", "lattice")))
 
     def _field(self, name: str) -> Tensor:
@@ -122,12 +134,12 @@ class PerturbationSpace:
 
     @cached_property
     def has_lattice(self) -> bool:
-        """Whether some column may take the values of a lattice only."""
+        """Whether the possible values of some column form a lattice."""
         return bool((self._field("lattice") > 0).any())
 
     @property
     def has_gaps(self) -> bool:
-        """Whether not every point between the bounds is possible, so that ``round`` is needed."""
+        """Whether some points between the bounds are impossible, so that ``round`` is needed."""
         return self.has_lattice or self.conditions is not None
 
     def movable(self, x: Tensor) -> Tensor:
@@ -142,10 +154,10 @@ class PerturbationSpace:
         return torch.where(movable, low, origin), torch.where(movable, high, origin)
 
     def spacing(self, origin: Tensor) -> Tensor:
-        """Return the distance of neighbouring possible values, shape (n, d); 0 where all are.
+        """Return the distance between neighbouring possible values, shape (n, d).
 
-        It is 0 too where the origin itself is no possible value, and ``bounds`` are then all that
-        is known.
+        It is 0 for a column that does not move, or where every value is possible. It is also 0
+        where the origin is not a possible value; then only ``bounds`` limit the column.
         """
         spacing = self._like("lattice", origin)
         moved = self._on_lattice(origin, origin)
@@ -164,18 +176,27 @@ class PerturbationSpace:
         )
 
     def reach(self, x: Tensor) -> Tensor:
-        """Return how far each feature may move at most, shape (d,): ε, or the domain's width."""
+        """Return the largest distance that each feature may move, shape (d,).
+
+        It is the smaller one of ε and the domain's width, and 0 for a feature that may not move.
+        """
         width = self._like("upper", x) - self._like("lower", x)
         reach = torch.minimum(self._like("epsilon", x), width).expand(x.shape[1])
         return torch.where(self.movable(x), reach, torch.zeros_like(reach))
 
     def project(self, x: Tensor, origin: Tensor) -> Tensor:
-        """Return the nearest point of Δ around ``origin`` to each row, shape (n, d)."""
+        """Return the nearest point between the bounds of Δ around ``origin``, shape (n, d).
+
+        ``project`` ignores the lattice and the relations; ``round`` takes care of them.
+        """
         low, high = self.bounds(origin)
         return torch.minimum(torch.maximum(x, low), high)
 
     def contains(self, x: Tensor, origin: Tensor) -> Tensor:
-        """Tell which rows lie in Δ around their origin, on the lattice too; shape (n,), bool."""
+        """Tell which rows lie in Δ around their origin, shape (n,), bool.
+
+        Such a row lies within the bounds and on the lattice, and meets the relations.
+        """
         low, high = self.bounds(origin)
         inside = (x >= low - SLACK) & (x <= high + SLACK)
         fits = (inside & ((x - self._on_lattice(x, origin)).abs() <= SLACK)).all(dim=1)
@@ -184,15 +205,16 @@ class PerturbationSpace:
     def round(self, x: Tensor, origin: Tensor) -> Tensor:
         """Return a possible point of Δ near each row, shape (n, d).
 
-        Every value becomes the nearest one of its lattice inside Δ; where Δ holds none (the origin
-        is none itself), the origin's. A row that then breaks a relation goes back towards its
-        origin in the columns that the relation speaks of, as far as needed.
+        Every value becomes the nearest lattice point inside Δ. If Δ holds no lattice point of that
+        column, because the origin is not on the lattice, the value becomes the origin's. A row that
+        then breaks a relation moves back towards its origin, as far as needed, in the columns that
+        the relation involves.
         """
         nearest = self._on_lattice(x, origin)
         return nearest if self.conditions is None else self._back(nearest, origin, self.conditions)
 
     def _back(self, x: Tensor, origin: Tensor, conditions: Conditions) -> Tensor:
-        """Bring the rows that break a relation back; see ``round``."""
+        """Move the rows that break a relation back towards their origin; see ``round``."""
         met = conditions.each_met(x)
         broken = (~met.all(dim=1)).nonzero()[:, 0]
         if not len(broken):
@@ -201,7 +223,7 @@ class PerturbationSpace:
         start, end, met = origin[broken], x[broken], met[broken]
         here, about = end, conditions.spoken_of(x.device)
         columns = torch.zeros_like(end, dtype=torch.bool)
-        for _ in range(len(conditions)):  # going back in some columns may break the next relation
+        for _ in range(len(conditions)):  # a move back in some columns may break the next relation
             columns |= ((~met).double() @ about.double()) > 0
             for share in SHARES:
                 open_rows = ~met.all(dim=1)
@@ -229,7 +251,7 @@ class PerturbationSpace:
 
 
 def _radius(feature: Feature, shared: float) -> float:
-    """Return a feature's own ε; where it may switch, any level is as near as the next."""
+    """Return a feature's own ε; 1 for a categorical one, so that it reaches every level."""
     if feature.kind == "categorical":
         return 1.0
     return shared if feature.epsilon is None else feature.epsilon

@@ -1,4 +1,4 @@
-"""What every attack and repair asks of its inputs before it starts."""
+"""Checks of the inputs of attacks, repairs, certificates and the judge."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ __all__ = ["check_classes", "check_problem", "check_rows", "check_step", "n_clas
 
 
 def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifier) -> None:
-    """Refuse rows that are no finite (n, d) table with a label each.
+    """Refuse x unless it is a finite (n, d) table, and y unless it has one label for each row.
 
     Raises
     ------
     InvalidInput
-        With the first offending row and column, or the shapes.
+        If x is not such a table, has no row, lies on another device than the model or lacks a
+        sensitive column, or y is no int64 vector of n classes of the model. The message names the
+        first wrong row and column, or the shape.
     """
     if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
         raise InvalidInput("x must be a floating-point tensor of shape (n, d)")
@@ -51,12 +53,12 @@ def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifi
 
 
 def n_classes(model: Classifier, x: Tensor) -> int:
-    """Return how many classes a model tells apart, by asking it about one row.
+    """Return the number of classes of a model, from its scores for the first row of x.
 
     Raises
     ------
     InvalidInput
-        If it does not accept rows as wide as x.
+        If the model does not accept rows as wide as x, or a score is NaN or infinite.
     """
     try:
         with torch.no_grad():
@@ -72,11 +74,12 @@ def n_classes(model: Classifier, x: Tensor) -> int:
 
 
 def check_classes(model: Classifier, data: Dataset) -> None:
-    """Refuse a model that does not have the data's classes.
+    """Refuse a model whose number of classes differs from the data's.
 
     Raises
     ------
     InvalidInput
+        See also ``n_classes``.
     """
     found, expected = n_classes(model, data.test.x), len(data.schema.classes)
     if found != expected:
@@ -86,13 +89,13 @@ def check_classes(model: Classifier, data: Dataset) -> None:
 def check_problem(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Tensor, Tensor]:
-    """Refuse a problem that has no meaning; return the corners of its Δ around each row.
+    """Refuse a problem that has no meaning; return the lowest and highest point of Δ, (n, d).
 
     Raises
     ------
     InvalidInput
-        If x is not finite or leaves the domain where it may move, y is no label, or Δ lets a
-        sensitive feature move.
+        See ``check_rows``; also if Δ is for another number of columns or lets a sensitive column
+        move, or x lies outside the domain in a column that may move.
     """
     check_rows(x, y, counterparts, model)
     movable = space.movable(x) if _fits(space, x) else None
@@ -116,11 +119,13 @@ def _fits(space: PerturbationSpace, x: Tensor) -> bool:
 
 
 def check_step(steps: int, step_size: Tensor, width: int | None = None) -> None:
-    """Refuse a number of steps or a step size that is no positive number.
+    """Refuse a negative or fractional number of steps, and a step size that has no meaning.
 
     Raises
     ------
     InvalidInput
+        If ``steps`` is no whole number of 0 or more, or ``step_size`` is negative, not finite, or
+        a vector of another length than ``width``.
     """
     check_whole("steps", steps, 0)
     if not bool(torch.isfinite(step_size).all()) or bool((step_size < 0).any()):

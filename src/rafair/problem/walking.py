@@ -1,4 +1,4 @@
-"""The loop that Algorithms 1 and 2 share: counterpart, directions, step, projection."""
+"""The loop of Algorithms 1 and 2: choose a counterpart and a direction, step, project."""
 
 from __future__ import annotations
 
@@ -37,19 +37,21 @@ __all__ = [
 CounterpartRule: TypeAlias = Literal["every_step", "first"]
 COUNTERPART_RULES: tuple[CounterpartRule, ...] = ("every_step", "first")
 
-# Stands for log 0 where a gradient is exactly zero: lower than any norm, but still a counterpart.
+# Replaces log 0 where a gradient is exactly zero. It is lower than every norm, but above the −∞ of
+# rows that must not be chosen.
 ZERO_GRADIENT = -1e300
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Every point that a search visits, the start included.
+    """The points that a search visited, the start included.
 
     Attributes
     ----------
-    points : Tensor, shape (steps + 1, n, d), unit space
-        The iterates as the judge sees them: rounded where Δ has a lattice. With restarts, those of
-        one start after the other.
+    points : Tensor, shape (iterates, n, d), unit space
+        The iterates as the judge sees them: rounded to possible points of Δ. With restarts, the
+        iterates of one start follow those of the start before. ``random_search`` keeps only some
+        of its points.
     """
 
     points: Tensor
@@ -57,17 +59,17 @@ class Trajectory:
 
 @dataclass(frozen=True, eq=False)
 class PairTrajectory(Trajectory):
-    """A walk's points and, along them, the losses of an instance and its counterpart.
+    """The points of a walk, with the losses of the instance and of its counterpart.
 
     Attributes
     ----------
-    points : Tensor, shape (steps + 1, n, d)
+    points : Tensor, shape (steps + 1, n, d), unit space
     losses : Tensor, shape (steps, n, 2), float64
-        l(y, f(v)) and l(y, f(v')) before each step, v' the counterpart of that step.
+        l(y, f(v)) and l(y, f(v')) before each step; v' is the counterpart of that step.
     counterparts : Tensor of int64, shape (steps, n)
-        Row of the grid that v' came from; −1 where I(v) holds nobody but v.
+        Row of the grid that v' came from; −1 if I(v) holds only v.
     still : Tensor, shape (steps,), float64
-        Share of seeds that no feature was allowed to move in that step.
+        Share of seeds whose direction was 0 in every feature at each step.
     """
 
     losses: Tensor
@@ -77,17 +79,18 @@ class PairTrajectory(Trajectory):
 
 @dataclass(frozen=True, eq=False)
 class AttackResult:
-    """The instances that an attack or a repair ends with, how they came about and what they cost.
+    """The result of an attack or a repair: the last instances, the trajectory and the cost.
 
     Attributes
     ----------
     x_adv : Tensor, shape (n, d), unit space, in x's type
-        The last iterates.
+        The instances that the attack or repair returns.
     trajectory : Trajectory or None
-        All iterates; None for an attack that has none.
+        The iterates; None for an attack without iterates.
     n_gradients, n_forwards : int
-        Rows differentiated, and rows only predicted; equal ones count each, though they may be
-        computed once, so that neither depends on who else is in the batch.
+        Number of rows that were differentiated, and of rows that were only predicted. Equal rows
+        may be computed once, but each of them counts, so that the numbers do not depend on the
+        other rows of the batch.
     """
 
     x_adv: Tensor
@@ -97,7 +100,7 @@ class AttackResult:
 
 
 class Walk(Protocol):
-    """The parameters that a walk reads; an attack's dataclass has them as fields."""
+    """The parameters of a walk; an attack's dataclass has them as fields."""
 
     @property
     def steps(self) -> int:
@@ -141,11 +144,24 @@ def walk(
     choose_direction : callable
         From the signs of the gradients at v and at v', both (n, d) with entries −1, 0, 1, to the
         direction of the step, (n, d) with entries −1, 0, 1.
+    model : Classifier
+        Wrapped, with gradients.
+    x : Tensor, shape (n, d), unit space
+        The seeds. Not modified.
+    y : Tensor of int64, shape (n,)
+    counterparts : Counterparts
+    space : PerturbationSpace
+
+    Returns
+    -------
+    AttackResult
+        The last iterates, rounded to possible points; the trajectory is a ``PairTrajectory``.
 
     Raises
     ------
     InvalidInput
-        See ``check_problem``; also for a model without gradients, or a step that is no number.
+        See ``check_problem``, ``make_loss`` and ``step_vector``; also for a model without
+        gradients, an unknown rule for the counterpart, or a gradient that is not finite.
 
     Source: Li et al., arXiv:2404.01356v1, the loop of Algorithms 1 and 2.
     """
@@ -159,7 +175,7 @@ def walk(
             f"unknown counterpart {walk.counterpart!r}; use {' or '.join(COUNTERPART_RULES)}"
         )
     n, movable = len(x), space.movable(x)
-    is_self = counterparts.is_self(x)  # for good: sensitive features never move
+    is_self = counterparts.is_self(x)  # constant: sensitive features never move
     state = _State.at(x)
     points, losses, chosen, still = [space.round(x, x)], [], [], []
     n_gradients = 0
@@ -196,16 +212,16 @@ def walk(
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Where a walk is.
+    """The state of a walk.
 
-    A step depends on nothing but the point, so a seed that a step left in place stays there for
-    good: only the others are in ``moving``.
+    A step depends on the current point only. A seed that one step leaves in place therefore never
+    moves again, and ``moving`` has only the other seeds.
     """
 
     x: Tensor  # (n, d)
     counterpart: Tensor  # (n,), row of the grid
     losses: Tensor  # (n, 2), at x and at its counterpart
-    still: Tensor  # (n,), bool: no feature had a direction
+    still: Tensor  # (n,), bool: the direction was 0 in every feature
     moving: Tensor  # (moving,), row numbers
 
     @classmethod
@@ -217,7 +233,7 @@ class _State:
     def moved(
         self, rows: Tensor, there: Tensor, nearest: Tensor, losses: Tensor, still: Tensor
     ) -> _State:
-        """Put these rows at their new places."""
+        """Return the state after some rows have made a step."""
         return _State(
             self.x.index_copy(0, rows, there),
             self.counterpart.index_copy(0, rows, nearest),
@@ -233,7 +249,7 @@ def step_vector(steps: int, step_size: float | Sequence[float], x: Tensor) -> Te
     Raises
     ------
     InvalidInput
-        If ``steps`` is no whole number, or ``step_size`` negative, not finite or too long.
+        If ``step_size`` is no number and no vector of numbers; see also ``check_step``.
     """
     try:
         vector = torch.as_tensor(step_size, dtype=x.dtype, device=x.device)
@@ -252,9 +268,10 @@ def _similar_counterpart(
     loss: Loss,
     batch_size: BatchSize,
 ) -> Tensor:
-    """Return the row of the grid with the largest gradient, v excluded; −1 where only v is left.
+    """Return the row of the grid whose counterpart has the largest gradient, shape (n,).
 
-    The lowest row wins a tie (``torch.argmax`` returns the first maximum).
+    v itself and combinations that are not possible people are excluded; −1 if none remains. On a
+    tie the lowest row is chosen (``torch.argmax`` returns the first maximum).
     """
     chosen = []
     for block in counterparts.blocks(len(x)):
@@ -282,7 +299,7 @@ def _both_gradients(
 
 
 def check_result(values: Tensor) -> None:
-    """Refuse gradients, or points that came of them, that are no numbers.
+    """Refuse gradients, or points computed from them, with NaN or infinity.
 
     Raises
     ------
