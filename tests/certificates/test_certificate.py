@@ -231,3 +231,17 @@ def test_a_part_of_a_box_is_proved_against_every_rival(make_problem, k, seed):
     broken = cells(problem, attacked, slice(None)) != 0
     assert broken.any()
     assert (certify(*problem.arguments).status[broken] == BROKEN).all()
+
+
+def test_a_wrong_person_off_the_lattice_is_never_proved():
+    layer = nn.Linear(2, 1, dtype=torch.float64)
+    layer.weight.data, layer.bias.data = (
+        torch.tensor([[0.0, 10.0]]).double(),
+        torch.tensor([-4.0]).double(),
+    )
+    model = rafair.wrap(nn.Sequential(layer), output="logits")
+    people = rafair.Counterparts.product([0], [[0.0, 1.0]])
+    space = rafair.PerturbationSpace(0.05, [False, True], lattice=[0.0, 0.25])
+    x, y = torch.tensor([[0.0, 0.33]], dtype=torch.float64), torch.tensor([1])
+    assert not rafair.judge(model, x, y, people).accurate.item()
+    assert certify(model, x, y, people, space).status.tolist() == [-1]

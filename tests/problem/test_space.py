@@ -216,3 +216,14 @@ def test_the_reach_is_the_radius_or_the_width_of_the_domain_and_none_where_nothi
         [0.1, INF, 0.5, 0.2], [True, True, True, False], lower=-1.0, upper=[1.0, 3.0, -0.75, 1.0]
     )
     assert space.reach(torch.zeros(2, 4).double()).tolist() == [0.1, 4.0, 0.25, 0.0]
+
+
+def test_an_origin_off_the_lattice_leaves_no_empty_hull():
+    # No multiple of 0.25 lies within 0.05 of 0.33.
+    space = PerturbationSpace(0.05, lattice=0.25)
+    origin = torch.tensor([[0.33]], dtype=torch.float64)
+    assert space.spacing(origin).item() == 0
+    low, high = space.hull(origin)
+    assert low.item() == pytest.approx(0.28)
+    assert high.item() == pytest.approx(0.38)
+    assert torch.equal(space.round(origin + 0.02, origin), origin)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rafair.certificates.boxes import Values
     from rafair.problem.bounds import Bound
 
-__all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Outcome", "branch_and_bound"]
+__all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Decisions", "branch_and_bound"]
 
 Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, Tensor], Bound]"
 
@@ -36,7 +36,7 @@ PROMISING = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Decisions:
     """The result of branch and bound for n instances.
 
     Attributes
@@ -65,7 +65,7 @@ def branch_and_bound(
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     attack: Callable[[Tensor], Tensor],
     is_nobody: Callable[[Tensor, Tensor], Tensor],
-) -> Outcome:
+) -> Decisions:
     """Decide for each instance whether f = y everywhere in its boxes.
 
     A box whose bound lies above ``slack`` is proved. Otherwise the corner where its linear bound is
@@ -97,7 +97,7 @@ def branch_and_bound(
 
     Returns
     -------
-    Outcome
+    Decisions
     """
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
@@ -120,7 +120,7 @@ def branch_and_bound(
         boxes = Boxes.join(children)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
         width = min(2 * width, LARGEST_ROUND)
-    return Outcome(found.status, found.person, found.nodes)
+    return Decisions(found.status, found.person, found.nodes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,8 +160,10 @@ class PerturbationSpace:
         where the origin is not a possible value; then only ``bounds`` limit the column.
         """
         spacing = self._like("lattice", origin)
-        moved = self._on_lattice(origin, origin)
-        regular = self.movable(origin) & (spacing > 0) & ((moved - origin).abs() <= SLACK)
+        unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
+        # Not ``_on_lattice``, which leaves an origin off the lattice unchanged if Δ has no point.
+        is_possible = (torch.round(origin / unit) * unit - origin).abs() <= SLACK
+        regular = self.movable(origin) & (spacing > 0) & is_possible
         return torch.where(regular, spacing, torch.zeros_like(origin))
 
     def hull(self, origin: Tensor) -> tuple[Tensor, Tensor]:
