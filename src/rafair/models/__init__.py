@@ -1,4 +1,4 @@
-"""Any classifier behind one protocol, and the paper's baseline network."""
+"""The protocol for all classifiers, and the paper's baseline network."""
 
 from rafair.models.classifier import (
     Access,

@@ -1,4 +1,4 @@
-"""A converted model must be the model that was converted."""
+"""Check that a converted model gives the same probabilities as the original."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["AGREEMENT", "check_agreement", "random_people", "unit_rows"]
 
-# Largest difference in probability.
+# Largest difference in probability that is accepted.
 AGREEMENT = 1e-5
 ROWS = 1_000
 
 
 def random_people(schema: Schema, n: int = ROWS, random_state: int = 0) -> Tensor:
-    """Draw possible values of every feature, uniformly; shape (n, d), unit space, float64.
+    """Draw a possible value of each feature uniformly; shape (n, d), unit space, float64.
 
-    Relations between columns play no part.
+    The draws ignore relations between columns.
     """
     generator = torch.Generator().manual_seed(random_state)
     drawn = torch.rand(n, len(schema.features), dtype=torch.float64, generator=generator)
@@ -36,7 +36,7 @@ def random_people(schema: Schema, n: int = ROWS, random_state: int = 0) -> Tenso
 
 
 def unit_rows(width: int, n: int = ROWS, random_state: int = 0) -> Tensor:
-    """Draw points of unit space, shape (n, width), float64."""
+    """Draw points of unit space uniformly, shape (n, width), float64."""
     generator = torch.Generator().manual_seed(random_state)
     return torch.rand(n, width, dtype=torch.float64, generator=generator)
 
@@ -52,19 +52,22 @@ def check_agreement(
     Parameters
     ----------
     converted : callable
-        From rows to logits or log-probabilities, shape (n, k).
+        Takes rows and returns logits or log-probabilities, shape (n, k).
     original : callable
-        From rows to probabilities, shape (n, k).
+        Takes rows and returns probabilities, shape (n, k).
+    x : Tensor, shape (n, d), unit space
+    what : str
+        Name of the model for the error message.
 
     Returns
     -------
     float
-        The largest difference.
+        The largest difference in probability.
 
     Raises
     ------
     InvalidInput
-        If it is above 1e-5; the text says where.
+        If the difference is above 1e-5, or the shapes differ; the message names the row.
     """
     with torch.no_grad():
         ours = torch.softmax(converted(x).to(torch.float64), dim=1)

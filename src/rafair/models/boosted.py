@@ -1,4 +1,4 @@
-"""What XGBoost and LightGBM have in common: columns by name, with levels that they know."""
+"""Code shared by XGBoost and LightGBM: both may know column names and levels."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ def choose_feed(
     schema: Schema | None,
     inputs: Inputs,
 ) -> Feed:
-    """Choose what a booster reads: a frame where it was trained on named columns.
+    """Choose what a booster reads: a frame if it was trained on named columns.
 
     Parameters
     ----------
     names : tuple of str
-        Columns of the model, in its order; empty where it has none.
+        Names of the model's columns, in the model's order; empty if it has no names.
     categorical : sequence of str
-        Those whose levels it knows.
+        The columns whose levels the model knows.
     width : int
-        Number of its columns.
+        Number of the model's columns.
 
     Raises
     ------
     InvalidInput
-        If the data lack a column, hold text where the model reads numbers, or do not fit in width.
+        If the data lack a column of the model, hold text where the model reads numbers, or have
+        another number of columns; or if the model knows levels but cannot be given a frame.
     """
     if inputs == "frame" or (inputs == "auto" and names and schema is not None):
         feed = Feed("frame", schema, names)
@@ -83,7 +84,7 @@ def answering(
     width: int,
     kind: str,
 ) -> QueriedClassifier:
-    """Return a booster as a classifier, once it has answered for a few random people."""
+    """Return a booster as a classifier, after computing its scores for a few random people."""
     schema = feed.schema
     columns = width if schema is None else len(schema.features)
     labels = order if answer == "labels" else ()

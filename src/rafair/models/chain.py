@@ -1,4 +1,4 @@
-"""A plain network that grows at its end: linear layers with ReLU between them."""
+"""A plain network, linear layers with ReLU between them, to which layers are appended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Chain", "NotAChain", "linear_layer"]
 
 
 def linear_layer(weight: Tensor, bias: Tensor) -> nn.Linear:
-    """Return a layer of these numbers, in float64, without gradients; nothing random is drawn."""
+    """Return a float64 layer with these weights, without gradients; it draws no random numbers."""
     n_out, n_in = weight.shape
     layer: nn.Linear = skip_init(nn.Linear, n_in, n_out, dtype=torch.float64)  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -24,19 +24,19 @@ def linear_layer(weight: Tensor, bias: Tensor) -> nn.Linear:
     return layer.requires_grad_(requires_grad=False)
 
 
-class NotAChain(Exception):  # noqa: N818 - no error: the model is used as it is
-    """An operation that is neither linear nor a ReLU."""
+class NotAChain(Exception):  # noqa: N818 - no error: the model is used unchanged
+    """A model contains an operation that is neither linear nor a ReLU."""
 
 
 class Chain:
-    """A network that grows at its end; what is linear stays one layer, computed in float64.
+    """A network to which layers are appended; consecutive linear layers become one, in float64.
 
     Parameters
     ----------
     width : int
-        Number of columns read.
+        Number of columns that the network reads.
     front : sequence of torch.nn.Module
-        Linear layers and ReLU before it.
+        Linear layers and ReLU with which the network begins.
     """
 
     def __init__(self, width: int, front: Sequence[nn.Module] = ()) -> None:
@@ -47,7 +47,7 @@ class Chain:
 
     @property
     def width(self) -> int:
-        """Number of columns at the end."""
+        """Number of columns that the network returns so far."""
         return len(self.offset)
 
     def _restart(self, width: int) -> None:
@@ -55,24 +55,24 @@ class Chain:
         self.offset = torch.zeros(width, dtype=torch.float64)
 
     def layer(self, layer: nn.Module) -> None:
-        """Add a linear layer, or a ReLU."""
+        """Append a linear layer, or a ReLU."""
         if isinstance(layer, nn.Linear):
             self.linear(layer.weight.detach().double(), layer.bias.detach().double())
         else:
             self.relu()
 
     def linear(self, matrix: Tensor, offset: Tensor) -> None:
-        """Add matrix · columns + offset."""
+        """Append the layer matrix · columns + offset."""
         if matrix.shape[1] != self.width:
             raise NotAChain
         self.matrix, self.offset = matrix @ self.matrix, matrix @ self.offset + offset
 
     def scaled(self, factor: Tensor, offset: Tensor) -> None:
-        """Add factor · column + offset, both of shape (columns,)."""
+        """Append factor · column + offset for each column, both of shape (columns,)."""
         self.matrix, self.offset = self.matrix * factor[:, None], self.offset * factor + offset
 
     def relu(self) -> None:
-        """Add a ReLU."""
+        """Append a ReLU."""
         self.done += [self._last(), nn.ReLU()]
         self._restart(self.width)
 
@@ -80,6 +80,6 @@ class Chain:
         return linear_layer(self.matrix, self.offset)
 
     def module(self, dtype: torch.dtype) -> nn.Sequential:
-        """Return the layers, a linear one last, without gradients of their own."""
+        """Return the network, which ends in a linear layer; its weights need no gradient."""
         layers = nn.Sequential(*self.done, self._last()).to(dtype).eval()
         return layers.requires_grad_(requires_grad=False)

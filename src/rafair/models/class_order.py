@@ -1,4 +1,4 @@
-"""Which of a model's scores belongs to which class of the data."""
+"""Match a model's scores to the classes of the data."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["class_order"]
 
 
 def class_order(found: Sequence[Any], schema: Schema | None) -> tuple[int, ...]:
-    """Return for each class of the data the place of its score in the model's output.
+    """Return for each class of the data the column of its score in the model's output.
 
-    A model that was fitted to the label's values names them; one that was fitted to 0, 1, … means
-    the data's classes in their order.
+    The model's classes are either the label's values, which may be compared as text, or 0, 1, …,
+    which stand for the data's classes in their order.
 
     Parameters
     ----------
@@ -28,7 +28,8 @@ def class_order(found: Sequence[Any], schema: Schema | None) -> tuple[int, ...]:
     Raises
     ------
     InvalidInput
-        If the model's classes are neither.
+        If the model's classes are neither of these, their number differs from that of the data, or
+        the model decides several labels at once.
     """
     if any(hasattr(value, "__len__") and not isinstance(value, str) for value in found):
         raise InvalidInput("the model decides several labels at once; wrap it for one of them")

@@ -1,4 +1,4 @@
-"""The one protocol behind which every model stands."""
+"""The protocol that every wrapped model implements."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ Access: TypeAlias = Literal["gradient", "scores", "labels"]
 
 @runtime_checkable
 class Classifier(Protocol):
-    """A model on unit-space rows.
+    """A model that reads unit-space rows.
 
     Attributes
     ----------
     access : {"gradient", "scores", "labels"}
-        What an attack may use: autograd through ``scores``, their values, or their arg-max alone.
+        What an attack may use: autograd through ``scores``, only their values, or only their
+        arg-max.
     dtype : torch.dtype
-        Of the forward pass; rows are cast to it.
+        Floating-point type of the forward pass; the caller casts rows to it.
     device : torch.device
-        Where rows must lie. Nobody but the user moves a model.
+        Device of the model, on which rows must be. rafair never moves the user's model.
     """
 
     @property
@@ -40,7 +41,7 @@ class Classifier(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
+        """Device of the model."""
         ...
 
     def scores(self, x: Tensor) -> Tensor:
@@ -48,16 +49,17 @@ class Classifier(Protocol):
         ...
 
     def digest(self) -> str:
-        """Return a SHA-256 of what decides the scores, in hexadecimal."""
+        """Return a SHA-256 of everything that determines the scores, in hexadecimal."""
         ...
 
 
 def require_wrapped(model: Classifier, who: str) -> None:
-    """Refuse a model that is not behind the protocol.
+    """Refuse a model that is not wrapped.
 
     Raises
     ------
     InvalidInput
+        If ``model`` does not implement ``Classifier``.
     """
     if not isinstance(model, Classifier):
         raise InvalidInput(
@@ -71,7 +73,7 @@ def require_gradient(model: Classifier, who: str) -> None:
     Raises
     ------
     InvalidInput
-        If ``model`` is not wrapped, or gives less than gradients.
+        If ``model`` is not wrapped, or its ``access`` is not ``"gradient"``.
     """
     require_wrapped(model, who)
     if model.access != "gradient":
@@ -82,12 +84,12 @@ def require_gradient(model: Classifier, who: str) -> None:
 
 
 def parse_device(name: str) -> torch.device:
-    """Return a device that exists; ``"auto"`` is the GPU where there is one.
+    """Return the named device; ``"auto"`` means the GPU if there is one, else the CPU.
 
     Raises
     ------
     InvalidInput
-        If the name is none of a device, or the device is not at hand.
+        If no device has this name, or the device is not available or holds no numbers.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

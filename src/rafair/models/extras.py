@@ -1,4 +1,4 @@
-"""Heavy libraries: imported only where one is used, and missed with the command that adds it."""
+"""Optional libraries: imported on use; an error for a missing one gives the install command."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ __all__ = ["comes_from", "need"]
 
 
 def need(module: str, extra: str) -> ModuleType:
-    """Import a library that the core of rafair does without.
+    """Import an optional library.
+
+    Parameters
+    ----------
+    module : str
+    extra : str
+        The extra of rafair that installs the library.
 
     Raises
     ------
     InvalidInput
-        If it is not installed; the text gives the command.
+        If the library is not installed; the message gives the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -32,9 +38,9 @@ def need(module: str, extra: str) -> ModuleType:
 
 
 def comes_from(model: Any, library: str) -> bool:
-    """Tell whether an object's class, or one that it inherits from, belongs to a library.
+    """Tell whether an object's class, or one of its base classes, belongs to a library.
 
-    Without importing it: who holds such an object has imported it already.
+    This does not import the library: if the object is of the library, it is imported already.
     """
     return library in sys.modules and any(
         base.__module__.partition(".")[0] == library for base in type(model).__mro__

@@ -1,4 +1,4 @@
-"""From unit-space rows to what somebody's model reads."""
+"""Convert unit-space rows to the input of a user's model."""
 
 from __future__ import annotations
 
@@ -21,25 +21,32 @@ __all__ = ["INPUTS", "Feed", "Inputs", "choose_inputs", "reads_codes"]
 
 Inputs: TypeAlias = Literal["auto", "unit", "original", "frame"]
 INPUTS: tuple[Inputs, ...] = get_args(Inputs)
-# What rounding leaves of a whole number; a tree's threshold may be that very number.
+# A number this close to a possible value is that value up to rounding. It is replaced by the value,
+# because a tree's threshold may be exactly that value.
 SNAP = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """What a model without gradients is asked with.
+    """Converts unit-space rows to the input of a model.
 
     Attributes
     ----------
     inputs : {"unit", "original", "frame"}
         A matrix of unit-space rows; a matrix in original units, with codes for levels and one
-        column for each of a one-hot group; or a pandas frame in original units.
+        column for each column of a one-hot group; or a pandas frame in original units.
     schema : Schema or None
-        Needed for all but unit space.
+        May be None only for ``"unit"``.
     columns : tuple of str
-        Columns of the frame or matrix, in the model's order; empty for all, in the schema's.
+        Columns of the frame or matrix, in the model's order; empty for all of the schema's
+        columns, in the schema's order.
     categories : bool
-        Whether text columns of a frame get the type ``category``, with the schema's levels.
+        Whether columns with levels in a frame get the type ``category``, with the schema's levels.
+
+    Raises
+    ------
+    InvalidInput
+        If the schema is missing, or the data lack one of ``columns``.
     """
 
     inputs: Inputs
@@ -61,7 +68,7 @@ class Feed:
         return self.schema.columns if self.schema is not None else self.columns
 
     def __call__(self, x: Tensor) -> Any:
-        """Return unit-space rows, shape (n, d), as the model reads them."""
+        """Convert unit-space rows, shape (n, d), to what the model reads: a matrix or a frame."""
         x = x.detach().to("cpu", torch.float64)
         return self._frame(x) if self.inputs == "frame" else self._matrix(x)
 
@@ -71,7 +78,7 @@ class Feed:
         return people[list(self.columns)] if self.columns else people
 
     def _categorised(self, x: Tensor) -> Any:
-        """Return a frame whose levels are categories, made of the codes themselves."""
+        """Return a frame with columns of type ``category``, made directly from the codes."""
         import pandas as pd
 
         assert self.schema is not None  # noqa: S101 - checked above
@@ -87,7 +94,7 @@ class Feed:
 
     def _matrix(self, x: Tensor) -> npt.NDArray[np.float64]:
         if self.inputs == "unit" or self.schema is None:
-            return x.clone().numpy()  # somebody's model may write to it
+            return x.clone().numpy()  # the user's model may write to it
         parts = []
         for place, feature in enumerate(self.schema.features):
             raw = feature.low + x[:, place] * feature.span
@@ -100,7 +107,7 @@ class Feed:
 
 
 def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:
-    """Return a column as it is, or the nearest code as one-hot columns."""
+    """Return one unchanged column, or one-hot columns of the nearest code."""
     if not columns:
         return codes[:, None]
     hot = torch.nn.functional.one_hot(codes.round().long(), levels)
@@ -108,22 +115,22 @@ def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:
 
 
 def reads_codes(schema: Schema) -> bool:
-    """Tell whether a table is all numbers, so that a matrix of it needs no coding."""
+    """Tell whether the data are all numbers, so that a matrix can hold them without codes."""
     return not any(
         isinstance(level, str) for f in schema.features if not f.columns for level in f.domain
     )
 
 
 def choose_inputs(inputs: Inputs, schema: Schema | None) -> Literal["unit", "original"]:
-    """Decide what a model that reads matrices is given.
+    """Decide whether a model that reads matrices gets unit space or original units.
 
-    ``"auto"`` is original units where the table is all numbers, and unit space where it holds text:
-    no matrix in original units exists then.
+    ``"auto"`` means original units if the data are all numbers. It means unit space if the data
+    hold text, or without a schema: then no matrix in original units exists.
 
     Raises
     ------
     InvalidInput
-        If a frame is asked for.
+        If ``inputs`` is ``"frame"``, or ``"original"`` without a schema.
     """
     if inputs == "frame":
         raise InvalidInput("this model reads matrices; use inputs='unit' or 'original'")
@@ -137,7 +144,7 @@ def choose_inputs(inputs: Inputs, schema: Schema | None) -> Literal["unit", "ori
 def front_layers(
     inputs: Literal["unit", "original"], schema: Schema | None
 ) -> list[torch.nn.Module]:
-    """Return differentiable layers from unit-space rows to what a model reads."""
+    """Return differentiable layers from unit-space rows to the matrix that a model reads."""
     if inputs == "unit" or schema is None:
         return []
     return Piecewise.originals(schema).layers()

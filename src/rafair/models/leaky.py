@@ -1,4 +1,4 @@
-"""A model whose idle ReLUs let some gradient through: for attacks, never for a judge."""
+"""A model whose inactive ReLUs have a small gradient, for use in attacks but not in a judge."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ RELUS = (functional.relu, torch.relu, Tensor.relu, *IN_PLACE)
 
 @dataclass(frozen=True)
 class LeakyGradient:
-    """The same scores; backwards, a ReLU that is idle has the slope ``slope`` instead of 0.
+    """A model with the same scores, in which an inactive ReLU has the slope ``slope``, not 0.
 
-    Where all neurons of a layer are idle, the true gradient is exactly zero and tells an attack
-    nothing, although a small step may wake them (gradient masking).
+    The slope applies to the backward pass only. Where all neurons of a layer are inactive, the true
+    gradient is exactly zero and tells an attack nothing, although a small step may activate some of
+    them (gradient masking).
 
     Parameters
     ----------
-    model : Classifier with gradients.
-        Any torch code that calls ReLU as torch's own function; a ReLU of another kind keeps its
-        gradient.
+    model : Classifier
+        A model with gradients. Its code must call torch's own ReLU functions; a ReLU that is
+        implemented in another way keeps its gradient.
     slope : float
+        Derivative of a ReLU at negative inputs.
     """
 
     model: Classifier
@@ -51,7 +53,7 @@ class LeakyGradient:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lies."""
+        """Device of the model."""
         return self.model.device
 
     def scores(self, x: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ class LeakyGradient:
 
 
 class _LeakyBackward(TorchFunctionMode):
-    """Replaces each call of ReLU by one with the same value and another derivative."""
+    """Replaces each ReLU by a function with the same value and another derivative."""
 
     def __init__(self, slope: float) -> None:
         super().__init__()

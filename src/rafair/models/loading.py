@@ -1,4 +1,4 @@
-"""From a model file to a ``Classifier``; each module of ``formats`` knows one format."""
+"""Read a model file as a ``Classifier``; each module of ``formats`` reads one format."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["load_model", "model_suffixes"]
 
-# What a file without an ending is taken for.
+# The format that is assumed for a file without a suffix.
 PLAIN = ".safetensors"
 
 
 def model_suffixes() -> tuple[str, ...]:
-    """Return the endings of the model files that can be read."""
+    """Return the suffixes of the model files that can be read."""
     return tuple(sorted(_formats()))
 
 
@@ -50,25 +50,30 @@ def load_model(
     trust: Sequence[str] = (),
     unsafe_pickle: bool = False,
 ) -> Classifier:
-    """Read a model file and wrap what it holds; no code of the file runs.
+    """Read a model file and wrap its model; no code of the file runs without ``unsafe_pickle``.
 
     Parameters
     ----------
     path : str or Path
-        Its ending names the format: ``.safetensors`` (or none), ``.onnx``, ``.keras``,
+        Its suffix names the format: ``.safetensors`` (or none), ``.onnx``, ``.keras``,
         ``.h5``, ``.hdf5``, ``.pt``, ``.pth``, ``.bin``, ``.pt2``, ``.skops``, ``.json``, ``.ubj``
         of XGBoost, ``.txt`` of LightGBM, ``.pkl``, ``.pickle``, ``.joblib``, ``.sav``.
     schema, output, inputs
-        As for ``rafair.wrap``; a file of ``rafair train`` tells the last two itself.
+        As for ``rafair.wrap``. A file of ``rafair train`` needs neither ``output`` nor ``inputs``,
+        and ignores them.
     trust : sequence of str
-        Types that a skops file may hold beyond those that skops knows.
+        Types that a skops file may hold in addition to those that skops trusts.
     unsafe_pickle : bool
-        Allow to unpickle the file, which runs whatever code it holds.
+        Allow the file to be unpickled, which runs any code that the file holds.
+
+    Returns
+    -------
+    Classifier
 
     Raises
     ------
     InvalidInput
-        If the file cannot be read safely, or ``rafair.wrap`` refuses what it holds.
+        If the file cannot be read safely, or ``rafair.wrap`` refuses its model.
     """
     path = Path(path)
     found = _formats().get(path.suffix.lower() or PLAIN)
@@ -84,7 +89,8 @@ def load_model(
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise InvalidInput(f"{_shown(path)}: {reason}") from error
     except Exception as error:
-        # Whatever a library says of a broken file, at the latest when its model is first asked.
+        # A library can raise any exception for a broken file, even as late as in the model's first
+        # forward pass.
         reason = f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
         raise InvalidInput(
             f"{_shown(path)}: cannot be read as {found.NAME} ({reason}); "

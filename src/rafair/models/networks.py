@@ -1,4 +1,4 @@
-"""FCNN(6), the paper's baseline: its shape, its training, its file format."""
+"""FCNN(6), the paper's baseline network: architecture, training and file format."""
 
 from __future__ import annotations
 
@@ -35,24 +35,28 @@ __all__ = [
 
 HIDDEN = (32, 64, 128, 64, 32)
 EPOCHS = 30
-# Small data sets make few steps in 30 epochs; a network that is stopped near its random start is
-# as accurate, but nearly all of its neurons are undecided over any box, and nothing can be proved.
+# A small data set gives few steps in 30 epochs. A network that stops near its random initial
+# weights is as accurate, but nearly all of its neurons are unstable (active for some rows and
+# inactive for others) over any box, so that no claim about it can be proved.
 LEAST_STEPS = 1000
 BATCH = 128
 LEARNING_RATE = 1e-3
-# As an L2 penalty per row of training data (the prior of a fixed strength), at most this much; it
-# also makes the clean IF depend little on rounding.
+# The L2 penalty (weight decay) for n training rows is PENALTY / n, which is a prior of fixed
+# strength, but at most LARGEST_PENALTY. The penalty also makes the clean IF depend little on
+# rounding.
 PENALTY, LARGEST_PENALTY = 30.0, 0.02
-# Share of the epochs whose weights are averaged: one run's end point is noisy, their mean is not.
+# Share of the epochs, at the end, whose weights are averaged: the weights after the last step are
+# noisy, their average is not.
 AVERAGED = 0.5
-# Idle weights that the penalty has shrunk below this are zero: their products would be denormal.
+# Unused weights that the penalty has shrunk below this are set to zero: products with them would be
+# denormal numbers.
 NOTHING = 1e-12
 FORMAT = "rafair-fcnn-1"
 KEY = "rafair"
 
 
 def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
-    """Return six dense layers 32-64-128-64-32-k with ReLU between them and logits at the end."""
+    """Return six dense layers 32-64-128-64-32-k with ReLU between them; the outputs are logits."""
     widths = (n_features, *HIDDEN, n_classes)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(widths):
@@ -61,7 +65,7 @@ def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
 
 
 def epochs_for(n: int) -> int:
-    """Return the epochs of training on n rows: 30, or as many as make 1,000 steps."""
+    """Return the number of epochs for n training rows: 30, or more to reach 1,000 steps."""
     return max(EPOCHS, -(-LEAST_STEPS // -(-n // BATCH)))
 
 
@@ -74,28 +78,29 @@ def fit(
     epochs: int | None = None,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> nn.Sequential:
-    """Train FCNN(6) with Adam and cross-entropy, on one thread, so that a run can be repeated.
+    """Train FCNN(6) with Adam and cross-entropy, on one thread, so that it is reproducible.
 
-    The learning rate falls to zero along a cosine, and the weights of the second half of the steps
-    are averaged (stochastic weight averaging, Izmailov et al. 2018), which makes the result depend
-    little on rounding.
+    The learning rate falls to zero along a cosine. The result is the average of the weights after
+    each step in the second half of the epochs (stochastic weight averaging, Izmailov et al. 2018),
+    which makes it depend little on rounding.
 
     Parameters
     ----------
     x : Tensor, shape (n, d), unit space.
     y : Tensor of int64, shape (n,).
     epochs : int, optional
-        By default ``epochs_for`` as many rows.
+        By default ``epochs_for(n)``.
     on_epoch : callable
         Called with the number of finished epochs.
 
     Returns
     -------
-    Sequential of float32 weights, on the CPU.
+    Sequential
+        With float32 weights on the CPU, in evaluation mode.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    # The penalty shrinks idle weights into denormal numbers, on which a CPU is ten times slower.
+    # The penalty shrinks unused weights to denormal numbers, with which a CPU is ten times slower.
     torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng(devices=[]):
@@ -163,9 +168,9 @@ def train_fcnn(
     ----------
     data : Dataset
     random_state : int
-        Of the initial weights and the order of the batches.
+        Seeds the initial weights and the order of the batches.
     epochs : int, optional
-        By default ``epochs_for`` the rows of the split.
+        By default ``epochs_for`` of the number of rows in the split.
     on_epoch : callable
         Called with the number of finished epochs.
 
@@ -199,42 +204,43 @@ def _wrapped(module: nn.Module, schema: Schema | None) -> TorchClassifier:
 
 
 def serialise_fcnn(module: nn.Module, schema: Schema, metrics: Mapping[str, float]) -> bytes:
-    """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, figures."""
+    """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, metrics."""
     about = {
         "format": FORMAT,
         "features": list(schema.names),
         "classes": list(schema.classes),
         "metrics": dict(metrics),
     }
-    # One key, since safetensors writes several in an order that changes from call to call.
+    # A single key, because safetensors writes several keys in an order that varies between calls.
     return serialise(module.state_dict(), {KEY: json.dumps(about, sort_keys=True)})
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return what ``serialise_fcnn`` wrote beside the weights.
+    """Return the feature names, classes and metrics that ``serialise_fcnn`` wrote.
 
     Raises
     ------
     InvalidInput
-        If the file is not there or is no FCNN of this package.
+        If the file does not exist or is no FCNN of this package.
     """
     about, _ = _read(path)
     return {key: about[key] for key in ("features", "classes", "metrics")}
 
 
 def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
-    """Read an FCNN(6) written by ``rafair train``; safetensors runs no code.
+    """Read an FCNN(6) written by ``rafair train``; a safetensors file cannot run code.
 
     Parameters
     ----------
     path : Path
     schema : Schema, optional
-        Refuse a network trained on other columns or classes.
+        If given, a network that was trained on other columns or classes is refused.
 
     Raises
     ------
     InvalidInput
-        If the file is not there, is no such model, or was trained on other columns or classes.
+        If the file does not exist or is no FCNN of this package, the network was trained on other
+        columns or classes, or a weight is NaN or infinite.
     """
     about, weights = _read(path)
     expected = {} if schema is None else {"features": schema.names, "classes": schema.classes}

@@ -1,9 +1,10 @@
-"""What a model reads, as linear functions between neighbouring values of each feature.
+"""The columns that a model reads, as piecewise linear functions of unit-space rows.
 
-A one-hot column, an ordinal code or a scaled number is a function of one feature that is known at
-each possible value. Between two of them it is taken to be linear. Such functions, and everything
-linear that is done to them, are one ReLU layer: exact at every possible value, differentiable
-between them, and open to certificates.
+A one-hot column, an ordinal code or a scaled number is a function of one feature whose value is
+known at each possible value of that feature. Between two neighbouring possible values the function
+is taken to be linear. Linear combinations of these functions can be computed by one ReLU layer,
+which is exact at every possible value and differentiable between them, and for which certificates
+can be computed.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Piecewise", "possible_numbers"]
 
-# Features with more values than this are not taken apart value by value.
+# The values of a feature with more possible values than this are not listed.
 MAX_VALUES = 1_000
 
 
 def possible_numbers(feature: Feature) -> list[float] | None:
-    """Return all values of a feature, codes or numbers; None where they are too many."""
+    """Return all possible values of a feature, codes or numbers; None if there are too many."""
     if feature.has_levels:
         return [float(code) for code in range(len(feature.domain))]
     if not feature.spacing or feature.spacing * MAX_VALUES < 1:
@@ -42,8 +43,9 @@ def possible_numbers(feature: Feature) -> list[float] | None:
 class Piecewise:
     """Columns computed from unit-space rows: weights · basis(x) + offset.
 
-    The basis has x itself, and max(0, c − j) for each inner value j of a countable feature, c being
-    how many values lie below the feature's value.
+    The basis consists of the d numbers of x and of max(0, c − j) for each countable feature and
+    each j = 1, …, m − 2. A feature is countable if ``possible_numbers`` lists its values; m is
+    their number, and c is the place of the feature's value in their order, 0 to m − 1.
 
     Attributes
     ----------
@@ -58,7 +60,7 @@ class Piecewise:
 
     @classmethod
     def constant(cls, schema: Schema, values: Sequence[float]) -> Piecewise:
-        """Return columns that are the same for everybody."""
+        """Return columns whose values do not depend on the row."""
         offset = torch.tensor(list(values), dtype=torch.float64)
         return cls(schema, torch.zeros(len(offset), _width(schema), dtype=torch.float64), offset)
 
@@ -72,7 +74,7 @@ class Piecewise:
 
     @classmethod
     def table(cls, schema: Schema, place: int, values: Tensor) -> Piecewise:
-        """Return columns that take given values at each possible value of a feature.
+        """Return columns that take the given values at the possible values of one feature.
 
         Parameters
         ----------
@@ -89,7 +91,7 @@ class Piecewise:
 
     @classmethod
     def originals(cls, schema: Schema) -> Piecewise:
-        """Return the columns of a table in original units; codes stand for levels."""
+        """Return the columns of a table in original units, with codes for levels."""
         parts = []
         for place, feature in enumerate(schema.features):
             if not feature.columns:
@@ -109,7 +111,7 @@ class Piecewise:
         return len(self.offset)
 
     def take(self, columns: Sequence[int]) -> Piecewise:
-        """Return some columns, in this order."""
+        """Return the chosen columns, in the given order."""
         chosen = list(columns)
         return Piecewise(self.schema, self.weights[chosen], self.offset[chosen])
 
@@ -128,13 +130,14 @@ class Piecewise:
     def layers(self) -> list[nn.Module]:
         """Return layers from unit-space rows (n, d) to the columns: linear, or linear–ReLU–linear.
 
-        Only what the columns use is computed. In float64, without gradients of their own.
+        They compute only the basis functions that the columns use. Their weights are float64 and
+        need no gradient.
         """
         d = len(self.schema.features)
         used = (self.weights[:, d:] != 0).any(dim=0).nonzero()[:, 0]
         if not len(used):
             return [linear_layer(self.weights[:, :d], self.offset)]
-        # x + 1 is above 0 in all of unit space, so that a ReLU lets it through as it is.
+        # x + 1 is positive in all of unit space, so a ReLU does not change it.
         first = torch.zeros(d + len(used), d, dtype=torch.float64)
         first[:d] = torch.eye(d)
         shift = torch.ones(d + len(used), dtype=torch.float64)
@@ -153,7 +156,7 @@ class Piecewise:
 
 
 def _spots(schema: Schema, place: int) -> list[tuple[int, int, int]]:
-    """Return for each inner value of a feature: its place, the values below it, and of all."""
+    """Return (place, values below, number of values) for each inner value of a feature."""
     values = possible_numbers(schema.features[place])
     count = 0 if values is None else len(values)
     return [(place, below, count) for below in range(1, count - 1)]

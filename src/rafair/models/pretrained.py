@@ -16,7 +16,7 @@ __all__ = ["baseline", "baseline_metrics", "baseline_path"]
 
 
 def baseline_path(name: str) -> Path:
-    """Return where the weights for a benchmark lie, whether or not they are there."""
+    """Return the path of the weights for a benchmark; the file may not exist."""
     return Path(str(resources.files("rafair.models") / "baselines" / f"{name}.safetensors"))
 
 
@@ -30,7 +30,7 @@ def baseline(name: str) -> TorchClassifier:
     Raises
     ------
     InvalidInput
-        If the package carries no baseline of this name.
+        If the package contains no baseline of this name.
     """
     path = baseline_path(name)
     if not path.is_file():
@@ -40,6 +40,6 @@ def baseline(name: str) -> TorchClassifier:
 
 
 def baseline_metrics(name: str) -> dict[str, Any]:
-    """Return the figures that ``rafair train`` measured on the whole test split."""
+    """Return the metrics that ``rafair train`` measured on the whole test split."""
     metrics: dict[str, Any] = read_metadata(baseline_path(name))["metrics"]
     return metrics

@@ -1,4 +1,4 @@
-"""A model that answers questions, and gives no gradients."""
+"""A model without gradients: only its outputs can be used."""
 
 from __future__ import annotations
 
@@ -23,34 +23,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "QueriedClassifier", "answer_of", "asked"]
 
-# What a model returns: classes it decides for, probabilities, or logits.
+# What a model returns: predicted classes, probabilities, or logits.
 Answer: TypeAlias = Literal["labels", "probabilities", "logits"]
-# Decimal places of the probabilities that tell two models apart; threads change later ones.
+# The digest rounds probabilities to this number of decimal places: the number of threads can change
+# later ones.
 PLACES = 6
 TOLERANCE = 1e-4
-# Decides between equal scores; far below what any score means.
+# Breaks ties between equal log-probabilities; far too small to change the order of unequal ones.
 TIE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class QueriedClassifier:
-    """A function from rows to answers, as a classifier.
+    """A classifier made of a function from rows to scores or labels.
 
     Attributes
     ----------
     predict : callable
-        From what ``feed`` makes of n rows to (n, k), (n, 1) or (n,) numbers, or to n labels.
+        Takes n rows that ``feed`` has converted; returns numbers of shape (n, k), (n, 1) or (n,),
+        or n labels.
     feed : Feed
+        Converts unit-space rows to the input of ``predict``.
     answer : {"probabilities", "logits", "labels"}
         What ``predict`` returns.
     order : tuple of int
-        For each class of the data, the model's place of it; for labels see ``labels``.
+        For each class of the data, the column of its score in the model's output. Not used for
+        labels.
     labels : tuple
-        For ``answer == "labels"``: what ``predict`` calls each class of the data.
+        If ``answer == "labels"``, the label that ``predict`` returns for each class of the data.
     width : int
         Number of unit-space columns.
     kind : str
-        What the model is, for the report.
+        Description of the model, for the report.
     """
 
     predict: Callable[[Any], Any]
@@ -66,16 +70,22 @@ class QueriedClassifier:
 
     @property
     def access(self) -> Access:
-        """Scores, or labels alone."""
+        """``"labels"`` if the model returns labels, else ``"scores"``."""
         return "labels" if self.answer == "labels" else "scores"
 
     @property
     def reads(self) -> str:
-        """Which rows the model is given."""
+        """What the model reads: ``"unit"``, ``"original"`` or ``"frame"``."""
         return self.feed.inputs
 
     def scores(self, x: Tensor) -> Tensor:
-        """Return logits or log-probabilities, shape (n, k), float64; 0 and 1 for labels."""
+        """Return logits or log-probabilities, shape (n, k), float64; a label gives 0 and 1.
+
+        Raises
+        ------
+        InvalidInput
+            If the model fails, or returns an output of an unexpected shape or an unknown label.
+        """
         raw = asked(self.predict, self.feed(x))
         if self.answer == "labels":
             return _marked(raw, self.labels, len(x))
@@ -89,14 +99,15 @@ class QueriedClassifier:
         if self.answer == "logits":
             return numbers[:, list(self.order)]
         numbers = torch.log(numbers.clamp_min(torch.finfo(torch.float64).tiny))
-        # Of equal scores the model's own first class wins, as in its predictions.
+        # Of equal scores, that of the model's first class must win, as in the model's predictions.
         places = torch.arange(numbers.shape[1], dtype=torch.float64)
         return (numbers - TIE * places)[:, list(self.order)]
 
     def digest(self) -> str:
-        """Return a SHA-256 of the kind of model and its decisions on random rows, in hexadecimal.
+        """Return a SHA-256 of the model's kind and probabilities on random rows, in hexadecimal.
 
-        A model that only answers has no weights to be read: two that answer alike are one.
+        The model's weights cannot be read, so that two models of one kind with the same rounded
+        probabilities have the same digest.
         """
         return self._digest
 
@@ -111,15 +122,15 @@ class QueriedClassifier:
 
 
 def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
-    """Return somebody's model's answer.
+    """Return the output of a user's model for some rows.
 
     Raises
     ------
     InvalidInput
-        If it fails, whatever the reason: what it does is not ours.
+        If the model raises any exception: the model is the user's code.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # the same ones at every question
+        with warnings.catch_warnings(action="ignore"):  # every call would repeat them
             return predict(rows)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
@@ -129,12 +140,21 @@ def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
 
 
 def answer_of(raw: Any, n: int, k: int) -> Answer:
-    """Tell by a first answer on n random rows what a model returns.
+    """Tell from a model's output for n random rows what the model returns.
+
+    Parameters
+    ----------
+    raw : array-like
+        The model's output.
+    n : int
+        Number of rows.
+    k : int
+        Number of classes.
 
     Raises
     ------
     InvalidInput
-        If it is neither n labels nor numbers for each row.
+        If the output is neither n labels nor numbers for each of the n rows.
     """
     found = _array(raw)
     if found.shape == (n,) and _is_labels(found, k):

@@ -1,4 +1,4 @@
-"""From somebody's model to a ``Classifier``; each module of ``adapters`` knows one kind."""
+"""Turn a user's model into a ``Classifier``; each module of ``adapters`` handles one kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def adapter_names() -> tuple[str, ...]:
 
 @cache
 def _adapters() -> tuple[ModuleType, ...]:
-    """Return the adapter modules, those that know one library best first."""
+    """Return the adapter modules in the order of their ``PRIORITY``, the most specific first."""
     found = [importlib.import_module(f"{adapters.__name__}.{name}") for name in adapter_names()]
     return tuple(sorted(found, key=lambda module: module.PRIORITY))
 
@@ -41,32 +41,39 @@ def wrap(
     output: Literal["auto", "logits", "probabilities"] = "auto",
     inputs: Inputs = "auto",
 ) -> Classifier:
-    """Put a model behind the protocol that attacks, judge and repair use.
+    """Wrap a model in the ``Classifier`` protocol, which the attacks, judge and repair use.
 
     Parameters
     ----------
     model : torch module or exported program, Keras model, scikit-learn estimator or pipeline, ONNX
         model, XGBoost or LightGBM model, or any object with ``predict_proba`` or any callable
-        It is used as it is: neither copied, moved nor switched between training and evaluation.
-        What can be differentiated is, if need be after an exact conversion to torch; the others
-        are asked for scores, or for labels. ``access`` of the result says which.
+        rafair does not move the user's model and does not switch it between training and
+        evaluation. A model that can be differentiated gives gradients, where necessary after an
+        exact conversion to torch; any other model gives scores or labels only. ``access`` of the
+        result says which of the three.
     schema : Schema, optional
-        What the columns mean. Needed by every model that does not read unit space; checked against
-        the model's width and number of classes.
+        What the columns mean. Every model that does not read unit space needs it. The model's
+        number of columns and of classes must fit it.
     output : {"auto", "logits", "probabilities"}
-        What the model returns. ``"auto"`` decides by the range of its outputs on random rows. One
-        logit z stands for the logits [0, z], one probability p for the classes' [1 − p, p].
+        What the model returns. ``"auto"`` decides by the range of its outputs on random rows. A
+        single logit z is read as the logits [0, z], a single probability p as [1 − p, p].
     inputs : {"auto", "unit", "original", "frame"}
         What the model reads: unit-space rows; a matrix in original units, with codes for levels;
-        or a pandas frame in original units. ``"auto"``: torch modules read unit space; a model
-        that was fitted to named columns, and a callable, read a frame; any other model reads
-        original units where the table is all numbers, and unit space where it holds text.
+        or a pandas frame in original units. With ``"auto"``, torch modules read unit space; a
+        model that was fitted to named columns, and a callable, read a frame; any other model reads
+        original units if the data are all numbers, and unit space if they hold text.
+
+    Returns
+    -------
+    Classifier
+        A model that reads unit-space rows and gives one score for each class of the data.
 
     Raises
     ------
     InvalidInput
-        If no adapter knows this kind of model, it does not fit the schema, or a converted model
-        does not agree with the original to 1e-5 on random rows.
+        If no adapter handles this kind of model, the model does not fit the schema, or the
+        probabilities of a converted model differ from the original's by more than 1e-5 on random
+        rows.
     """
     if output not in OUTPUTS:
         raise InvalidInput(f"unknown output {output!r}; use one of {', '.join(OUTPUTS)}")
@@ -75,7 +82,7 @@ def wrap(
     for adapter in _adapters():
         if adapter.accepts(model):
             wrapped: Classifier = adapter.adapt(model, schema, output, inputs)
-            told = getattr(wrapped, "answer", output)  # of a model whose kind tells what it returns
+            told = getattr(wrapped, "answer", output)  # some adapters know what the model returns
             if output not in ("auto", told):
                 raise InvalidInput(f"this model returns {told}, not {output}; leave output away")
             return wrapped

@@ -1,1 +1,1 @@
-"""One file per kind of model: ``accepts`` tells whether a model is of it, ``adapt`` wraps it."""
+"""One module per kind of model: ``accepts`` recognises a model of this kind, ``adapt`` wraps it."""

@@ -25,7 +25,7 @@ PROBES = 256
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether something can be called; a class is none."""
+    """Tell whether ``model`` is callable and no class."""
     return callable(model) and not isinstance(model, type)
 
 

@@ -1,4 +1,4 @@
-"""Keras models on the torch backend: torch modules, taken apart where they are plain networks."""
+"""Keras models on the torch backend; plain networks among them are converted to torch layers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PRIORITY", "accepts", "adapt"]
 
-PRIORITY = 0  # before torch modules: on the torch backend a Keras model is one
-# Far from the data a logit leaves [0, 1], a probability does not.
+PRIORITY = 0  # before torch modules: a Keras model on the torch backend is one
+# Rows are scaled by this factor: far from the data a logit leaves [0, 1], a probability does not.
 FAR = 1e3
 
 Output: TypeAlias = Literal["logits", "probabilities"]
@@ -33,7 +33,7 @@ Squash: TypeAlias = Literal["", "softmax", "sigmoid"]
 
 
 class KerasModule(nn.Module):
-    """A Keras model as it is used for prediction, whatever its mode."""
+    """A Keras model that is always called in prediction mode, even if it is in training mode."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class KerasModule(nn.Module):
         """Return the layers and their settings, so that the digest depends on them."""
         try:
             return str(self.model.to_json())
-        except (NotImplementedError, TypeError, ValueError):  # a class of the user's own
+        except (NotImplementedError, TypeError, ValueError):  # the user's own model class
             return ", ".join(type(layer).__name__ for layer in self.model.layers)
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether ``model`` is a Keras model, on whatever backend."""
+    """Tell whether ``model`` is a Keras model, on any backend."""
     return comes_from(model, "keras") and isinstance(model, sys.modules["keras"].Model)
 
 
@@ -77,7 +77,7 @@ def adapt(
     found = _returned(KerasModule(model), Feed(reads, schema)(rows)) if output == "auto" else output
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     last = KerasModule(model)
-    # No call of train or eval here, which would reach the user's model.
+    # train() and eval() must not be called here: they would change the mode of the user's model.
     whole = nn.Sequential(*(layer.to(device) for layer in front), last) if front else last
     called = wrapped_module(whole, schema, found, f"{name} on the torch backend", reads)
     plain = _plain(model, rows.shape[1], front, keras)
@@ -105,7 +105,8 @@ def _checked_width(model: Any, schema: Schema | None, reads: Literal["unit", "or
     Raises
     ------
     InvalidInput
-        If it is not one table of numbers (n, d), or does not fit the schema.
+        If the model does not read one table (n, d) of numbers or return one output, has no weights
+        yet, or does not fit the schema; or if its number of columns is unknown.
     """
     if not model.built:
         raise InvalidInput("the Keras model has no weights yet; call it once on some rows")
@@ -116,7 +117,7 @@ def _checked_width(model: Any, schema: Schema | None, reads: Literal["unit", "or
             f"the Keras model has {len(entries)} inputs and {len(ends)} outputs; "
             "it must have one table (n, d) as input and one output"
         )
-    if not entries:  # a class of the user's own does not tell
+    if not entries:  # the user's own model class need not define its inputs
         if rows is None:
             raise InvalidInput(
                 "cannot tell how many columns the Keras model reads; pass the data's schema"
@@ -137,7 +138,7 @@ def _checked_width(model: Any, schema: Schema | None, reads: Literal["unit", "or
 
 
 def _returned(module: KerasModule, rows: Any) -> Output:
-    """Tell probabilities from logits by their range, near and far from the data."""
+    """Tell from the range of the outputs, near and far from the data, what the model returns."""
     like = next(module.parameters(), torch.empty(0))
     for scale in (1.0, FAR, -FAR):
         try:
@@ -149,14 +150,14 @@ def _returned(module: KerasModule, rows: Any) -> Output:
                 f"the Keras model does not accept rows of {rows.shape[1]} columns: {reason}"
             ) from error
         if not torch.isfinite(raw).all():
-            continue  # an exponential, far from the data
+            continue  # an exponential overflows far from the data
         if answer_of(raw.numpy(), len(rows), 2) == "logits":
             return "logits"
     return "probabilities"
 
 
 def _plain(model: Any, width: int, front: Sequence[nn.Module], keras: Any) -> nn.Sequential | None:
-    """Return linear layers and ReLU, and a last softmax or sigmoid, if a model is just that."""
+    """Return a plain network as layers: linear, ReLU, a last softmax or sigmoid; else None."""
     try:
         chain = Chain(width, front)
         found = [_append(chain, layer, keras) for layer in _chained(model, keras)]
@@ -171,12 +172,12 @@ def _plain(model: Any, width: int, front: Sequence[nn.Module], keras: Any) -> nn
 
 
 def _chained(model: Any, keras: Any) -> list[Any]:
-    """Return the layers of a model in which each reads the one before it.
+    """Return the layers of a model in which each layer reads the one before it.
 
     Raises
     ------
     NotAChain
-        If it is another one.
+        If the model has another structure.
     """
     if type(model) is keras.Sequential:
         nested = [[x] if type(x) is not keras.Sequential else _chained(x, keras)
@@ -202,7 +203,7 @@ def _chained(model: Any, keras: Any) -> list[Any]:
 
 
 def _append(chain: Chain, layer: Any, keras: Any) -> Squash:
-    """Add a layer to a chain; return the squashing function that it ends in."""
+    """Append a layer to a chain; return its softmax or sigmoid, which is not appended."""
     name = type(layer).__name__
     known = getattr(keras.layers, name, None) is type(layer) and name in LAYERS
     if not known or layer.compute_dtype not in ("float32", "float64"):
@@ -221,7 +222,7 @@ def _append(chain: Chain, layer: Any, keras: Any) -> Squash:
 
 
 def _numbers(variable: Any) -> Tensor:
-    """Return a variable's values, or a tensor's, in float64 on the CPU."""
+    """Return the values of a Keras variable or a tensor, in float64 on the CPU."""
     value = getattr(variable, "value", variable)
     return torch.as_tensor(value).detach().to("cpu", torch.float64)
 
@@ -271,13 +272,13 @@ def _relu(chain: Chain, layer: Any) -> None:
     chain.relu()
 
 
-def _softmax(chain: Chain, layer: Any) -> None:  # noqa: ARG001 - called as all of the table
+def _softmax(chain: Chain, layer: Any) -> None:  # noqa: ARG001 - as in all of LAYERS
     if layer.axis not in (-1, 1):
         raise NotAChain
 
 
 def _same(chain: Chain, layer: Any) -> None:
-    """Let rows pass."""
+    """Append nothing: the layer does not change the rows in prediction."""
 
 
 LAYERS: dict[str, Callable[[Chain, Any], None]] = {

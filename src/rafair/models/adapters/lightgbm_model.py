@@ -1,4 +1,4 @@
-"""LightGBM: a Booster, or the classifier in scikit-learn's manner around one."""
+"""LightGBM models: a Booster, or an LGBMClassifier, which holds one."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ OBJECTIVES = ("binary", "multiclass", "multiclassova")
 
 @dataclass(frozen=True, eq=False)
 class AskedBooster:
-    """A booster's predictions for a matrix or a frame.
+    """A booster that can be called with a matrix or a frame.
 
     Attributes
     ----------
+    booster : lightgbm.Booster
     levels : mapping of str to tuples
-        The levels that the booster was trained on, of the columns that it recodes.
+        For each column whose levels the booster knows, the levels in its training data.
     """
 
     booster: Any
     levels: Mapping[str, tuple[Any, ...]]
 
     def __call__(self, rows: Any) -> Any:
-        """Return (n,) or (n, k) probabilities."""
+        """Return probabilities for n rows, shape (n,) or (n, k)."""
         import pandas as pd
 
         if isinstance(rows, pd.DataFrame):
@@ -48,7 +49,7 @@ class AskedBooster:
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether a Booster or an LGBMClassifier is given."""
+    """Tell whether ``model`` is a Booster or an LGBMClassifier."""
     if not comes_from(model, "lightgbm"):
         return False
     lightgbm = sys.modules["lightgbm"]
@@ -58,7 +59,7 @@ def accepts(model: Any) -> bool:
 def adapt(
     model: Any,
     schema: Schema | None,
-    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the objective tells
+    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the objective tells it
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a trained model; see ``rafair.wrap``."""
@@ -71,7 +72,7 @@ def adapt(
             f"classification; train one of {', '.join(OBJECTIVES)}"
         )
     found = tuple(booster.feature_name())
-    # LightGBM writes blanks as underscores.
+    # LightGBM replaces spaces in column names by underscores.
     known = {} if schema is None else {name.replace(" ", "_"): name for name in schema.columns}
     numbered = found == tuple(f"Column_{place}" for place in range(len(found)))
     names = () if numbered else tuple(known.get(name, name) for name in found)
@@ -98,7 +99,7 @@ def _booster(model: Any) -> Any:
 
 
 def _head(booster: Any) -> dict[str, str]:
-    """Return the lines before the first tree of the model's text."""
+    """Return the fields before the first tree in the text form of the model."""
     text = booster.model_to_string(num_iteration=1).partition("\nTree=0\n")[0]
     parted = (line.partition("=") for line in text.splitlines())
     return {key: value for key, mark, value in parted if mark}
@@ -107,14 +108,15 @@ def _head(booster: Any) -> dict[str, str]:
 def _levels(
     booster: Any, head: Mapping[str, str], names: tuple[str, ...], schema: Schema | None
 ) -> dict[str, tuple[Any, ...]]:
-    """Return the levels of each column that was of pandas' type ``category`` in training."""
+    """Return the levels of each column that had pandas' type ``category`` in training."""
     trained = booster.pandas_categorical or []
     infos = head.get("feature_infos", "").split()
     if not trained:
         return {}
     features = () if schema is None else schema.features
     listed = {feature.name for feature in features if feature.has_levels}
-    # [low:high] is a number, level:level:… a category, none a column that no tree could use.
+    # In feature_infos, [low:high] stands for a numeric column, level:level:… for a categorical one,
+    # and none for a column that no tree could use.
     coded = [
         name
         for name, info in zip(names, infos, strict=True)

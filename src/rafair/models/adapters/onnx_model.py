@@ -1,4 +1,4 @@
-"""ONNX models: converted to torch where all they do can be differentiated, asked otherwise."""
+"""ONNX models: converted to torch if they can be differentiated, else run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def adapt(
 
 
 def _feed(read: tuple[Entry, ...], schema: Schema | None, inputs: Inputs) -> Feed:
-    """Choose what the graph is given, and check that it fits."""
+    """Choose the form of the graph's input, and check that the data fit the graph."""
     first = read[0]
     if len(read) > 1 or first.dtype == "object":
         return _frame(read, schema, inputs)
@@ -100,7 +100,7 @@ def _frame(read: tuple[Entry, ...], schema: Schema | None, inputs: Inputs) -> Fe
 
 
 def _rows(feed: Feed, entry: Entry, n: int = 1_000) -> Tensor:
-    """Return random rows, shape (n, d), unit space."""
+    """Return n random rows, shape (n, d), unit space."""
     return unit_rows(entry.width or 1, n) if feed.schema is None else random_people(feed.schema, n)
 
 
@@ -112,9 +112,9 @@ def _queried(
     output: Literal["auto", "logits", "probabilities"],
     kind: str,
 ) -> QueriedClassifier:
-    """Return the model as onnxruntime runs it, asked once."""
+    """Return the model as onnxruntime runs it, after computing its scores for ``rows``."""
     schema, width = feed.schema, rows.shape[1]
-    _ = session.session  # a graph that cannot be loaded says so by itself
+    _ = session.session  # raise here, with its own message, if the graph cannot be loaded
     raw = asked(session, feed(rows))
     if answer.decides:
         labels = _labels(answer, raw, schema)
@@ -131,7 +131,7 @@ def _queried(
 
 
 def _labels(answer: Answered, raw: Any, schema: Schema | None) -> tuple[Any, ...]:
-    """Return what the model calls each class of the data."""
+    """Return the model's label of each class of the data."""
     if schema is None:
         raise InvalidInput("this ONNX model returns classes without scores; pass the data's schema")
     seen = set(raw.reshape(-1).tolist())

@@ -1,4 +1,4 @@
-"""Anything with ``predict_proba``, ``decision_function`` or ``predict``: it is asked."""
+"""Any model with ``predict_proba``, ``decision_function`` or ``predict``, without gradients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ METHODS: tuple[tuple[str, Answer], ...] = (
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether a fitted classifier of scikit-learn's manner is given."""
+    """Tell whether ``model`` has the interface of a fitted scikit-learn classifier."""
     return any(callable(getattr(model, name, None)) for name, _ in METHODS) and hasattr(
         model, "classes_"
     )
@@ -40,7 +40,7 @@ def accepts(model: Any) -> bool:
 def adapt(
     model: Any,
     schema: Schema | None,
-    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the method's name tells
+    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the method determines it
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a fitted classifier; see ``rafair.wrap``."""
@@ -66,14 +66,15 @@ def adapt(
             tuple(classes[place] for place in order),
         )
         found.append((wrapped, wrapped.scores(probes).argmax(dim=1)))
-    # Some decide otherwise than by their largest score: a threshold of their own, a support
-    # vector machine beside its probabilities. What they decide is what is audited.
+    # Some models do not predict the class with the largest score: a model with its own threshold,
+    # or a support vector machine with probabilities. The audit is about the predictions, so use
+    # the first method whose largest scores agree with the last method, which is usually predict.
     decided = found[-1][1]
     return next(wrapped for wrapped, largest in found if torch.equal(largest, decided))
 
 
 def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
-    """Choose what a model reads: a frame where it was fitted to named columns."""
+    """Choose what a model reads: a frame if it was fitted to named columns."""
     parts = [model, *(step for _, step in getattr(model, "steps", []))]
     names = next(
         (n for p in parts if (n := getattr(p, "feature_names_in_", None)) is not None), None

@@ -35,7 +35,7 @@ PRIORITY = 2
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether every step of a classifier of scikit-learn is known; one to be fitted is too."""
+    """Tell whether a classifier of scikit-learn can be converted, or is not fitted yet."""
     if not comes_from(model, "sklearn") or not is_from_sklearn(model):
         return False
     if not hasattr(model, "classes_"):
@@ -51,11 +51,17 @@ def adapt(
 ) -> TorchClassifier | QueriedClassifier:
     """Convert a fitted classifier; see ``rafair.wrap``.
 
-    One with a step that reads more values than can be counted is asked for scores instead.
+    If a step cannot be converted for the columns that it reads, the model is asked for scores.
+
+    Raises
+    ------
+    InvalidInput
+        If the model is not fitted, or the converted model differs from it by more than 1e-5 in
+        probability on random rows.
     """
     if not hasattr(model, "classes_"):
         raise InvalidInput(f"this {type(model).__name__} is not fitted; call fit first")
-    # scikit-learn warns of unknown levels and of columns without names, both of which are meant.
+    # scikit-learn warns about unknown levels and columns without names; both are intended here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         asked = predict_proba.adapt(model, schema, output, inputs)
@@ -82,7 +88,7 @@ def _is_classifier(model: Any) -> bool:
 
 
 def _unit_schema(width: int) -> Schema:
-    """Describe rows of unit space of which nothing else is known."""
+    """Return a schema for unit-space rows with this number of columns, for use without data."""
     features = (Feature(f"x{place}", "numeric", (0.0, 1.0)) for place in range(width))
     return Schema(tuple(features), "label", (0, 1))
 
@@ -105,7 +111,7 @@ def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> n
 
 
 def _kind(model: Any) -> str:
-    """Name a model: its class, and its steps where it has some."""
+    """Return the name of a model: its class, and its steps if it has any."""
     names, own = step_names(model), type(model).__name__
     if names == [own]:
         return own

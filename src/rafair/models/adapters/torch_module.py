@@ -1,4 +1,4 @@
-"""Any torch module: one logit, k logits, or probabilities from a sigmoid or softmax."""
+"""Any torch module that returns one logit, k logits, or probabilities of a sigmoid or softmax."""
 
 from __future__ import annotations
 
@@ -32,26 +32,32 @@ Output: TypeAlias = Literal["logits", "probabilities"]
 SQUASHING = (nn.Softmax, nn.Sigmoid)
 STATEFUL = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 PROBES = 256
-# Far outside the unit cube a logit leaves [0, 1], a probability does not.
+# Rows are scaled by this factor: far outside the unit cube a logit leaves [0, 1], but a probability
+# does not.
 FAR = 1e3
 
 
 @dataclass(frozen=True, eq=False)
 class TorchClassifier:
-    """A torch module as a classifier; the module is used as it is, never switched or moved.
+    """A torch module as a classifier, which never moves the module or changes its mode.
 
     Attributes
     ----------
     module : torch.nn.Module
-        From rows (n, d) to (n, k), (n, 1) or (n,).
+        Takes unit-space rows (n, d) and returns scores of shape (n, k), (n, 1) or (n,).
     output : {"logits", "probabilities"}
-        What ``module`` returns. Probabilities are mapped to logits; where the module is a
-        ``Sequential`` that ends in a softmax or sigmoid, by leaving that last layer out, which is
-        exact where the softmax saturates.
+        What ``module`` returns.
+    body : torch.nn.Module
+        The module that computes the scores: ``module``, without its last layer if ``module`` is a
+        ``Sequential`` that returns probabilities and ends in a softmax or sigmoid. The logits are
+        exact also where that layer saturates.
+    body_output : {"logits", "probabilities"}
+        What ``body`` returns. Probabilities are mapped to their logarithms.
+    access : {"gradient"}
     kind : str
-        What the model is, for the report.
+        Description of the model, for the report.
     reads : {"unit", "original"}
-        Which rows the model was made for; the module reads unit space in any case.
+        The rows that the user's model reads; ``module`` always reads unit space.
     """
 
     module: nn.Module
@@ -64,24 +70,24 @@ class TorchClassifier:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the module's first floating-point parameter or buffer; float32 without one."""
+        """Type of the module's first floating-point parameter or buffer; float32 by default."""
         found = (t for t in self._ends if t is not None and t.is_floating_point())
         return next((t.dtype for t in found), torch.float32)
 
     @property
     def device(self) -> torch.device:
-        """Where the module's first parameter or buffer lies; the CPU without one."""
+        """Device of the module's first parameter or buffer; the CPU if there is none."""
         first = self._ends[0]
         return torch.device("cpu") if first is None else first.device
 
     @cached_property
     def _ends(self) -> tuple[Tensor | None, Tensor | None]:
-        """The first tensor and the first floating-point one; to move a module keeps its tensors."""
+        """The first tensor and first floating-point tensor; moving a module keeps these objects."""
         floats = (t for t in _tensors(self.module) if t.is_floating_point())
         return next(_tensors(self.module), None), next(floats, None)
 
     def scores(self, x: Tensor) -> Tensor:
-        """Return logits, shape (n, k), differentiable with respect to x, shape (n, d)."""
+        """Return logits or log-probabilities, shape (n, k), differentiable in x, shape (n, d)."""
         raw = _as_columns(self.body(x), len(x))
         if self.body_output == "logits":
             return torch.cat([torch.zeros_like(raw), raw], dim=1) if raw.shape[1] == 1 else raw
@@ -92,7 +98,7 @@ class TorchClassifier:
         return torch.log(raw.clamp_min(tiny))
 
     def digest(self) -> str:
-        """Return a SHA-256 over the names and bytes of parameters and buffers, in hexadecimal."""
+        """Return a SHA-256 of the module's text and all parameters and buffers, in hexadecimal."""
         sha = hashlib.sha256(repr(self.module).encode())
         for name, tensor in self.module.state_dict().items():
             sha.update(name.encode())
@@ -100,7 +106,7 @@ class TorchClassifier:
         return sha.hexdigest()
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> TorchClassifier:
-        """Return a copy on another device or of another type; this one stays where it is."""
+        """Return a copy on another device or of another type; the original does not change."""
         module = copy.deepcopy(self.module).to(device=device, dtype=dtype or self.dtype)
         return _build(module, self.output, self.kind, self.reads)
 
@@ -126,26 +132,26 @@ def adapt(
 
 
 class AsType(nn.Module):
-    """Turns rows into another type: original units can be too far apart for a network's own."""
+    """Casts rows to a model's type; the layers before it need float64 for original units."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x in this type."""
+        """Return x in the type ``dtype``."""
         return x.to(self.dtype)
 
 
 def _fronted(front: Sequence[nn.Module], model: nn.Module) -> nn.Sequential:
-    """Put layers in float64 before a module; into its first layer where that is linear."""
+    """Put float64 layers before a module; merge them with its first layer if that is linear."""
     like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
     layers = list(model) if isinstance(model, nn.Sequential) else [model]
     if not isinstance(layers[0], nn.Linear):
         moved = [layer.to(like.device) for layer in front]
         return sequence([*moved, AsType(like.dtype), model])
     first = front[0]
-    assert isinstance(first, nn.Linear)  # noqa: S101 - front layers begin with one
+    assert isinstance(first, nn.Linear)  # noqa: S101 - front layers begin with a linear layer
     chain = Chain(first.in_features, front)
     try:
         chain.linear(layers[0].weight.detach().double().cpu(), _bias(layers[0]))
@@ -159,12 +165,12 @@ def _fronted(front: Sequence[nn.Module], model: nn.Module) -> nn.Sequential:
 
 
 def sequence(parts: Sequence[nn.Module]) -> nn.Sequential:
-    """Put modules behind one another; the layers of a ``Sequential`` become layers of the whole."""
+    """Join modules to one ``Sequential``; a part that is a ``Sequential`` is unpacked."""
     layers = [
         layer for part in parts for layer in (part if isinstance(part, nn.Sequential) else [part])
     ]
     whole = nn.Sequential(*layers)
-    whole.training = parts[-1].training  # its own mode only: nobody but the user switches theirs
+    whole.training = parts[-1].training  # not train(), which would change the mode of the parts
     return whole
 
 
@@ -175,7 +181,7 @@ def wrapped_module(
     kind: str,
     reads: str,
 ) -> TorchClassifier:
-    """Return a module that reads unit space as a classifier, checked against the schema."""
+    """Wrap a module that reads unit space as a classifier, and check it against the schema."""
     if schema is not None:
         _check_width(module, schema)
     return _build(module, _detect(module, schema) if output == "auto" else output, kind, reads)
@@ -201,7 +207,7 @@ def _bias(layer: nn.Linear) -> Tensor:
 
 
 def _ends_in_one(module: nn.Module) -> bool:
-    """Tell whether the last linear layer has one column: several sigmoids are no softmax."""
+    """Tell whether the last linear layer has one output: several sigmoids are no softmax."""
     linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     return not linear or linear[-1].out_features == 1
 
@@ -249,7 +255,7 @@ def _check_width(module: nn.Module, schema: Schema) -> None:
 
 
 def _detect(module: nn.Module, schema: Schema | None) -> Output:
-    """Tell probabilities from logits by their range, near and far from the data."""
+    """Tell what a module returns from the range of its outputs near and far from the data."""
     last = list(module.modules())[-1]
     if isinstance(last, nn.LogSoftmax):
         return "logits"

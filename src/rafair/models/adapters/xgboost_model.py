@@ -1,4 +1,4 @@
-"""XGBoost: a Booster, or the classifier in scikit-learn's manner around one."""
+"""XGBoost models: a Booster, or an XGBClassifier, which holds one."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ ANSWERS: dict[str, Answer] = {
 
 @dataclass(frozen=True, eq=False)
 class AskedBooster:
-    """A booster's predictions for a matrix or a frame.
+    """A booster that can be called with a matrix or a frame.
 
     Attributes
     ----------
+    booster : xgboost.Booster
     rounds : int
-        How many rounds of trees are used; 0 for all.
+        Number of boosting rounds that are used; 0 for all.
     levels : mapping of str to tuples
-        The levels that the data know of the columns that the booster recodes.
+        For each column whose levels the booster knows, the levels in the data's schema.
     """
 
     booster: Any
@@ -48,7 +49,7 @@ class AskedBooster:
     levels: Mapping[str, tuple[Any, ...]]
 
     def __call__(self, rows: Any) -> Any:
-        """Return (n,) or (n, k) probabilities, logits or labels."""
+        """Return probabilities, logits or labels for n rows, shape (n,) or (n, k)."""
         import pandas as pd
         import xgboost
 
@@ -69,7 +70,7 @@ class AskedBooster:
 
 
 def accepts(model: Any) -> bool:
-    """Tell whether a Booster or an XGBClassifier is given."""
+    """Tell whether ``model`` is a Booster or an XGBClassifier."""
     if not comes_from(model, "xgboost"):
         return False
     xgboost = sys.modules["xgboost"]
@@ -79,7 +80,7 @@ def accepts(model: Any) -> bool:
 def adapt(
     model: Any,
     schema: Schema | None,
-    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the objective tells
+    output: Literal["auto", "logits", "probabilities"],  # noqa: ARG001 - the objective tells it
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a trained model; see ``rafair.wrap``."""
@@ -108,7 +109,7 @@ def adapt(
 
 
 def _booster(model: Any) -> tuple[Any, int]:
-    """Return the booster, and the rounds that its owner uses to predict."""
+    """Return the booster, and the number of rounds with which the model predicts; 0 for all."""
     import xgboost
 
     if isinstance(model, xgboost.Booster):
@@ -123,12 +124,12 @@ def _booster(model: Any) -> tuple[Any, int]:
 
 
 def _recoded(booster: Any, inputs: Inputs) -> list[str]:
-    """Return the columns whose levels the booster keeps and maps by their names."""
+    """Return the columns whose levels the booster knows by name."""
     kinds = booster.feature_types or ()
     coded = [n for n, kind in zip(booster.feature_names or (), kinds, strict=False) if kind == "c"]
     if not coded or inputs in ("unit", "original"):
         return []
-    # Older ones take the place of a level in whatever order the frame lists them.
+    # XGBoost before 3.1 reads a level as its place among the levels as the frame lists them.
     if not hasattr(booster, "get_categories") or booster.get_categories().empty():
         raise InvalidInput(
             "an XGBoost model with categories, but without their names, which XGBoost keeps since "

@@ -1,6 +1,6 @@
-"""scikit-learn's transformers and classifiers as columns and layers.
+"""Convert scikit-learn's transformers to columns and its classifiers to layers.
 
-One function per step, registered under the name of its class: see ``registry``.
+One function converts one kind of step. ``registry`` finds it by the name of the step's class.
 """
 
 from rafair.models.conversion import composition, encoders, estimators, transformers

@@ -1,4 +1,4 @@
-"""What flows through a pipeline: columns as functions of a person, and probes of them."""
+"""The columns between two steps of a pipeline, as functions of a row and as values on probes."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ __all__ = ["Columns", "NotConvertible", "Rows", "numbers_of", "raw_columns"]
 Rows: TypeAlias = Any
 
 
-class NotConvertible(Exception):  # noqa: N818 - no error of the user's: the model is asked instead
-    """A step reads something that it cannot be written down for."""
+class NotConvertible(Exception):  # noqa: N818 - no user error: the model is used for its scores
+    """A step cannot be converted, either in general or for the columns that it reads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
     """The columns between two steps of a pipeline.
 
-    Probes are people who differ from the first of them in one countable feature at most: each
-    possible value of each such feature occurs once. A step that treats its columns one by one is
-    known when its answers on them are.
+    Probes are rows with which a step is tried. The first probe has the lowest value of every
+    feature; each other probe differs from it in at most one countable feature. For each countable
+    feature, the probes of its block run through its possible values. The outputs on the probes
+    determine a step that treats its columns one by one.
 
     Attributes
     ----------
     piecewise : Piecewise
-        The columns; NaN where they hold text.
+        The columns as functions of unit-space rows; NaN where they hold text.
     rows : pandas or polars frame, or ndarray, shape (probes, columns)
-        What scikit-learn makes of the probes.
+        The columns on the probes, as scikit-learn computes them.
     blocks : mapping of int to slice
-        Countable feature → its probes, in the order of its values.
+        For the place of each countable feature, its probes in the order of its values.
     """
 
     piecewise: Piecewise
@@ -57,13 +58,13 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """Names of the columns; their numbers where they have none."""
+        """Names of the columns, or their numbers if they have no names."""
         if hasattr(self.rows, "columns"):
             return list(self.rows.columns)
         return [str(place) for place in range(len(self))]
 
     def take(self, places: Sequence[int]) -> Columns:
-        """Return some columns, in this order."""
+        """Return the chosen columns, in the given order."""
         chosen = list(places)
         rows = (
             self.rows.iloc[:, chosen]
@@ -73,14 +74,14 @@ class Columns:
         return Columns(self.piecewise.take(chosen), rows, self.blocks)
 
     def transformed(self, step: Any) -> Rows:
-        """Return what a fitted step makes of the probes, dense.
+        """Return a fitted step's output on the probes, as a dense array or a frame.
 
         Raises
         ------
         InvalidInput
-            If the step fails on them: people with these values are possible.
+            If the step fails on the probes, which are possible rows of the data.
         """
-        # A step with copy=False writes into what it is given.
+        # A step with copy=False writes to its input.
         answer = asked(step.transform, copy.copy(self.rows))
         return answer.toarray() if hasattr(answer, "toarray") else answer
 
@@ -90,7 +91,7 @@ class Columns:
         Raises
         ------
         NotConvertible
-            If it depends on one whose values cannot be counted.
+            If the column depends on a feature that is not countable.
         """
         schema, weights = self.piecewise.schema, self.piecewise.weights[place]
         for feature in range(len(schema.features)):
@@ -108,11 +109,13 @@ class Columns:
     def tabulated(self, answer: Rows) -> Piecewise:
         """Return columns that take the values of ``answer`` on the probes.
 
-        Exact if each of them depends on one feature, or is a sum of such.
+        The result is exact if each column is a function of one countable feature, or a sum of such
+        functions.
 
         Parameters
         ----------
         answer : pandas or polars frame, or ndarray, shape (probes, columns)
+            A step's output on the probes.
         """
         values = numbers_of(answer)
         schema = self.piecewise.schema
@@ -127,7 +130,7 @@ class Columns:
 
 
 def numbers_of(cells: Rows) -> Tensor:
-    """Return cells as float64 in their shape; NaN for text that is no number."""
+    """Return cells as a float64 tensor of the same shape; NaN for text that is no number."""
     raw = np.asarray(cells)
     if raw.dtype.kind in "biuf":
         return torch.from_numpy(raw.astype(np.float64))
@@ -143,7 +146,7 @@ def _number(cell: Any) -> float:
 
 
 def raw_columns(schema: Schema, feed: Feed) -> Columns:
-    """Return the columns that a model reads, before its first step."""
+    """Return the columns that the first step of a model reads."""
     x, blocks = _probes(schema)
     if feed.inputs == "unit":
         weights = torch.eye(
@@ -162,7 +165,7 @@ def raw_columns(schema: Schema, feed: Feed) -> Columns:
 
 
 def _probes(schema: Schema) -> tuple[Tensor, dict[int, slice]]:
-    """Return unit-space rows (probes, d), and where each countable feature runs through."""
+    """Return the probes, unit-space rows (probes, d), and the block of each countable feature."""
     parts, blocks, start = [torch.zeros(1, len(schema.features), dtype=torch.float64)], {}, 1
     for place, feature in enumerate(schema.features):
         values = possible_numbers(feature)
@@ -178,7 +181,7 @@ def _probes(schema: Schema) -> tuple[Tensor, dict[int, slice]]:
 
 
 def _with_levels(codes: Piecewise) -> Piecewise:
-    """Put levels in the place of their codes: a frame holds levels."""
+    """Replace codes by the levels that they stand for: a frame holds levels."""
     parts, start = [], 0
     for place, feature in enumerate(codes.schema.features):
         stop = start + len(feature.sources)

@@ -1,4 +1,4 @@
-"""Steps that hold steps: behind one another, side by side, or the best of many."""
+"""Steps that contain other steps: pipelines, unions, column transformers and searches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _steps(pipeline: Any) -> list[Any]:
 
 @transformer("Pipeline", parts=_steps)
 def behind(step: Any, columns: Columns) -> Piecewise:
-    """Walk through the steps."""
+    """Convert the steps of a pipeline of transformers one after the other."""
     for part in _steps(step):
         columns = transform(part, columns)
     return columns.piecewise
@@ -36,7 +36,7 @@ def behind(step: Any, columns: Columns) -> Piecewise:
 
 @classifier("Pipeline", parts=_steps, fits=lambda step: step.steps[-1][1] not in IDLE)
 def ended(step: Any, columns: Columns) -> Layers:
-    """Walk through the steps up to the classifier."""
+    """Convert the steps of a pipeline that ends in a classifier."""
     *before, last = _steps(step)
     for part in before:
         columns = transform(part, columns)
@@ -52,7 +52,7 @@ def ended(step: Any, columns: Columns) -> Layers:
     parts=lambda step: [step.best_estimator_],
 )
 def best(step: Any, columns: Columns) -> Layers:
-    """Convert the classifier that was found best."""
+    """Convert the best classifier that the search found."""
     return convert(step.best_estimator_, columns)
 
 
@@ -62,21 +62,21 @@ def _members(union: Any) -> list[tuple[str, Any]]:
 
 @transformer("FeatureUnion", parts=lambda step: [p for _, p in _members(step) if p not in IDLE])
 def beside(step: Any, columns: Columns) -> Piecewise:
-    """Put side by side what each member makes of all columns."""
+    """Concatenate the outputs of the members; each member reads all columns."""
     weights = step.transformer_weights or {}
     parts = [_part(part, columns, weights.get(name)) for name, part in _members(step)]
     return Piecewise.join(parts) if parts else columns.piecewise.take([])
 
 
 def _blocks(step: Any) -> Iterable[tuple[str, Any, Any]]:
-    """Yield each transformer of a fitted ``ColumnTransformer`` that has columns to give."""
+    """Yield each transformer of a fitted ``ColumnTransformer`` that returns columns."""
     for name, part, wanted in getattr(step, "transformers_", ()):
         if part != "drop" and not _is_empty(wanted):
             yield name, part, wanted
 
 
 def _is_empty(wanted: Any) -> bool:
-    """Tell whether a choice of columns, a list or a mask, is empty; its transformer is unfitted."""
+    """Tell whether a list or mask selects no column; its transformer is then not fitted."""
     if np.isscalar(wanted) or isinstance(wanted, slice):
         return False
     chosen = list(wanted)
@@ -87,7 +87,7 @@ def _is_empty(wanted: Any) -> bool:
     "ColumnTransformer", parts=lambda step: [p for _, p, _ in _blocks(step) if p not in IDLE]
 )
 def column_wise(step: Any, columns: Columns) -> Piecewise:
-    """Put side by side what each transformer makes of its columns."""
+    """Concatenate the outputs of the transformers; each reads its own columns."""
     weights = step.transformer_weights or {}
     parts = [
         _part(part, columns.take(_places(wanted, columns)), weights.get(name))
@@ -97,7 +97,7 @@ def column_wise(step: Any, columns: Columns) -> Piecewise:
 
 
 def _places(wanted: Any, columns: Columns) -> list[int]:
-    """Return the places of columns given by name, number, mask or slice."""
+    """Return the places of columns that are chosen by name, number, mask or slice."""
     if isinstance(wanted, slice):
         named = isinstance(wanted.start, str) or isinstance(wanted.stop, str)
     else:

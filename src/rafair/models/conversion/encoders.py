@@ -1,4 +1,4 @@
-"""Transformers that treat columns one by one: they are asked about every possible value."""
+"""Transformers that treat columns one by one; they are tabulated on every possible value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _check_readable(step: Any, columns: Columns, place: int) -> None:
-    """Refuse a column that does not depend on one countable feature alone."""
+    """Refuse a column unless it is a function of a single countable feature."""
     name = type(step).__name__
     try:
         features = columns.features_of(place)
@@ -30,7 +30,7 @@ def _check_readable(step: Any, columns: Columns, place: int) -> None:
 
 @transformer("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 def encoded(step: Any, columns: Columns) -> Piecewise:
-    """Tabulate an encoder: dropped, rare and unknown levels are what its answers make of them."""
+    """Tabulate an encoder; its outputs also show how it codes dropped, rare and unknown levels."""
     for place in range(len(columns)):
         _check_readable(step, columns, place)
     return columns.tabulated(columns.transformed(step))
@@ -38,14 +38,14 @@ def encoded(step: Any, columns: Columns) -> Piecewise:
 
 @transformer("SimpleImputer")
 def imputed(step: Any, columns: Columns) -> Piecewise:
-    """Keep what is not missing; columns that were missing throughout are gone."""
+    """Return the imputed columns; the imputer drops a column whose cells were all missing."""
     answer = columns.transformed(step)
     table = columns.tabulated(answer)
     before, after = (np.asarray(rows, dtype=object) for rows in (columns.rows, answer))
     given = [str(name) for name in _names_in(step, len(columns))]
     parts = []
     for place, name in enumerate(step.get_feature_names_out()):
-        if name not in given:  # an indicator of missing cells
+        if name not in given:  # a column that indicates missing cells
             parts.append(table.take([place]))
             continue
         origin = given.index(name)
@@ -64,7 +64,7 @@ def _names_in(step: Any, width: int) -> list[str]:
 
 
 def _check_missing(step: Any, columns: Columns, place: int) -> None:
-    """Refuse a number that stands for a missing cell where it is one of uncountably many."""
+    """Refuse a column that is not countable if a number in it stands for a missing cell."""
     if not pd.isna(step.missing_values):
         _check_readable(step, columns, place)
 

@@ -1,4 +1,4 @@
-"""Classifiers that are linear, and networks."""
+"""Linear classifiers, and networks."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ ACTIVATIONS: dict[str, tuple[type[nn.Module], ...]] = {
 def _is_softmax(step: Any) -> bool:
     """Tell whether a logistic regression's probabilities are the sigmoid or softmax of its scores.
 
-    One of several classes against the rest is normalised otherwise, and so is ``multinomial`` for
-    two classes, which earlier versions know.
+    For more than two classes, ``liblinear`` fits one class against the rest and normalises
+    differently. Older versions have the parameter ``multi_class``, whose values ``ovr`` and
+    ``multinomial`` can also normalise differently.
     """
     one_by_one = getattr(step, "solver", "") == "liblinear" and len(step.classes_) > 2
     return not one_by_one and getattr(step, "multi_class", "auto") in ("auto", "deprecated")
 
 
 def _is_logit(step: Any) -> bool:
-    """Tell whether a linear model fitted by steps gives no probabilities of another shape."""
+    """Tell whether the probabilities of an SGD model, if any, are the sigmoid of its scores."""
     loss = getattr(step, "loss", "")
     return loss != "modified_huber" and (loss != "log_loss" or len(step.classes_) == 2)
 
@@ -45,7 +46,7 @@ def _is_logit(step: Any) -> bool:
 @classifier("SGDClassifier", "Perceptron", fits=_is_logit)
 @classifier("LinearSVC", "RidgeClassifier", "RidgeClassifierCV", "LinearDiscriminantAnalysis")
 def linear(step: Any, columns: Columns) -> Layers:
-    """Convert a classifier with one weight a column, or one a column and class."""
+    """Convert a classifier with one weight per column, or per column and class."""
     binarizer = getattr(step, "_label_binarizer", None)
     if "multilabel" in str(getattr(binarizer, "y_type_", "")):
         raise _several_labels(step)
@@ -58,7 +59,7 @@ def linear(step: Any, columns: Columns) -> Layers:
 
 @classifier("MLPClassifier", fits=lambda step: step.activation in ACTIVATIONS)
 def network(step: Any, columns: Columns) -> Layers:
-    """Convert a feed-forward network, up to its logits."""
+    """Convert a feed-forward network without its last sigmoid or softmax."""
     if step.out_activation_ != "softmax" and step.n_outputs_ > 1:
         raise _several_labels(step)
     weights = [_tensor(matrix).T for matrix in step.coefs_]

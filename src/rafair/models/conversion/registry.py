@@ -1,7 +1,8 @@
-"""Which of scikit-learn's classes can be converted, and how.
+"""The conversions of scikit-learn's classes, by class name.
 
-A transformer is a function from itself and ``Columns`` to the ``Piecewise`` of its own columns;
-a classifier is one to the ``Piecewise`` of its first layer's outputs and the layers behind it.
+The conversion of a transformer takes the step and the ``Columns`` that it reads, and returns its
+output columns as a ``Piecewise``. The conversion of a classifier returns the outputs of its first
+layer as a ``Piecewise``, and the layers after the first.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ Layers: TypeAlias = "tuple[Piecewise, list[nn.Module]]"
 
 @dataclass(frozen=True)
 class _Conversion:
-    """How a class is converted; ``fits`` tells which of its settings are, ``parts`` what it holds.
+    """How the steps of one class are converted.
 
-    The last of a classifier's parts is a classifier; all others are transformers.
+    ``fits`` tells whether a step's settings can be converted. ``parts`` returns the steps that a
+    step contains: the last part of a classifier is a classifier, all other parts are transformers.
     """
 
     convert: Callable[[Any, Columns], Any]
@@ -48,11 +50,11 @@ TRANSFORMERS: dict[str, _Conversion] = {}
 CLASSIFIERS: dict[str, _Conversion] = {}
 
 
-def _always(step: Any) -> bool:  # noqa: ARG001 - every setting of the class
+def _always(step: Any) -> bool:  # noqa: ARG001 - all settings can be converted
     return True
 
 
-def _alone(step: Any) -> tuple[Any, ...]:  # noqa: ARG001 - nothing but itself
+def _alone(step: Any) -> tuple[Any, ...]:  # noqa: ARG001 - the step contains no other step
     return ()
 
 
@@ -61,7 +63,7 @@ def transformer(
     fits: Callable[[Any], bool] = _always,
     parts: Callable[[Any], Iterable[Any]] = _alone,
 ) -> Callable[[Callable[[Any, Columns], Piecewise]], Callable[[Any, Columns], Piecewise]]:
-    """Register a function for transformers of scikit-learn with these class names."""
+    """Register a conversion for scikit-learn's transformers with these class names."""
 
     def register(
         function: Callable[[Any, Columns], Piecewise],
@@ -77,7 +79,7 @@ def classifier(
     fits: Callable[[Any], bool] = _always,
     parts: Callable[[Any], Iterable[Any]] = _alone,
 ) -> Callable[[Callable[[Any, Columns], Layers]], Callable[[Any, Columns], Layers]]:
-    """Register a function for classifiers of scikit-learn with these class names."""
+    """Register a conversion for scikit-learn's classifiers with these class names."""
 
     def register(function: Callable[[Any, Columns], Layers]) -> Callable[[Any, Columns], Layers]:
         CLASSIFIERS.update(dict.fromkeys(names, _Conversion(function, fits, parts)))
@@ -87,7 +89,7 @@ def classifier(
 
 
 def is_from_sklearn(step: Any) -> bool:
-    """Tell whether a step's own class is scikit-learn's; a subclass may do anything else."""
+    """Tell whether a step's class is scikit-learn's own; a subclass may behave differently."""
     return type(step).__module__.partition(".")[0] == "sklearn"
 
 
@@ -96,7 +98,7 @@ def _found(registry: dict[str, _Conversion], step: Any) -> _Conversion | None:
 
 
 def is_convertible_transformer(step: Any) -> bool:
-    """Tell by classes and settings whether a transformer and all that it holds is known."""
+    """Tell from classes and settings whether a transformer and all its parts can be converted."""
     found = _found(TRANSFORMERS, step)
     return (
         found is not None
@@ -106,7 +108,7 @@ def is_convertible_transformer(step: Any) -> bool:
 
 
 def is_convertible_classifier(step: Any) -> bool:
-    """Tell by classes and settings whether a fitted classifier and all that it holds is known."""
+    """Tell from classes and settings whether a classifier and all its parts can be converted."""
     found = _found(CLASSIFIERS, step)
     if found is None or not found.fits(step):
         return False
@@ -118,12 +120,14 @@ def is_convertible_classifier(step: Any) -> bool:
 
 
 def transform(step: Any, columns: Columns) -> Columns:
-    """Return the columns behind a fitted transformer.
+    """Return the columns that a fitted transformer returns.
 
     Raises
     ------
     NotConvertible
-        If the step reads something that it cannot be written down for.
+        If the step cannot be converted for the columns that it reads.
+    InvalidInput
+        If the step fails on the probes.
     """
     name = type(step).__name__
     found = _found(TRANSFORMERS, step)
@@ -133,14 +137,14 @@ def transform(step: Any, columns: Columns) -> Columns:
 
 
 def convert(step: Any, columns: Columns) -> Layers:
-    """Return a fitted classifier's first layer as columns, and the layers behind it.
+    """Return the outputs of a fitted classifier's first layer as columns, and the next layers.
 
     Raises
     ------
     NotConvertible
-        If a step reads something that it cannot be written down for.
+        If a step cannot be converted for the columns that it reads.
     InvalidInput
-        If the classifier is of a kind that no scores stand for.
+        If the classifier decides several labels at once, or a step fails on the probes.
     """
     found = _found(CLASSIFIERS, step)
     if found is None:
@@ -150,7 +154,7 @@ def convert(step: Any, columns: Columns) -> Layers:
 
 
 def step_names(step: Any) -> list[str]:
-    """Return the class names of the steps that do something, each once, in order."""
+    """Return the class names of the steps in order, each once, without steps that do nothing."""
     found = _found(CLASSIFIERS, step) or _found(TRANSFORMERS, step)
     parts = list(found.parts(step)) if found is not None else []
     if not parts:

@@ -1,4 +1,4 @@
-"""Transformers that are linear: scaling, projections, choices of columns."""
+"""Linear transformers: scaling, projection and selection of columns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def standard(step: Any, columns: Columns) -> Piecewise:
 
 @transformer("RobustScaler")
 def robust(step: Any, columns: Columns) -> Piecewise:
-    """Subtract the median, divide by the distance of two quantiles."""
+    """Subtract the median, divide by the difference of two quantiles."""
     return _divided(columns, step.center_, step.scale_)
 
 
@@ -48,16 +48,16 @@ def maximum(step: Any, columns: Columns) -> Piecewise:
 
 @transformer("MinMaxScaler", fits=lambda step: not step.clip)
 def ranged(step: Any, columns: Columns) -> Piecewise:
-    """Map a range to another."""
+    """Map the range of each column linearly to another range."""
     return columns.piecewise.scaled(_tensor(step.scale_), _tensor(step.min_))
 
 
 @transformer("PCA", "IncrementalPCA")
 def principal(step: Any, columns: Columns) -> Piecewise:
-    """Project centered columns; divide by their standard deviation if whitening is on."""
+    """Project centred columns; with whitening, divide by their standard deviations."""
     matrix = _tensor(step.components_)
     if step.whiten:
-        # scikit-learn divides by no less, so that a component without variance stays finite.
+        # scikit-learn uses the same minimum, so that a component without variance stays finite.
         floor = float(np.finfo(step.explained_variance_.dtype).eps)
         matrix = matrix / _tensor(step.explained_variance_).sqrt().clamp_min(floor)[:, None]
     return columns.piecewise.affine(matrix, -matrix @ _tensor(step.mean_))
@@ -65,7 +65,7 @@ def principal(step: Any, columns: Columns) -> Piecewise:
 
 @transformer("TruncatedSVD")
 def projected(step: Any, columns: Columns) -> Piecewise:
-    """Project columns."""
+    """Project columns without centring them."""
     matrix = _tensor(step.components_)
     return columns.piecewise.affine(matrix, torch.zeros(len(matrix), dtype=torch.float64))
 
@@ -84,11 +84,11 @@ def projected(step: Any, columns: Columns) -> Piecewise:
     "RFECV",
 )
 def chosen(step: Any, columns: Columns) -> Piecewise:
-    """Keep some columns."""
+    """Keep the selected columns."""
     return columns.piecewise.take(step.get_support(indices=True).tolist())
 
 
 @transformer("FunctionTransformer", fits=lambda step: step.func is None)
-def same(step: Any, columns: Columns) -> Piecewise:  # noqa: ARG001 - every setting does nothing
-    """Keep every column as it is."""
+def same(step: Any, columns: Columns) -> Piecewise:  # noqa: ARG001 - the step changes nothing
+    """Return all columns unchanged."""
     return columns.piecewise

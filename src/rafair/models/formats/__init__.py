@@ -1,1 +1,1 @@
-"""One file per format: ``SUFFIXES`` names it, ``read`` returns the native model of a file."""
+"""One module per file format: ``SUFFIXES`` are its suffixes, ``read`` returns a file's model."""

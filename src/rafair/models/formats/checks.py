@@ -1,4 +1,4 @@
-"""Is this a file of a sane size at all, and an archive that can be opened?"""
+"""Check a model file before it is read: its kind, its size, and its members if it is an archive."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ GIB = 2**30
 LARGEST = 2 * GIB
 LARGEST_UNPACKED = 4 * GIB
 MOST_MEMBERS = 10_000
-# Weights shrink little; what shrinks this much was made to fill the memory.
+# Compression makes weights only a little smaller. A large member that shrinks by more than this
+# ratio was made to fill the memory.
 RATIO, RATIO_FROM = 200, 100 * 2**20
-# These are archives always; torch's own older files are not.
+# Files with these suffixes must be zip archives; files of older torch versions are not.
 ARCHIVES = (".keras", ".skops", ".pt2")
 LONGEST = 200
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def first_line(text: object) -> str:
-    """Return the first line of a library's message that says something, at most 200 characters."""
+    """Return the first line of a library's message that is not blank, at most 200 characters."""
     lines = (" ".join(line.split()) for line in COLOUR.sub("", str(text)).splitlines())
     return next((line for line in lines if line), "")[:LONGEST]
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no regular file, is empty, or unpacks to more than a model needs.
+    """Refuse a path that is no regular file, and a file that is empty, too large or harmful.
 
     Raises
     ------
     InvalidInput
-        With the reason.
+        If the file is refused; the message gives the reason.
     """
     try:
         about = path.stat()
@@ -43,7 +44,7 @@ def check_file(path: Path) -> None:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such model file" if missing else f"cannot be opened: {error.strerror}"
         raise InvalidInput(f"{reason}; check the path") from error
-    except ValueError as error:  # a zero byte in the name
+    except ValueError as error:  # the path contains a null byte
         raise InvalidInput("no such model file; check the path") from error
     if not stat.S_ISREG(about.st_mode):
         kind = "a directory" if stat.S_ISDIR(about.st_mode) else "no regular file"
@@ -62,12 +63,12 @@ def check_file(path: Path) -> None:
 
 
 def check_zip(path: Path) -> None:
-    """Refuse an archive that is damaged, or made to harm whoever unpacks it.
+    """Refuse an archive that is damaged, unpacks to too much, or has members outside itself.
 
     Raises
     ------
     InvalidInput
-        With the reason.
+        If the archive is refused; the message gives the reason.
     """
     try:
         with zipfile.ZipFile(path) as archive:

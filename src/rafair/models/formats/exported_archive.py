@@ -1,10 +1,11 @@
-"""The archive of an exported program, checked and written anew.
+"""Check the archive of an exported program, and write a new one that cannot run code.
 
-``torch.export.load`` unpickles sample inputs, old weights, and tensors and objects that the file
-marks so; it evaluates symbolic sizes with sympy and guards with Python; it calls anything below
-``torch``, ``torch.os`` included; a spec of the inputs may import any module. Hence every member
-and every string is held against a list of what a plain network needs, and torch is given a new
-archive of nothing else, with no pickle in it.
+``torch.export.load`` unpickles sample inputs, weights of an older format, and the tensors and
+objects that the file marks as pickled; it evaluates symbolic sizes with sympy and guards with
+Python; it calls any function under ``torch``, including those of ``torch.os``; and the file's
+description of the inputs can import any module. Therefore every member and every string is checked
+against a list of what a plain network needs, and torch loads a new archive that contains only the
+checked members and no pickle.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ KEPT = re.compile(
 PAYLOAD = re.compile(r"(weight|tensor)_\d+", re.ASCII)
 NAME = re.compile(r"[\w.]{0,300}", re.ASCII)
 VERSION = re.compile(r"[\w.+<=]{0,60}", re.ASCII)
-# Symbols, whole numbers, sums and products, as sympy spells them; no power, which could take for
-# ever, and no text but a symbol's name.
+# Symbols, whole numbers, sums and products in sympy's syntax. Powers are refused, because their
+# evaluation may never end. Any text except the name of a symbol is refused too.
 SIZE = re.compile(
     r"(?!.*\*\s*\*)"
     r"(?:Symbol\('\w{1,60}'(?:, [a-z]{1,20}=(?:True|False))*\)"
@@ -48,12 +49,12 @@ CONTAINERS = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 
 
 def harmless_archive(path: Path) -> bytes:
-    """Return an archive that holds the program and its weights, and nothing that runs.
+    """Return the bytes of an archive with the program and its weights, which cannot run code.
 
     Raises
     ------
     InvalidInput
-        If the file needs more than that.
+        If the file is no exported program, or contains anything that a plain network does not need.
     """
     members = _members(path)
     if MODEL not in members:
@@ -65,7 +66,7 @@ def harmless_archive(path: Path) -> bytes:
         if name in members:
             kept[name] = _config(members[name], kept, name.rpartition("/")[0])
     kept[MODEL] = _program(members[MODEL])
-    # Torch takes empty sample inputs for none.
+    # torch reads an empty member as no sample inputs.
     kept[SAMPLES] = b""
     rest = [n for n in members if n not in kept and not n.startswith("extra/") and n[-1:] != "/"]
     if rest:
@@ -78,7 +79,7 @@ def harmless_archive(path: Path) -> bytes:
 
 
 def _members(path: Path) -> dict[str, bytes]:
-    """Read all but the names' common first part."""
+    """Return the members by name, without the first folder of the names; skip folder ``extra``."""
     with zipfile.ZipFile(path) as archive:
         return {
             name.partition("/")[2] or name: archive.read(name)
@@ -88,7 +89,7 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _config(data: bytes, members: dict[str, bytes], folder: str) -> bytes:
-    """Check a table of weights: plain tensors, each in a member that is there."""
+    """Check a table of weights: each must be a plain tensor in a member that exists."""
     config = json.loads(data)
     _check(config, "")
     for name, about in config["config"].items():
@@ -102,7 +103,7 @@ def _config(data: bytes, members: dict[str, bytes], folder: str) -> bytes:
 
 
 def _program(data: bytes) -> bytes:
-    """Check a program, leaving out what torch would evaluate, or what serves debugging alone."""
+    """Check a program and remove what torch would evaluate and what only serves debugging."""
     program = json.loads(data)
     inner = program["graph_module"]
     program["guards_code"], inner["metadata"], inner["treespec_namedtuple_fields"] = [], {}, {}
@@ -115,7 +116,7 @@ def _program(data: bytes) -> bytes:
 def _check(value: Any, key: str) -> None:
     if isinstance(value, dict):
         for name, inside in value.items():
-            # A field that is not used is written as null.
+            # torch writes null for a field that is not used.
             if not NAME.fullmatch(name) or (name in FOREIGN and inside is not None):
                 raise _refusal(f"a field {name[:100]!r}")
             _check(inside, name)
@@ -144,7 +145,7 @@ def _check_target(target: str) -> None:
 
 
 def _check_spec(spec: Any) -> None:
-    """Allow tuples, lists and dictionaries with text as keys; other containers import modules."""
+    """Allow tuples, lists and dictionaries with text keys; other containers can import modules."""
     if isinstance(spec, list):
         for part in spec:
             _check_spec(part)

@@ -1,4 +1,4 @@
-"""Programs of ``torch.export``, read without a pickle and without code of the file's author."""
+"""Programs of ``torch.export``, read without unpickling and without running the file's code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["NAME", "SUFFIXES", "read"]
 
 NAME = "torch.export"
 SUFFIXES: tuple[str, ...] = (".pt2",)
-# Batches are padded and cut as memory allows, but never below this.
+# A program with a smaller maximum number of rows is refused: batches can be large.
 FEWEST_ROWS = 2**16
 
 
@@ -30,8 +30,8 @@ def read(path: Path, permission: Permission) -> torch.nn.Module:
     Raises
     ------
     InvalidInput
-        If the archive holds what torch would unpickle or evaluate, or the program does not read
-        one table of any number of rows in evaluation mode.
+        If torch would unpickle or evaluate anything in the archive, or the program was exported in
+        training mode or does not read one matrix with any number of rows.
     """
     data = path.read_bytes() if permission.unsafe_pickle else harmless_archive(path)
     program = _load(data)
@@ -43,7 +43,7 @@ def read(path: Path, permission: Permission) -> torch.nn.Module:
 
 
 def _load(data: bytes) -> torch.export.ExportedProgram:
-    # torch prints a traceback of its own to the standard error when it cannot read a file.
+    # torch logs a traceback to the standard error when it cannot read a file.
     logger = logging.getLogger("torch.export")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -77,7 +77,7 @@ def _check_rows(program: torch.export.ExportedProgram) -> None:
 
 
 def _check_mode(node: Any) -> None:
-    """Refuse dropout and batch normalisation that were exported while training."""
+    """Refuse dropout and batch normalisation that were exported in training mode."""
     schema = getattr(node.target, "_schema", None)
     for place, argument in enumerate(getattr(schema, "arguments", ())):
         if argument.name not in ("train", "training"):

@@ -1,4 +1,4 @@
-"""What a Keras file says of its layers: is it harmless, and can Keras 3 read it?"""
+"""The configuration in a Keras file: refuse unsafe layers, and translate it for Keras 3."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from rafair.errors import InvalidInput
 
 __all__ = ["check_config", "modern_config"]
 
-# They run Python or other frameworks' code, or read a vocabulary from a path.
+# These layers run Python or other frameworks' code, or read a vocabulary from a path.
 REFUSED = frozenset(
     {"Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
     | {"StringLookup", "IntegerLookup", "IndexLookup", "TextVectorization"}
 )
 WIDEST = 100_000
 MOST_LAYERS = 1_000
-# Keras 1's names for what Keras 2 and 3 call otherwise.
+# Keras 1's names of settings that have other names in Keras 2 and 3.
 RENAMED = {"output_dim": "units", "bias": "use_bias", "p": "rate"}
-# All that these layers compute with; older versions say more of them, in words Keras 3 lacks.
+# The only settings that matter for the outputs of these layers. Older versions write further ones,
+# which Keras 3 does not know.
 READ = {
     "Dense": ("name", "dtype", "units", "activation", "use_bias"),
     "Activation": ("name", "dtype", "activation"),
@@ -32,7 +33,7 @@ def check_config(config: Any) -> None:
     Raises
     ------
     InvalidInput
-        With its name.
+        If there is one; the message names it.
     """
     if not isinstance(config, dict) or "class_name" not in config:
         raise InvalidInput("says nothing of its layers; save the model again")
@@ -66,10 +67,10 @@ def _check_part(part: dict[str, Any]) -> None:
 
 
 def modern_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of an old model in Keras 3's words.
+    """Return the configuration of an old model in the form that Keras 3 reads.
 
-    Keras 1 and 2 wrote the layers of a ``Sequential`` as a list, and the shape of the input, under
-    another name, into its first layer.
+    Keras 1 and 2 wrote the layers of a ``Sequential`` as a list, and the shape of the input in the
+    first layer under the name ``batch_input_shape``.
     """
     config = copy.deepcopy(config)
     if config["class_name"] == "Sequential" and isinstance(config["config"], list):
@@ -81,7 +82,7 @@ def modern_config(config: dict[str, Any]) -> dict[str, Any]:
     old = any("batch_input_shape" in (layer.get("config") or {}) for layer in layers)
     if old:
         new = [part for layer in layers for part in _modern_layer(layer)]
-        # Keras 2 wrote an input layer of its own before the one that holds the shape, too.
+        # Keras 2 also wrote an input layer, before the layer that has the shape.
         inner["layers"] = [
             layer for at, layer in enumerate(new) if at == 0 or layer["class_name"] != "InputLayer"
         ]

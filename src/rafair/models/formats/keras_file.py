@@ -1,4 +1,4 @@
-"""Keras networks: ``.keras`` archives and HDF5 files, old and new."""
+"""Keras networks: ``.keras`` archives, and HDF5 files of Keras 1 to 3."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ __all__ = ["NAME", "SUFFIXES", "read"]
 NAME = "Keras"
 SUFFIXES: tuple[str, ...] = (".keras", ".h5", ".hdf5")
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
-# Older ones ignore safe_mode for HDF5 files (CVE-2025-9905).
+# Older versions ignore safe_mode for HDF5 files (CVE-2025-9905).
 OLDEST = (3, 11, 3)
 MOST_NODES = 100_000
 
 
-def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - neither allows more
-    """Return the Keras model of a file, on torch.
+def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - no effect on Keras files
+    """Return the Keras model of a file, with torch as its backend.
 
     Raises
     ------
     InvalidInput
-        If it holds a layer that could run code or open files, or refers to other files.
+        If the file holds a layer that could run code or open files, or refers to other files; or if
+        Keras is missing, too old or uses another backend.
     """
     if path.suffix.lower() == ".keras":
         _check_archive(path)
@@ -54,7 +55,7 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - neither a
 
 
 def _keras() -> Any:
-    """Import Keras with torch behind it."""
+    """Import Keras with torch as its backend."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "torch"
     try:
@@ -91,7 +92,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _legacy_config(path: Path) -> tuple[Any, bool]:
-    """Return what an HDF5 file says of its layers, as Keras 3 reads it, and whether that is new."""
+    """Return an HDF5 file's configuration for Keras 3, and whether it differs from the file's."""
     with need("h5py", "keras").File(path, "r") as file:
         _check_links(file)
         if "model_config" not in file.attrs:
@@ -106,7 +107,7 @@ def _legacy_config(path: Path) -> tuple[Any, bool]:
 
 
 def _check_links(file: Any) -> None:
-    """Refuse data that lie in other files: HDF5 opens any that the user may read."""
+    """Refuse data in other files: HDF5 would open any file that the user can read."""
     h5py = need("h5py", "keras")
     waiting, seen = [file], 0
     while waiting:

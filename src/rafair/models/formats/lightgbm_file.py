@@ -1,6 +1,7 @@
-"""LightGBM models in text, checked and written anew before the library follows their numbers.
+"""LightGBM models in text, checked and rewritten before LightGBM reads them.
 
-LightGBM reads trees in threads: where one is damaged it ends the process, or reads foreign memory.
+LightGBM reads trees in threads: a damaged tree ends the process, or makes LightGBM read memory
+outside the model.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ NAME = "LightGBM"
 SUFFIXES: tuple[str, ...] = (".txt",)
 NUMBERS = ("num_class", "num_tree_per_iteration", "label_index", "max_feature_idx")
 TEXTS = ("objective", "feature_names", "feature_infos")
-# A random forest's trees are averaged; the word stands alone on its line.
+# A line of this word alone means that the trees are averaged, as in a random forest.
 AVERAGED = "average_output"
 VERSION = re.compile(r"v[234]")
 MOST_FEATURES, MOST_CLASSES = 1_000_000, 10_000
 WHOLE = re.compile(r"-?\d{1,10}", re.ASCII)
 REAL = re.compile(r"-?\d{1,400}(\.\d{1,400})?(e[-+]?\d{1,3})?", re.ASCII)
-# What a tree says of each split and each leaf; the rest tells of its training.
+# The fields of a tree with one entry per split that predictions need, and the form of an entry.
 SPLITS = {"split_feature": WHOLE, "threshold": REAL, "decision_type": WHOLE}
 SPLITS |= {"left_child": WHOLE, "right_child": WHOLE}
 CATEGORICAL, LARGEST_DECISION = 1, 2**7
@@ -43,7 +44,7 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
     Raises
     ------
     InvalidInput
-        If the file is another text, or a damaged model.
+        If the file is no LightGBM model of trees, or the model is damaged.
     """
     head, first, rest = path.read_text("utf-8").partition("\nTree=0\n")
     about = _fields(head)
@@ -79,7 +80,7 @@ def _tokens(text: str, pattern: re.Pattern[str], what: str) -> list[str]:
 
 
 def _check_head(about: dict[str, str], trees: int) -> int:
-    """Return the number of features."""
+    """Check the fields before the first tree, and return the number of features."""
     if not VERSION.fullmatch(about.get("version", "")):
         raise InvalidInput(f"a LightGBM model of the version {about.get('version', 'none')[:20]!r}")
     classes, each, _, last = (int(*_tokens(about[key], WHOLE, key)) for key in NUMBERS)
@@ -96,7 +97,7 @@ def _check_head(about: dict[str, str], trees: int) -> int:
 
 
 def _tree(tree: dict[str, str], width: int) -> str:
-    """Return the lines by which a tree predicts."""
+    """Check a tree, and return the lines that its predictions need."""
     leaves = int(*_tokens(tree["num_leaves"], WHOLE, "num_leaves"))
     if tree.get("is_linear", "0") != "0":
         raise InvalidInput("has linear models in its leaves, which is not read")
@@ -116,7 +117,7 @@ def _tree(tree: dict[str, str], width: int) -> str:
 
 
 def _check_branches(tree: dict[str, list[str]], leaves: int) -> None:
-    """Check the places of children; leaf i is written as −1 − i."""
+    """Check the places of the children; LightGBM writes leaf i as −1 − i."""
     splits = leaves - 1
     sides = [[int(child) for child in tree[key]] for key in ("left_child", "right_child")]
     branches = list(zip(*sides, strict=True))
@@ -127,7 +128,7 @@ def _check_branches(tree: dict[str, list[str]], leaves: int) -> None:
 
 
 def _check_categories(tree: dict[str, str], kept: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return the lines with the sets of levels that splits look into."""
+    """Check the sets of levels that categorical splits use, and return their fields."""
     kinds = [int(kind) for kind in kept["decision_type"]]
     check_places(kinds, LARGEST_DECISION, "decision_type")
     pairs = zip(kept["threshold"], kinds, strict=True)
@@ -148,8 +149,8 @@ def _check_categories(tree: dict[str, str], kept: dict[str, list[str]]) -> dict[
 
 
 def _levels(rest: str) -> str:
-    """Return the last line alone, the levels of categories; training parameters do not matter."""
-    # Without that line text would be read as numbers.
+    """Return the line with the levels of categories; predictions do not need other lines."""
+    # A file that ends before this line has lost its levels: LightGBM would read text as numbers.
     if "\nend of parameters\n" not in rest:
         raise damaged("it ends too soon")
     mark = "pandas_categorical:"

@@ -1,4 +1,4 @@
-"""ONNX: a graph of known operators; it holds no code."""
+"""ONNX files: graphs of known operators, which hold no code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
     Raises
     ------
     InvalidInput
-        If it is none, or refers to other files: their names may point anywhere on this machine.
+        If the file is no ONNX model, or refers to other files, which could be any files of this
+        machine.
     """
     onnx = need("onnx", "onnx")
     model = onnx.load_model_from_string(path.read_bytes())
@@ -47,7 +48,7 @@ def _is_external(part: Any) -> bool:
 
 
 def _parts(message: Any) -> Iterator[Any]:
-    """Go through a message and all messages inside it; protobuf bounds their depth."""
+    """Yield a message and all messages inside it; protobuf limits their depth."""
     waiting = [message]
     while waiting:
         part = waiting.pop()

@@ -1,10 +1,10 @@
-"""What the graph of an exported network may call."""
+"""The functions that the graph of an exported network may call."""
 
 from __future__ import annotations
 
 __all__ = ["ATEN", "OPERATOR"]
 
-# Arithmetic and layers; left out is what opens files (from_file, save) or reaches into memory.
+# Arithmetic and layers, without functions that open files (from_file, save) or access memory.
 ATEN = frozenset(
     """
     linear addmm mm matmul bmm baddbmm mv dot einsum bilinear conv1d convolution
@@ -24,7 +24,7 @@ ATEN = frozenset(
     eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not
     to _to_copy type_as clone detach detach_ alias lift_fresh_copy _assert_tensor_metadata
     zeros ones full zeros_like ones_like full_like arange scalar_tensor sym_size bucketize
-    """.split()  # noqa: SIM905 - a hundred quoted words are not easier to read
+    """.split()  # noqa: SIM905 - easier to read than quoted words
 )
 OPERATOR = frozenset(
     """

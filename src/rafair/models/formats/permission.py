@@ -1,4 +1,4 @@
-"""What the user allows a model file to do."""
+"""What the user allows when a model file is read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["Permission"]
 
 @dataclass(frozen=True)
 class Permission:
-    """The user's word for one file.
+    """What the user allows when one model file is read.
 
     Attributes
     ----------
     trust : tuple of str
-        Full names of the types that a skops file may hold beyond those that skops knows.
+        Full names of the types that a skops file may hold in addition to those that skops trusts.
     unsafe_pickle : bool
-        Whether a file may be unpickled, which runs whatever code it holds.
+        Whether the file may be unpickled, which runs any code that the file holds.
     """
 
     trust: tuple[str, ...] = ()

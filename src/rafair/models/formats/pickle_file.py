@@ -1,4 +1,4 @@
-"""Pickles: refused unless the user asks for one by name, since to load one is to run it."""
+"""Pickle files: refused unless the user allows them, because loading one can run any code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: Path, permission: Permission) -> Any:
     Raises
     ------
     InvalidInput
-        Unless ``permission.unsafe_pickle``.
+        If ``permission.unsafe_pickle`` is false.
     """
     if not permission.unsafe_pickle:
         raise InvalidInput(
@@ -39,5 +39,5 @@ def read(path: Path, permission: Permission) -> Any:
         if path.suffix.lower() not in PLAIN:
             raise
         with path.open("rb") as file:
-            return pickle.load(file)  # noqa: S301 - the user asked for it
+            return pickle.load(file)  # noqa: S301 - the user allowed it
     return joblib.load(path)

@@ -1,4 +1,4 @@
-"""FCNN(6) as ``rafair train`` writes it."""
+"""Safetensors files with an FCNN(6), which ``rafair train`` writes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SUFFIXES: tuple[str, ...] = (".safetensors",)
 
 
 def read(path: Path, permission: Permission) -> TorchClassifier:  # noqa: ARG001 - needs none
-    """Return the network, whatever data it was trained on."""
+    """Return the network as a classifier, without checking it against a schema."""
     return load(path, None)
 
 
 def load(path: Path, schema: Schema | None) -> TorchClassifier:
-    """Return the network as a classifier; the file names the columns it was trained on."""
+    """Return the network as a classifier; its columns and classes must fit the schema."""
     return load_fcnn(path, schema)

@@ -1,4 +1,4 @@
-"""skops: scikit-learn models whose file names every type that it holds."""
+"""skops files: scikit-learn models in a file that lists the type of every object in it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["NAME", "SUFFIXES", "read"]
 
 NAME = "skops"
 SUFFIXES: tuple[str, ...] = (".skops",)
-# Older ones build objects of types that they did not list (CVE-2025-54412, CVE-2025-54413).
+# Older versions create objects of types that they do not list (CVE-2025-54412, CVE-2025-54413).
 OLDEST = (0, 12)
 
 
 def read(path: Path, permission: Permission) -> Any:
-    """Return the object in a file once each of its types is trusted.
+    """Return the object in a file if all types in the file are trusted.
 
     Raises
     ------
     InvalidInput
-        If a type is not; the text names them all.
+        If a type is not trusted, or skops is too old; the message names all untrusted types.
     """
     skops = need("skops.io", "sklearn")
     version = metadata.version("skops")

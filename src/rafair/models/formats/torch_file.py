@@ -1,4 +1,4 @@
-"""A module saved whole with ``torch.save``, built of torch's plain layers."""
+"""Whole modules saved with ``torch.save`` that consist of torch's plain layers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ __all__ = ["LAYERS", "NAME", "SUFFIXES", "read"]
 NAME = "torch"
 SUFFIXES: tuple[str, ...] = (".pt", ".pth", ".bin")
 
-# None defines __reduce__, or a __setstate__ beyond nn.Module's, which fills __dict__.
+# Unpickling these layers cannot run code: none defines __reduce__, and none has a __setstate__ that
+# does more than nn.Module's, which fills __dict__.
 LAYERS: tuple[type[nn.Module], ...] = (
     nn.Sequential,
     nn.ModuleList,
@@ -61,7 +62,7 @@ def read(path: Path, permission: Permission) -> nn.Module:
     Raises
     ------
     InvalidInput
-        If the file holds another type than torch's layers, weights alone, or TorchScript.
+        If the file holds a type other than torch's plain layers, only weights, or TorchScript.
     """
     if _is_script(path):
         raise InvalidInput(
@@ -88,12 +89,12 @@ def read(path: Path, permission: Permission) -> nn.Module:
 def _safely(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(list(LAYERS)), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd pickle protocol: it is read or it is not
+            warnings.simplefilter("ignore")  # torch warns of an unusual pickle protocol
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = REFUSED.search(str(error).partition("\n")[2] or str(error))
         if found is None:
-            # Torch's own words go on to recommend weights_only=False.
+            # torch's message is not shown, because it recommends weights_only=False.
             raise InvalidInput(
                 "no whole file of torch.save, or one of torch before 1.6; save the model again"
             ) from error
@@ -105,7 +106,7 @@ def _safely(path: Path) -> Any:
 
 
 def _check_layer(layer: nn.Module) -> None:
-    """Refuse hooks and replaced methods: unpickling fills a layer's attributes as the file says."""
+    """Refuse hooks and replaced methods: the file can set any attribute of an unpickled layer."""
     if type(layer) not in LAYERS:
         raise InvalidInput(f"holds a {type(layer).__name__}, none of torch's plain layers")
     for name, value in vars(layer).items():

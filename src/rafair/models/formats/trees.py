@@ -1,4 +1,4 @@
-"""Trees as a file writes them; the libraries follow its numbers without a look."""
+"""Check the indices of trees in a file, which XGBoost and LightGBM do not check."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["check_places", "check_steps", "check_tree", "damaged"]
 
 
 def damaged(what: str) -> InvalidInput:
-    """Return the error for a model that points outside itself."""
+    """Return the error for a damaged model."""
     return InvalidInput(f"a damaged model: {what}; save it again")
 
 
 def check_places(places: Sequence[int], below: int, what: str) -> None:
-    """Refuse a place that is not one of 0 … below − 1."""
+    """Refuse places outside 0, …, below − 1."""
     if not all(0 <= place < below for place in places):
         raise damaged(f"{what} out of range")
 
 
 def check_steps(steps: Sequence[int], end: int, what: str) -> None:
-    """Refuse the borders of pieces that do not lead from 0 to end, never backwards."""
+    """Refuse offsets that do not start at 0, end at ``end`` and increase or stay equal."""
     last = 0
     if not steps or steps[0] != 0 or steps[-1] != end:
         raise damaged(f"{what} out of range")
@@ -35,12 +35,12 @@ def check_steps(steps: Sequence[int], end: int, what: str) -> None:
 
 
 def check_tree(children: Sequence[tuple[int, ...]]) -> None:
-    """Refuse what is no tree below node 0.
+    """Refuse nodes that do not form a tree with root 0.
 
     Parameters
     ----------
     children : sequence of tuples
-        The places of the children of each node; empty for a leaf.
+        For each node, the places of its children; empty for a leaf.
     """
     seen: set[int] = set()
     waiting = [0]

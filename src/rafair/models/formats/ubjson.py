@@ -1,4 +1,4 @@
-"""Universal Binary JSON, as far as XGBoost writes it."""
+"""Parse the part of Universal Binary JSON that XGBoost writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_ubjson(data: bytes) -> Any:
     Raises
     ------
     InvalidInput
-        If it ends too soon, holds more than one value, or is of another format.
+        If the file ends too soon, holds more than one value, or is of another format.
     """
     reader = _Reader(data)
     value = reader.value(reader.mark(), 0)
@@ -32,7 +32,7 @@ def parse_ubjson(data: bytes) -> Any:
 
 
 class _Reader:
-    """A place in the bytes that moves on."""
+    """Reads the bytes of a file in order; ``place`` is the next byte."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.place = data, 0
@@ -48,7 +48,7 @@ class _Reader:
         return self.take(1).decode("latin-1")
 
     def peek(self, mark: str) -> bool:
-        """Step over a mark where it comes next."""
+        """Tell whether the next byte is this mark; if so, skip it."""
         found = self.data[self.place : self.place + 1] == mark.encode()
         self.place += found
         return found

@@ -1,4 +1,4 @@
-"""XGBoost models in JSON or UBJSON, checked before the library follows their numbers."""
+"""XGBoost models in JSON or UBJSON, whose indices are checked before XGBoost reads them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PER_NODE = (
 
 
 def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs none
-    """Return the booster of a file, up to its best round where early stopping chose one.
+    """Return the booster of a file, cut after the best round if early stopping chose one.
 
     Raises
     ------
     InvalidInput
-        If the file is another JSON, or a number in it leads outside the model: the library would
-        read foreign memory, or end the process.
+        If the file is JSON of another kind, or an index in it is out of range: XGBoost would read
+        memory outside the model, or end the process.
     """
     data = path.read_bytes()
     binary = path.suffix.lower() == ".ubj"
@@ -46,10 +46,10 @@ def read(path: Path, permission: Permission) -> Any:  # noqa: ARG001 - needs non
     learner = about["learner"]
     _check_learner(learner)
     xgboost = need("xgboost", "xgboost")
-    # Written anew, since two readers of one text may differ.
+    # XGBoost gets the checked values, not the file: its parser may read the same file differently.
     booster = xgboost.Booster(model_file=bytearray(json.dumps(about).encode()))
     attributes = learner.get("attributes") or {}
-    # XGBClassifier stops there when it predicts; a plain Booster does not.
+    # XGBClassifier predicts with the rounds up to the best one; a plain Booster uses all rounds.
     if "scikit_learn" in attributes and "best_iteration" in attributes:
         booster = booster[: int(attributes["best_iteration"]) + 1]
     return booster
@@ -113,7 +113,7 @@ def _check_tree(tree: dict[str, Any], width: int) -> None:
 
 
 def _check_categories(tree: dict[str, Any]) -> None:
-    """Check the levels that a tree sends to one side; only such nodes may be marked so."""
+    """Check the levels that splits send to one side; exactly the categorical splits have them."""
     nodes = tree.get("categories_nodes", [])
     starts, sizes = tree.get("categories_segments", []), tree.get("categories_sizes", [])
     marked = [place for place, kind in enumerate(tree.get("split_type", ())) if kind]

@@ -1,1 +1,1 @@
-"""ONNX graphs: read, converted to torch where they can be differentiated, asked otherwise."""
+"""ONNX graphs: converted to torch if they can be differentiated, else run by onnxruntime."""

@@ -1,4 +1,4 @@
-"""What a graph reads and returns: its inputs, the output with the scores, its classes."""
+"""The inputs of a graph, its output with the scores, and its classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answered", "Entry", "answered", "check_model", "entries"]
 
-# Numbers of the types of a tensor in an ONNX file.
+# ONNX's numbers of tensor types, and the numpy types.
 FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 TYPES = {
     **FLOATS,
@@ -27,13 +27,13 @@ TYPES = {
 }
 TEXT = 8
 LABELS = (6, 7, 8)
-# What an output with scores is called, the best first.
+# Parts of names of outputs with scores, in order of preference.
 NAMES = ("prob", "logit", "score")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An input: its name, numpy type, number of axes, and columns where the graph tells."""
+    """An input: name, numpy type, number of axes, and number of columns if the graph gives it."""
 
     name: str
     dtype: str
@@ -43,9 +43,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Answered:
-    """The value to ask for, its type in an ONNX file, and the classes that the graph names.
+    """The value of a graph that is used as the model's output.
 
-    ``decides`` means: the value is the class itself, without scores.
+    Attributes
+    ----------
+    name : str
+    elem_type : int
+        ONNX's number of the value's type.
+    classes : tuple
+        The classes that the graph names; may be empty.
+    decides : bool
+        Whether the value is the predicted class itself, without scores.
     """
 
     name: str
@@ -60,7 +68,7 @@ def check_model(model: Any) -> None:
     Raises
     ------
     InvalidInput
-        If onnx finds it broken, or its weights lie in another file.
+        If ``onnx.checker`` finds it broken, or its weights are in another file.
     """
     onnx = need("onnx", "onnx")
     outside = [t.name for t in _tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL]
@@ -83,12 +91,12 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def entries(model: Any) -> tuple[Entry, ...]:
-    """Return the inputs that are no weights.
+    """Return the inputs of a graph except its weights, which ONNX may list as inputs too.
 
     Raises
     ------
     InvalidInput
-        If there is none, or one is no table or column of numbers or text.
+        If there is no such input, or an input is no table or column of numbers or text.
     """
     weights = {entry.name for entry in model.graph.initializer}
     found = [_entry(value) for value in model.graph.input if value.name not in weights]
@@ -111,7 +119,10 @@ def _entry(value: Any) -> Entry:
 
 
 def answered(model: Any) -> Answered:
-    """Choose the output with the scores: by its name, else the first; else the decisions.
+    """Choose the output to use: one with scores, or else one with predicted classes.
+
+    Of several outputs with scores, one whose name contains ``"prob"``, ``"logit"`` or ``"score"``
+    is preferred, in this order; otherwise the first is used.
 
     Raises
     ------
@@ -146,7 +157,7 @@ def _output(model: Any, value: Any) -> Answered | None:
 
 
 def _labels_of(node: Any) -> tuple[Any, ...]:
-    """Return the class labels that an operation holds."""
+    """Return the class labels among a node's attributes."""
     for entry in node.attribute:
         if entry.name.startswith("classlabels"):
             text = [label.decode(errors="replace") for label in entry.strings]
@@ -155,14 +166,14 @@ def _labels_of(node: Any) -> tuple[Any, ...]:
 
 
 def _classes(model: Any) -> tuple[Any, ...]:
-    """Return the class labels of a graph; none where it names none, or more than one list."""
+    """Return the class labels of a graph; empty if it has no list of labels, or different ones."""
     found = {_labels_of(node) for node in model.graph.node} | set(_picked(model))
     found.discard(())
     return found.pop() if len(found) == 1 else ()
 
 
 def _picked(model: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the lists from which an arg-max picks the label."""
+    """Yield the lists of labels from which an arg-max selects the predicted label."""
     makers = {name: node for node in model.graph.node for name in node.output}
     weights = {entry.name: entry for entry in model.graph.initializer}
     for node in model.graph.node:

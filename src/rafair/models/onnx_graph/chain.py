@@ -1,6 +1,6 @@
-"""A graph that is a plain network: linear layers with ReLU between them."""
+"""Convert a graph to a plain network, linear layers with ReLU between them, where possible."""
 
-# All functions of a table are called alike.
+# All functions in the table have the same parameters.
 # ruff: noqa: ARG001
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ __all__ = ["chain_of"]
 
 
 def chain_of(graph: Graph, wanted: str, width: int, front: Sequence[nn.Module]) -> Chain | None:
-    """Return a reduced graph as a chain, or None where it is none.
+    """Return a graph as a chain, or None if it has other operations or branches.
 
     Parameters
     ----------
+    graph : Graph
+        A graph that ``reduced`` returned.
+    wanted : str
+        The value that the chain returns.
     width : int
-        Number of columns of unit space, which ``front`` maps to the graph's input.
+        Number of unit-space columns.
+    front : sequence of torch.nn.Module
+        Layers from unit-space rows to the graph's input.
     """
     chain = Chain(width, front)
     value = graph.source
@@ -49,7 +55,13 @@ def _append(chain: Chain, node: Node, constants: dict[str, Tensor]) -> None:
 
 
 def _row(tensor: Tensor | None, width: int) -> Tensor:
-    """Return a constant that is the same for every row, shape (width,)."""
+    """Return a constant that does not differ between rows, shape (width,).
+
+    Raises
+    ------
+    NotAChain
+        If ``tensor`` is no such constant.
+    """
     if tensor is None or tensor.ndim > 2:
         raise NotAChain
     if tensor.numel() != 1 and (tensor.numel() != width or tensor.shape[-1] != width):
@@ -101,7 +113,7 @@ def _relu(chain: Chain, node: Node, given: list[Tensor | None]) -> None:
 
 
 def _same(chain: Chain, node: Node, given: list[Tensor | None]) -> None:
-    """Let rows pass."""
+    """Append nothing: the operation does not change the rows."""
 
 
 def _flatten(chain: Chain, node: Node, given: list[Tensor | None]) -> None:

@@ -1,4 +1,4 @@
-"""A graph as a torch module, and the part of it that the scores need."""
+"""A graph as a torch module, reduced to the nodes that the scores need."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["GraphModule", "calculating_type", "peel", "reduced"]
 
-# Operations that hand on what they get.
+# Operations that do not change the numbers of their input.
 PASSING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze")
 
 
 class GraphModule(nn.Module):
-    """The operations of a graph, done one after the other.
+    """A torch module that runs the nodes of a graph one after the other.
 
     Parameters
     ----------
     graph : Graph
-        As ``reduced`` gives it.
+        A graph that ``reduced`` returned.
     wanted : str
         The value to return.
     """
@@ -42,7 +42,7 @@ class GraphModule(nn.Module):
 
     @property
     def graph(self) -> Graph:
-        """The operations and constants."""
+        """The graph, with the current values of the constants."""
         tensors = (self.get_buffer(f"constant{place}") for place in range(len(self.names)))
         return Graph(self.nodes, dict(zip(self.names, tensors, strict=True)), self.source)
 
@@ -55,7 +55,7 @@ class GraphModule(nn.Module):
         return values[self.wanted]
 
     def extra_repr(self) -> str:
-        """Return the operations, so that the digest depends on them."""
+        """Return the nodes as text, so that the digest depends on them."""
         return "\n".join(
             f"{node.outputs[0]} = {node.op}({', '.join(node.inputs)}) "
             f"{ {k: v for k, v in node.attributes.items() if not isinstance(v, Tensor)} }"
@@ -70,18 +70,28 @@ def _done(node: Node, values: dict[str, Tensor]) -> Tensor:
 
 
 def calculating_type(graph: Graph, double: bool) -> torch.dtype:
-    """Return the type of the weights; double where one of them, or the input, is."""
+    """Return float64 if ``double`` is true or one of the constants is float64, else float32."""
     doubles = any(tensor.dtype == torch.float64 for tensor in graph.constants.values())
     return torch.float64 if double or doubles else torch.float32
 
 
 def reduced(graph: Graph, wanted: str, dtype: torch.dtype) -> Graph:
-    """Leave out what a value does not need, and compute what depends on no input.
+    """Return a graph without the nodes that a value does not need.
+
+    Nodes that depend on constants only are computed now and become constants.
+
+    Parameters
+    ----------
+    wanted : str
+        The value that the graph must compute.
+    dtype : torch.dtype
+        Type of all floating-point constants in the result.
 
     Raises
     ------
     Unsupported
-        If an operation that it needs is not known here.
+        If the value needs an operation that rafair cannot differentiate, or does not depend on the
+        input.
     """
     like = {LIKE: torch.zeros((), dtype=dtype)}
     values = {n: t.to(dtype) if t.is_floating_point() else t for n, t in graph.constants.items()}
@@ -101,7 +111,7 @@ def reduced(graph: Graph, wanted: str, dtype: torch.dtype) -> Graph:
 
 
 def _needed(graph: Graph, wanted: str) -> Iterator[Node]:
-    """Yield the operations that a value needs, in order."""
+    """Return an iterator over the nodes that a value needs, in order."""
     missing = {wanted}
     chosen: set[int] = set()
     for place in reversed(range(len(graph.nodes))):
@@ -125,8 +135,9 @@ def peel(graph: Graph, wanted: str) -> tuple[str, str]:
     Returns
     -------
     tuple of str and str
-        The value's name, and ``"softmax"``, ``"log-softmax"``, ``"sigmoid"`` (of one logit, if it
-        is one column) or ``""`` where nothing was left out.
+        The name of the value before the last sigmoid or softmax, and which function follows it:
+        ``"softmax"``, ``"log-softmax"`` or ``"sigmoid"``. If there is none, ``wanted`` and ``""``.
+        After ``"sigmoid"``, the value is a logit only if it has a single column.
     """
     node = graph.producer(wanted)
     normed = False
@@ -147,7 +158,7 @@ def peel(graph: Graph, wanted: str) -> tuple[str, str]:
 
 
 def _is_norm(node: Node) -> bool:
-    """Tell whether rows are made to sum to 1; those of a softmax and of (1 − p, p) do already."""
+    """Tell whether a node scales rows to sum 1; rows of a softmax and of (1 − p, p) do already."""
     return node.op == "Normalizer" and node.get("norm") == "L1"
 
 

@@ -1,4 +1,4 @@
-"""From a graph to a torch module on unit-space rows, in the order of the data's classes."""
+"""Convert a graph to a torch module from unit-space rows to scores in the data's class order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Returned", "convert", "score_order"]
 
 Returned: TypeAlias = Literal["logits", "probabilities"]
 
-# Far from the data a logit leaves [0, 1], a probability does not.
+# Rows are scaled by this factor: far from the data a logit leaves [0, 1], a probability does not.
 FAR = 1e3
 
 
@@ -37,23 +37,32 @@ def convert(
     rows: Tensor,
     output: Returned | Literal["auto"],
 ) -> tuple[nn.Module, Returned, Returned]:
-    """Convert what of a graph the scores need.
+    """Convert the part of a graph that the scores need.
 
     Parameters
     ----------
+    model : onnx.ModelProto
+    entry : Entry
+        The graph's input.
+    answer : Answered
+        The graph's output with the scores.
+    feed : Feed
+        Converts unit-space rows to the graph's input.
     rows : Tensor, shape (n, d), unit space
-        To try it on.
+        Rows on which the converted graph is tried.
+    output : {"auto", "logits", "probabilities"}
+        What the graph returns.
 
     Returns
     -------
     tuple of torch.nn.Module, str and str
-        The module; what it returns; what the graph itself returns. A last softmax or sigmoid is
-        left out.
+        The module, without a last softmax or sigmoid of the graph; what the module returns; what
+        the graph itself returns.
 
     Raises
     ------
     Unsupported
-        If something in it cannot be differentiated, or is not known here.
+        If rafair cannot differentiate an operation that the scores need.
     """
     _check_readable(entry, answer, feed)
     graph = rewritten(read_graph(model, entry.name))
@@ -81,7 +90,7 @@ def _check_readable(entry: Entry, answer: Answered, feed: Feed) -> None:
 
 
 def score_order(answer: Answered, columns: int, schema: Schema | None) -> tuple[int, ...]:
-    """Return for each class the place of its score; one column stands for two."""
+    """Return for each class the place of its score; a single column counts as two classes."""
     classes = answer.classes or tuple(range(max(columns, 2)))
     return class_order(classes, schema)
 
@@ -89,25 +98,25 @@ def score_order(answer: Answered, columns: int, schema: Schema | None) -> tuple[
 def _without_end(
     graph: Graph, whole: GraphModule, rows: Tensor, dtype: torch.dtype
 ) -> tuple[GraphModule, str]:
-    """Return the part of a graph before a last softmax or sigmoid, and which it is."""
+    """Return the part of a graph before a last softmax or sigmoid, and that function's name."""
     inner, ending = peel(graph, whole.wanted)
     if not ending:
         return whole, ""
     part = GraphModule(reduced(graph, inner, dtype), inner)
     try:
         columns = _columns(_probed(part, rows))
-    except Unsupported:  # it has no table of scores there
+    except Unsupported:  # the value before that function is no table of scores
         return whole, ""
     return (part, ending) if (ending == "sigmoid") == (columns == 1) else (whole, "")
 
 
 def _probed(module: GraphModule, rows: Tensor) -> Tensor:
-    """Return what a converted graph returns for some rows, as it reads them."""
+    """Return a converted graph's output for rows that are in the form that the graph reads."""
     try:
         with torch.no_grad():
             raw: Tensor = module(rows)
     except (RuntimeError, IndexError, TypeError, ValueError) as error:
-        # An operation in a way that is not known here; onnxruntime may know it.
+        # The graph uses an operation in a way that operators.py does not handle; onnxruntime may.
         raise Unsupported("an unusual operation has no gradient here") from error
     if raw.ndim not in (1, 2) or len(raw) != len(rows) or not raw.is_floating_point():
         raise Unsupported("an output that is no table of scores has no gradient here")
@@ -121,7 +130,7 @@ def _columns(raw: Tensor) -> int:
 def _returned(
     part: GraphModule, rows: Tensor, ending: str, output: Returned | Literal["auto"]
 ) -> Returned:
-    """Tell what a graph returns: by its last operation, by what the user says, or by its range."""
+    """Tell from the last operation, the user's ``output`` or the range what a graph returns."""
     if ending:
         return "logits" if ending == "log-softmax" else "probabilities"
     if output != "auto":
@@ -129,18 +138,18 @@ def _returned(
     for scale in (1.0, FAR, -FAR):
         raw = _probed(part, rows * scale)
         if not torch.isfinite(raw).all():
-            continue  # an exponential, far from the data
+            continue  # an exponential overflows far from the data
         if answer_of(raw.numpy(), len(rows), max(_columns(raw), 2)) == "logits":
             return "logits"
     return "probabilities"
 
 
 def _last(order: tuple[int, ...], columns: int, returned: Returned) -> nn.Linear | None:
-    """Return a layer that brings scores into the order of the data's classes, if one is needed."""
+    """Return a layer that puts scores in the order of the data's classes, if one is needed."""
     if order == tuple(range(len(order))):
         return None
     layer = nn.Linear(columns, columns, dtype=torch.float64).requires_grad_(requires_grad=False)
-    if columns == 1:  # −z, or 1 − p
+    if columns == 1:  # the score of the other class is −z or 1 − p
         nn.init.constant_(layer.weight, -1.0)
         nn.init.constant_(layer.bias, float(returned == "probabilities"))
     else:
@@ -156,7 +165,7 @@ def _joined(
     width: int,
     dtype: torch.dtype,
 ) -> nn.Module:
-    """Put the parts behind one another: linear layers with ReLU where the graph is just that."""
+    """Join the parts; a graph of linear operations and ReLU becomes linear layers with ReLU."""
     behind = [] if last is None else [last]
     chain = chain_of(part.graph, part.wanted, width, front)
     if chain is not None:
@@ -164,5 +173,6 @@ def _joined(
             chain.layer(layer)
         return chain.module(dtype)
     layers = [*front, part, *(layer.to(dtype) for layer in behind)]
-    # Original units before the graph stay in float64: they can be far larger than what they mean.
+    # Layers before the graph stay in float64: numbers in original units can be so large that their
+    # differences are lost in float32.
     return (nn.Sequential(*layers) if len(layers) > 1 else part).eval()

@@ -1,4 +1,4 @@
-"""A graph as plain nodes and tensors, without what onnx wraps them in."""
+"""An ONNX graph as plain nodes and tensors, without onnx's classes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Graph", "Node", "Unsupported", "read_graph"]
 
-# Before this version arithmetic did not broadcast as it does now.
+# Before this version, arithmetic operations did not broadcast as they do now.
 OLDEST = 7
 NEWEST = 99
 
 
-class Unsupported(Exception):  # noqa: N818 - no error: such a graph is asked for scores
-    """Why a graph cannot be converted, as a report says it."""
+class Unsupported(Exception):  # noqa: N818 - no error: onnxruntime runs the graph
+    """A graph cannot be converted; the message is the reason, as the report shows it."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation; ``version`` is that of the operator set of its domain."""
+    """One operation of a graph; ``version`` is the version of its operator set."""
 
     op: str
     inputs: tuple[str, ...]
@@ -35,25 +35,25 @@ class Node:
     version: int
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an attribute."""
+        """Return the attribute of this name, or ``default``."""
         return self.attributes.get(name, default)
 
     def like(self, op: str, inputs: tuple[str, ...], output: str, **attributes: Any) -> Node:
-        """Return another operation of the same operator set; for rewriting this one."""
+        """Return a node with one output and the newest version, to replace this node."""
         return Node(op, inputs, (output,), attributes, NEWEST)
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Operations in an order in which they can be done.
+    """A graph with one input, its nodes in an order in which they can be run.
 
     Attributes
     ----------
     nodes : tuple of Node
     constants : dict of str to Tensor
-        Weights; text is left out.
+        Weights and other constants by name; constants of text are left out.
     source : str
-        The one input that is no constant.
+        Name of the only input that is no constant.
     """
 
     nodes: tuple[Node, ...]
@@ -61,16 +61,22 @@ class Graph:
     source: str
 
     def producer(self, name: str) -> Node | None:
-        """Return the operation that computes a value."""
+        """Return the node that computes a value; None for a constant or the input."""
         return next((node for node in self.nodes if name in node.outputs), None)
 
     def with_nodes(self, nodes: tuple[Node, ...], constants: Mapping[str, Tensor]) -> Graph:
-        """Return this graph with other operations, and more constants."""
+        """Return this graph with other nodes and additional constants."""
         return replace(self, nodes=nodes, constants={**self.constants, **constants})
 
 
 def read_graph(model: Any, source: str) -> Graph:
-    """Read the operations and constants of an ``onnx.ModelProto``.
+    """Read the nodes and constants of an ``onnx.ModelProto``.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    source : str
+        Name of the input.
 
     Raises
     ------
@@ -101,7 +107,7 @@ def _domain(name: str) -> str:
 
 
 def _attribute(entry: Any) -> Any:
-    """Return numbers, text, lists of them or a tensor; None for anything else."""
+    """Return an attribute: a number, a text, a tuple of these or a tensor; None for other types."""
     onnx = need("onnx", "onnx")
     if entry.type == onnx.AttributeProto.TENSOR:
         return _tensor(entry.t)

@@ -1,10 +1,10 @@
 """Operations that can be differentiated; one function for each.
 
-A function gets the node and its inputs, None for those that are left out, and returns the node's
-first output.
+A function gets the node and its inputs, None for an input that the node omits, and returns the
+node's first output.
 """
 
-# All functions of a table are called alike.
+# All functions in the table take the node first.
 # ruff: noqa: ARG001, ARG005
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["OPERATORS"]
 
 
 def _axes(node: Node, given: Tensor | None) -> list[int] | None:
-    """Return axes: an attribute once, an input now."""
+    """Return the axes: an attribute in older operator sets, an input in newer ones."""
     found = node.get("axes") if given is None else given.tolist()
     return None if found is None else list(found)
 
@@ -153,7 +153,8 @@ def slices(node: Node, x: Tensor, *given: Tensor | None) -> Tensor:
     ends = ends if ends is not None else list(node.get("ends", ()))
     axes = axes or list(node.get("axes") or range(len(starts)))
     for start, end, axis, step in zip(starts, ends, axes, steps or [1] * len(starts), strict=True):
-        # Python reads starts and ends as ONNX does, backwards too, but for an end before the first.
+        # Python's slices work like ONNX's, except that a backward slice that includes the first
+        # element must end in None.
         stop = None if step < 0 and end < -x.shape[axis] else end
         places = list(range(x.shape[axis]))[slice(start, stop, step)]
         x = x.index_select(axis % x.ndim, torch.tensor(places, device=x.device, dtype=torch.int64))
@@ -187,7 +188,7 @@ def elu(node: Node, x: Tensor) -> Tensor:
 
 def selu(node: Node, x: Tensor) -> Tensor:
     alpha, gamma = node.get("alpha", 1.6732632), node.get("gamma", 1.0507010)
-    # The exponential of a large number would be infinite, and its gradient not a number.
+    # Without the clamp, expm1 of a large number is infinite and the gradient NaN.
     scaled: Tensor = gamma * torch.where(x > 0, x, alpha * torch.expm1(x.clamp_max(0.0)))
     return scaled
 
@@ -198,12 +199,12 @@ def hard_sigmoid(node: Node, x: Tensor) -> Tensor:
 
 
 def _plain(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    """Make an operation of a function of one tensor."""
+    """Turn a function of one tensor into an operation."""
     return lambda node, x: function(x)
 
 
 def _pair(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    """Make an operation of a function of two tensors, done from left to right for more of them."""
+    """Turn a function of two tensors into an operation; more inputs are combined left to right."""
     return lambda node, *parts: reduce(function, parts)
 
 

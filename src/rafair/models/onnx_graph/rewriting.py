@@ -1,6 +1,6 @@
-"""Operations of learned models, rewritten as plain ones; one function for each."""
+"""Rewrite ONNX-ML operations as plain ones; one function for each operation."""
 
-# All functions of a table are called alike.
+# All functions in the table have the same parameters.
 # ruff: noqa: ARG001
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ if TYPE_CHECKING:
 
 __all__ = ["LIKE", "REWRITINGS", "rewritten"]
 
-# A constant of the type that the graph calculates in: what is cast to any float becomes like it.
+# Name of a constant that has the graph's floating-point type. A cast to any floating-point type
+# becomes a cast to the type of this constant.
 LIKE = "like"
-# Numbers of float, float16, double and bfloat16 in an ONNX file.
+# ONNX's numbers of the types float, float16, double and bfloat16.
 FLOATS = (1, 10, 11, 16)
 
 Rewriting: TypeAlias = Callable[[Node, dict[str, Tensor]], list[Node]]
 
 
 def rewritten(graph: Graph) -> Graph:
-    """Return a graph without operations of learned models, as far as they are known here."""
+    """Return a graph in which the operations in ``REWRITINGS`` are replaced by plain ones."""
     constants: dict[str, Tensor] = {}
     nodes = []
     for node in graph.nodes:
         try:
             nodes += REWRITINGS[node.op](node, constants) if node.op in REWRITINGS else [node]
         except Unsupported:
-            nodes.append(node)  # it may not be needed for the scores
+            nodes.append(node)  # the scores may not need this node
     return graph.with_nodes(tuple(nodes), constants)
 
 
 def _hold(constants: dict[str, Tensor], name: str, values: Sequence[float] | Tensor) -> str:
-    """Keep numbers as a constant and return its name."""
+    """Add a float32 constant and return its name."""
     numbers = values if isinstance(values, Tensor) else torch.tensor(list(values))
     constants[name] = numbers.to(torch.float32)
     return name
 
 
 def cast(node: Node, constants: dict[str, Tensor]) -> list[Node]:
-    """Cast to a float type: to the one type of the whole graph."""
+    """Replace a cast to a floating-point type by a cast to the type of the whole graph."""
     if node.get("to") not in FLOATS:
         return [node.like("CastInteger", node.inputs, node.outputs[0])]
     return [node.like("Cast", (node.inputs[0], LIKE), node.outputs[0])]
@@ -65,7 +66,13 @@ def scaler(node: Node, constants: dict[str, Tensor]) -> list[Node]:
 
 
 def imputer(node: Node, constants: dict[str, Tensor]) -> list[Node]:
-    """Fill what is missing; rows here have nothing missing."""
+    """Return the input unchanged: rows have no missing values.
+
+    Raises
+    ------
+    Unsupported
+        If a number, not NaN, stands for a missing value.
+    """
     replaced = node.get("replaced_value_float", float("nan"))
     if not math.isnan(replaced) or "replaced_value_int64" in node.attributes:
         raise Unsupported("Imputer of a number has no gradient here")
@@ -73,12 +80,18 @@ def imputer(node: Node, constants: dict[str, Tensor]) -> list[Node]:
 
 
 def feature_vectorizer(node: Node, constants: dict[str, Tensor]) -> list[Node]:
-    """Put columns side by side."""
+    """Concatenate the columns of all inputs."""
     return [node.like("Concat", node.inputs, node.outputs[0], axis=1)]
 
 
 def linear_classifier(node: Node, constants: dict[str, Tensor]) -> list[Node]:
-    """Compute linear scores; what follows depends on ``post_transform``."""
+    """Compute linear scores, and apply the function that ``post_transform`` names.
+
+    Raises
+    ------
+    Unsupported
+        If the number of classes is unclear, or the function is another than the ones known here.
+    """
     labels = node.get("classlabels_strings") or node.get("classlabels_ints") or ()
     coefficients = torch.tensor(node.get("coefficients"))
     targets = len(node.get("intercepts") or labels)
@@ -100,7 +113,7 @@ def linear_classifier(node: Node, constants: dict[str, Tensor]) -> list[Node]:
 
 
 def _is_one_logit(weight: Tensor, bias: Tensor) -> bool:
-    """Tell whether two classes have logits −z and z, or only z is given."""
+    """Tell whether the scores of the two classes are −z and z, or only z is computed."""
     mirrored = len(weight) == 2 and torch.equal(weight[0], -weight[1]) and bool(bias.sum() == 0)
     return len(weight) == 1 or mirrored
 

@@ -1,4 +1,4 @@
-"""A graph asked through onnxruntime."""
+"""A graph that onnxruntime runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxSession", "session_of"]
 
-# What goes wrong is raised, and need not be printed as well.
+# Log level at which onnxruntime prints only fatal errors; other errors are raised.
 QUIET = 4
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxSession:
-    """A graph with one output, called with a matrix, or a frame with a column for each input.
+    """A graph with one output, called with a matrix, or with a frame of one column per input.
 
     Attributes
     ----------
     serialised : bytes
-        The model; the session itself is made when it is first asked, also after pickling.
+        The serialised ``onnx.ModelProto``. The onnxruntime session is created on first use, and
+        again after unpickling.
     inputs : tuple of Entry
     by_column : bool
-        Whether it reads a frame.
+        Whether the argument of a call is a frame.
     """
 
     serialised: bytes
@@ -38,7 +39,7 @@ class OnnxSession:
     by_column: bool
 
     def __call__(self, rows: Any) -> Any:
-        """Return the output for n rows."""
+        """Return the graph's output for n rows: a matrix (n, columns) or a frame."""
         if self.by_column:
             given = {entry.name: _column(rows[entry.name], entry) for entry in self.inputs}
         else:
@@ -47,12 +48,12 @@ class OnnxSession:
 
     @cached_property
     def session(self) -> Any:
-        """The session; one thread, nothing printed.
+        """The onnxruntime session, which runs on one thread and prints only fatal errors.
 
         Raises
         ------
         InvalidInput
-            If onnxruntime does not know an operation, or refuses the graph for another reason.
+            If onnxruntime is missing or refuses the graph, for example for an unknown operation.
         """
         runtime = need("onnxruntime", "onnx")
         options = runtime.SessionOptions()
@@ -62,12 +63,12 @@ class OnnxSession:
             return runtime.InferenceSession(
                 self.serialised, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # what onnxruntime raises has no common ancestor of its own
+        except Exception as error:  # onnxruntime's exceptions have no base class of their own
             reason = (str(error).splitlines() or [""])[0]
             raise InvalidInput(f"onnxruntime cannot load this ONNX model: {reason}") from error
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the session out: it cannot be pickled."""
+        """Return the state without the session, which cannot be pickled."""
         return {name: value for name, value in self.__dict__.items() if name != "session"}
 
 
@@ -82,7 +83,7 @@ def _column(values: Any, entry: Entry) -> Any:
 def session_of(
     model: Any, answer: Answered, inputs: tuple[Entry, ...], by_column: bool
 ) -> OnnxSession:
-    """Return a copy of a model that computes one value, for any number of rows."""
+    """Return a session that computes only the value ``answer``, for any number of rows."""
     onnx = need("onnx", "onnx")
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
@@ -93,7 +94,7 @@ def session_of(
     for value in graph.input:
         sizes = value.type.tensor_type.shape.dim
         if value.name in {entry.name for entry in inputs} and len(sizes):
-            # An export often keeps the batch size of its example.
+            # An exported graph often has the batch size of the example rows as a fixed size.
             sizes[0].ClearField("dim_value")
             sizes[0].ClearField("dim_param")
     return OnnxSession(copied.SerializeToString(), inputs, by_column)
