@@ -8,7 +8,7 @@ import torch
 import rafair
 from rafair.attacks import RandomSampling, Square
 from rafair.attacks.query import QueryAttack
-from rafair.problem.searching import TARGETS
+from rafair.problem.goals import TARGETS
 
 attacks = pytest.mark.parametrize("make", [Square, RandomSampling])
 

@@ -11,7 +11,8 @@ import rafair
 from rafair import Counterparts, PerturbationSpace
 from rafair.attacks import RandomSampling, Square
 from rafair.problem import searching
-from rafair.problem.searching import BENIGN, TARGETS, Search, random_search
+from rafair.problem.goals import BENIGN, TARGETS
+from rafair.problem.searching import Search, random_search
 from rafair.repair import BenignSearch
 
 D, SENSITIVE = 4, 3

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rafair.checks import check_one_of
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.searching import TARGETS, Draw, Search, random_search
+from rafair.problem.goals import TARGETS
+from rafair.problem.searching import Draw, Search, random_search
 
 if TYPE_CHECKING:
     from torch import Tensor

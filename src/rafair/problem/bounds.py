@@ -7,10 +7,12 @@ is active if its input is never negative, idle if its input is never positive, e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from rafair.problem.relaxation import Relaxation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,38 +68,6 @@ class Bound:
     others: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class _Relaxed:
-    """The lines below and above each ReLU of a layer: below · z, and above · z + shift."""
-
-    below: Tensor  # (n, width)
-    above: Tensor
-    shift: Tensor
-
-    @classmethod
-    def over(cls, low: Tensor, high: Tensor, pattern: Tensor) -> _Relaxed:
-        """Relax ReLU over [low, high].
-
-        The lower line of an unstable neuron is 0 or z, whichever is closer to the ReLU.
-        """
-        unstable = pattern == 0
-        active = (pattern > 0).to(low.dtype)
-        above = torch.where(unstable, high / torch.where(unstable, high - low, 1.0), active)
-        below = torch.where(unstable, (high > -low).to(low.dtype), active)
-        shift = torch.where(unstable, -above * low, 0.0)
-        return cls(below, above, shift)
-
-    def take(self, box: Tensor) -> _Relaxed:
-        """Return the lines of these boxes."""
-        parts = (self.below, self.above, self.shift)
-        return _Relaxed(*(part.index_select(0, box) for part in parts))
-
-    def but(self, below: Tensor) -> _Relaxed:
-        """Replace the slopes of the lower lines of unstable neurons."""
-        unstable = self.shift > 0
-        return replace(self, below=torch.where(unstable, below, self.below))
-
-
 def no_pattern(network: ReluNetwork, n: int) -> tuple[Tensor, ...]:
     """Return the pattern of n boxes in which every neuron may be unstable."""
     return tuple(
@@ -114,8 +84,9 @@ def linear_bound(
     pattern: tuple[Tensor, ...],
     raise_from: Tensor | None = None,
     enough: Tensor | float = 0.0,
+    rivals: Tensor | None = None,
 ) -> Bound:
-    """Bound the margin z_y − max over j ≠ y of z_j from below over n boxes.
+    """Bound the margin z_y − max over j of z_j from below over n boxes, j all rivals of y.
 
     The input of a neuron is bounded by a linear function of the network's input, through the
     relaxations of the layers before. This is done only for neurons that are 0 in ``pattern``.
@@ -135,6 +106,8 @@ def linear_bound(
         is raised.
     enough : Tensor, shape (n,), or float
         The bound that proves a box.
+    rivals : Tensor of int64, shape (n, r), optional
+        The classes j; by default every class but y.
 
     Returns
     -------
@@ -145,16 +118,17 @@ def linear_bound(
     ICLR 2021.
     """
     centre, radius = (low + high) / 2, (high - low) / 2
-    relaxed: list[_Relaxed] = []
+    relaxed: list[Relaxation] = []
     settled = []
     for layer in range(network.n_hidden):
         below, above = _neurons(network, relaxed, centre, radius, pattern[layer])
         active = (pattern[layer] > 0) | (below >= 0)
         idle = ~active & ((pattern[layer] < 0) | (above <= 0))
         signs = active.to(torch.int8) - idle.to(torch.int8)
-        relaxed.append(_Relaxed.over(below, above, signs))
+        relaxed.append(Relaxation.over(below, above, signs))
         settled.append(signs)
-    margins = _margins(network, centre, radius, y)
+    rivals = _all_rivals(network, y) if rivals is None else rivals
+    margins = _margins(network, centre, radius, y, rivals)
     lower, slope = margins.bounded(relaxed)
     gain, raised = torch.full_like(lower, torch.nan), slope.clone()
     if raise_from is not None and relaxed:
@@ -164,9 +138,9 @@ def linear_bound(
         better = margins.take(loose).raised([relu.take(margins.box[loose]) for relu in relaxed])
         gain[loose] = better[0] - lower[loose]
         lower[loose], raised[loose] = better
-    rivals = len(network.biases[-1]) - 1
-    least = lower.view(-1, rivals).argmin(dim=1)
-    chosen = torch.arange(len(low), device=low.device) * rivals + least
+    n, r = rivals.shape
+    least = lower.view(n, r).argmin(dim=1)
+    chosen = torch.arange(n, device=low.device) * r + least
     felt = margins.rows[chosen].abs()
     for layer in reversed(range(network.n_hidden)):
         felt = (felt * relaxed[layer].above) @ network.weights[layer].abs()
@@ -179,7 +153,7 @@ def linear_bound(
         felt,
         tuple(settled),
         gain[chosen],
-        others.view(-1, rivals).amin(dim=1),
+        others.view(n, r).amin(dim=1),
     )
 
 
@@ -199,17 +173,17 @@ class _Functions:
         parts = (self.rows, self.const, self.box, self.centre, self.radius)
         return _Functions(self.network, *(part[index] for part in parts))
 
-    def bounded(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor]:
+    def bounded(self, relaxed: Sequence[Relaxation]) -> tuple[Tensor, Tensor]:
         """Bound the functions from below by the lines of their boxes; see ``carried``."""
         lower, slope, _ = self.carried([relu.take(self.box) for relu in relaxed])
         return lower, slope
 
-    def carried(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def carried(self, relaxed: Sequence[Relaxation]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Bound the functions from below by linear functions of the input.
 
         Parameters
         ----------
-        relaxed : sequence of _Relaxed
+        relaxed : sequence of Relaxation
             The lines of the layers before this one, a row for each of the r functions.
 
         Returns
@@ -232,7 +206,7 @@ class _Functions:
         lower = const + (rows * self.centre).sum(dim=-1) - (rows.abs() * self.radius).sum(dim=-1)
         return lower, rows, passed[::-1]
 
-    def raised(self, relaxed: Sequence[_Relaxed]) -> tuple[Tensor, Tensor]:
+    def raised(self, relaxed: Sequence[Relaxation]) -> tuple[Tensor, Tensor]:
         """Return the best bounds that some steps of Adam on the slopes of the lower lines find.
 
         The lower line of an unstable neuron may have any slope in [0, 1].
@@ -255,7 +229,7 @@ class _Functions:
         return best, best_slope
 
     def _gradients(
-        self, relaxed: Sequence[_Relaxed], slope: Tensor, passed: Sequence[Tensor]
+        self, relaxed: Sequence[Relaxation], slope: Tensor, passed: Sequence[Tensor]
     ) -> list[Tensor]:
         """Differentiate the bounds by the slopes of the lower lines, layer by layer.
 
@@ -271,24 +245,30 @@ class _Functions:
             value = torch.where(rows > 0, relu.below * into, relu.above * into + relu.shift)
         return gradients
 
-    def _layers(self, relaxed: Sequence[_Relaxed]) -> list[tuple[_Relaxed, Tensor, Tensor]]:
+    def _layers(self, relaxed: Sequence[Relaxation]) -> list[tuple[Relaxation, Tensor, Tensor]]:
         """Return the lines of each hidden layer, with the layer's weight and bias."""
         return list(zip(relaxed, self.network.weights, self.network.biases, strict=False))
 
 
-def _margins(network: ReluNetwork, centre: Tensor, radius: Tensor, y: Tensor) -> _Functions:
-    """Return the margins z_y − z_j for every j ≠ y, n · (k − 1) functions, box by box."""
+def _all_rivals(network: ReluNetwork, y: Tensor) -> Tensor:
+    """Return every class but y, shape (n, k − 1)."""
+    rivals = torch.arange(len(network.biases[-1]) - 1, device=y.device).expand(len(y), -1)
+    return rivals + (rivals >= y.unsqueeze(1))
+
+
+def _margins(
+    network: ReluNetwork, centre: Tensor, radius: Tensor, y: Tensor, rivals: Tensor
+) -> _Functions:
+    """Return the margins z_y − z_j for every rival j, n · r functions, box by box."""
     weight, bias = network.weights[-1], network.biases[-1]
-    n, k = len(y), len(weight)
-    rivals = torch.arange(k - 1, device=y.device).expand(n, -1)
-    rivals = rivals + (rivals >= y.unsqueeze(1))
+    n, r = rivals.shape
     rows, const = weight[y].unsqueeze(1) - weight[rivals], bias[y].unsqueeze(1) - bias[rivals]
-    box = torch.arange(n, device=y.device).repeat_interleave(k - 1)
+    box = torch.arange(n, device=y.device).repeat_interleave(r)
     return _Functions(network, rows.flatten(0, 1), const.flatten(), box, centre[box], radius[box])
 
 
 def _neurons(
-    network: ReluNetwork, relaxed: list[_Relaxed], centre: Tensor, radius: Tensor, pattern: Tensor
+    network: ReluNetwork, relaxed: list[Relaxation], centre: Tensor, radius: Tensor, pattern: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Bound the inputs of a layer's ReLUs, each (n, width).
 

@@ -24,17 +24,15 @@ from rafair.problem.validation import check_problem
 from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rafair.models import Classifier
     from rafair.problem.counterparts import Counterparts
+    from rafair.problem.goals import Goal
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["BENIGN", "TARGETS", "Draw", "Goal", "Proposal", "Search", "random_search"]
+__all__ = ["Draw", "Proposal", "Search", "random_search"]
 
-# From margins (n, p), v's own in column 0, and which of these people exist, (n, p), to the number,
-# (n,), that the search raises above 0.
-Value: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 # From the state of n seeds to new points, (n, d). The search then resets columns that may not move
 # and rounds the points to possible ones.
 Proposal: TypeAlias = "Callable[[Draw], Tensor]"
@@ -44,55 +42,9 @@ Proposal: TypeAlias = "Callable[[Draw], Tensor]"
 ROUND = 12
 # Number of points in a trajectory before the last one: the start, and those of the first looks.
 LOOKS = 5
-# Number of watched counterparts: those with the most extreme margins at the last look.
-WATCHED = 2
 # Share of the budget between two looks, and the largest share that one look may cost.
 LOOK_EVERY = 0.25
 LOOK_COST = 0.1
-
-
-def _largest(margins: Tensor, exist: Tensor) -> Tensor:
-    return margins.masked_fill(~exist, -torch.inf).amax(dim=1)
-
-
-def _smallest(margins: Tensor, exist: Tensor) -> Tensor:
-    return margins.masked_fill(~exist, torch.inf).amin(dim=1)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The number that a search raises above 0, and the counterparts that it watches.
-
-    Attributes
-    ----------
-    value : callable
-        See ``Value``. A margin is max_{j≠y} z_j − z_y; above 0 the decision is wrong.
-    top, bottom : int
-        Number of counterparts with the largest and with the smallest margins to watch.
-    of_everyone : bool
-        Whether the goal must hold for all of I(v). Otherwise v and the watched counterparts are
-        enough.
-    """
-
-    value: Value
-    top: int = 0
-    bottom: int = 0
-    of_everyone: bool = False
-
-
-# Goals of attacks: somebody is decided wrongly; v is decided wrongly; somebody is decided wrongly
-# and somebody else rightly.
-TARGETS: Mapping[str, Goal] = {
-    "accurate_fair": Goal(_largest, top=WATCHED),
-    "accurate": Goal(lambda margins, _: margins[:, 0]),
-    "fair": Goal(
-        lambda margins, exist: torch.minimum(_largest(margins, exist), -_smallest(margins, exist)),
-        top=WATCHED // 2,
-        bottom=WATCHED // 2,
-    ),
-}
-# Goal of a repair: everybody is decided rightly.
-BENIGN = Goal(lambda margins, exist: -_largest(margins, exist), top=WATCHED, of_everyone=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.searching import BENIGN, Draw, Search, random_search
+from rafair.problem.goals import BENIGN
+from rafair.problem.searching import Draw, Search, random_search
 
 if TYPE_CHECKING:
     from torch import Tensor
