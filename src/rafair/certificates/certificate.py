@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from rafair.attacks.apgd import APGD
-from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
+from rafair.certificates.claim import Claim, rounding_slack
 from rafair.certificates.dissent import find_dissent
 from rafair.errors import InvalidInput
-from rafair.fairness import rates, worst_of_all
+from rafair.fairness import rates
 from rafair.fairness.decisions import predict
 from rafair.problem import check_problem
 from rafair.problem.bounds import linear_bound
-from rafair.problem.losses import Margin
 from rafair.problem.network import relu_network
 
 if TYPE_CHECKING:
@@ -29,17 +27,11 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.bounds import Bound
-    from rafair.problem.network import ReluNetwork
 
 __all__ = ["Certificate", "Property", "certify"]
 
 Property: TypeAlias = Literal["accurate_fair", "accurate", "fair"]
 MAX_NODES = 5_000
-# The attack on instances that are still undecided.
-ATTACK_STEPS, RESTARTS = 40, 3
-# Largest rounding error of a margin, of the bounds in float64 and of the model in its own type: the
-# larger of the first number, and of the second number times the sum of a score's absolute terms.
-SLACK = {torch.float64: (1e-6, 1e-12), torch.float32: (1e-4, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +149,7 @@ def certify(
         raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
     network = relu_network(model)
     claimed = predict(model, x) if prove == "fair" else y
-    claim = _Claim(model, x, claimed, counterparts, space, alone=prove == "accurate")
+    claim = Claim(model, x, claimed, counterparts, space, alone=prove == "accurate")
 
     def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
         low, high = some.low, some.high
@@ -168,7 +160,7 @@ def certify(
         bound,
         *boxes(network, x, counterparts, space),
         claimed,
-        slack=_slack(network, x, model.dtype),
+        slack=rounding_slack(network, x, model.dtype),
         max_nodes=max_nodes,
         is_wrong=claim.is_wrong,
         attack=claim.attack,
@@ -186,62 +178,3 @@ def certify(
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     return Certificate(status, witness, counterpart, found.nodes)
-
-
-def _slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the number that a bound must exceed to be a proof, shape (n,), float64."""
-    least, share = SLACK.get(dtype, max(SLACK.values()))
-    hidden = network.hidden(x.to(torch.float64)).abs()
-    terms = hidden @ network.weights[-1].abs().T + network.biases[-1].abs()
-    return (share * terms.amax(dim=1)).clamp_min(least)
-
-
-@dataclass(frozen=True, eq=False)
-class _Claim:
-    """The claim that f = ``y`` at v + δ and, unless ``alone``, for everyone in I(v + δ)."""
-
-    model: Classifier
-    x: Tensor
-    y: Tensor
-    counterparts: Counterparts
-    space: PerturbationSpace
-    alone: bool
-
-    def possible(self, people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
-        """Split people into v + δ and its counterpart, with v + δ exactly inside Δ."""
-        origin, sensitive = self.x[owner], list(self.counterparts.columns)
-        moved = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
-        perturbed = self.space.round(self.space.project(moved, origin), origin)
-        counterpart = perturbed.clone()
-        counterpart[:, sensitive] = people[:, sensitive].to(origin.dtype)
-        return perturbed, counterpart
-
-    def is_wrong(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell which people the model decides otherwise than claimed, shape (b,), bool."""
-        if not len(owner):
-            return torch.zeros(0, dtype=torch.bool, device=owner.device)
-        perturbed, counterpart = self.possible(people, owner)
-        wrong = predict(self.model, counterpart) != self.y[owner]
-        themselves = (counterpart == perturbed).all(dim=1)
-        return wrong & (themselves | self.counterparts.exist(counterpart))
-
-    def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""
-        origin = self.x[owner]
-        perturbed = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
-        themselves = (people.to(origin.dtype) == perturbed).all(dim=1)
-        nobody = ~themselves & ~self.counterparts.exist(people)
-        if self.space.conditions is not None:
-            nobody |= ~self.space.conditions.met(perturbed)
-        return nobody
-
-    def attack(self, owner: Tensor) -> Tensor:
-        """Return the people that the strongest single attack finds, shape (b, d), float64."""
-        x, y, people = self.x[owner], self.y[owner], self.counterparts
-        if self.alone:
-            own = APGD(ATTACK_STEPS, "margin", random_start=False, restarts=RESTARTS)
-            return own.run(self.model, x, y, people, self.space).x_adv.to(torch.float64)
-        joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
-        point = joint.run(self.model, x, y, people, self.space).x_adv
-        _, row = worst_of_all(self.model, point, y, people, Margin())
-        return people.take(point, row).to(torch.float64)

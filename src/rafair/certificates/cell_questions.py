@@ -1,0 +1,198 @@
+"""What branch and bound is asked about a cell: is there a δ at which v lies in it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from rafair.certificates.boxes import own_boxes, root_boxes
+from rafair.fairness import TF, judge, worst_of_all
+from rafair.fairness.decisions import predict
+from rafair.problem.bounds import Bound, linear_bound, no_pattern
+from rafair.problem.losses import Margin
+
+if TYPE_CHECKING:
+    from rafair.certificates.boxes import Boxes, Values
+    from rafair.certificates.claim import Claim
+    from rafair.problem import PerturbationSpace
+    from rafair.problem.network import ReluNetwork
+
+__all__ = ["BiasedCell", "FairCell", "Question"]
+
+# Weights tried for the bound at the counterpart beside that at v.
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+# What keeps a division finite, and what ranks a weight that cannot prove a box behind all others.
+TINY, HOPELESS = 1e-300, 1e12
+
+
+class Question(Protocol):
+    """Is there a δ in Δ at which v is decided as a class and its I(v) as a cell asks?"""
+
+    def boxes(self) -> tuple[Boxes, Values]:
+        """Return the boxes to search."""
+        ...
+
+    def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
+        """Return bounds that exceed ``enough`` only for boxes without such a δ."""
+        ...
+
+    def holds(self, people: Tensor, owner: Tensor) -> Tensor:
+        """Tell for which people of the boxes it holds, as the model itself decides, (b,), bool."""
+        ...
+
+    def person(self, points: Tensor, owner: Tensor) -> Tensor:
+        """Return the person of a box to ask about at each point v + δ, shape (b, d), float64."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BiasedCell:
+    """f(v + δ) = c, and somebody in I(v + δ) is decided otherwise."""
+
+    claim: Claim
+    network: ReluNetwork
+    space: PerturbationSpace
+
+    def boxes(self) -> tuple[Boxes, Values]:
+        """Return I(v) × Δ; a pattern holds what is known of the counterparts' neurons, then v's."""
+        x = self.claim.x
+        boxes, values = root_boxes(self.network, x, self.claim.counterparts, self.space)
+        return replace(boxes, pattern=boxes.pattern * 2), values
+
+    def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
+        """Bound a weighted sum of the margin of c at the counterpart, and the one against c at v.
+
+        Where there is a witness, both are at most 0, and so is every such sum.
+        """
+        columns, layers = list(self.claim.counterparts.columns), self.network.n_hidden
+        low, high = some.low.clone(), some.high.clone()
+        own = self.claim.x[some.owner][:, columns].to(low)
+        low[:, columns], high[:, columns] = own, own
+        rival, v_margin = _likeliest_rival(self.network, (low + high) / 2, target)
+        _, margin = _likeliest_rival(self.network, (some.low + some.high) / 2, target)
+        v = linear_bound(
+            self.network, low, high, rival, some.pattern[layers:], rivals=target.unsqueeze(1)
+        )
+        other = linear_bound(
+            self.network, some.low, some.high, target, some.pattern[:layers], raise_from, enough
+        )
+        fixed = torch.tensor(columns, device=low.device)  # v does not move with the box there
+        v = replace(
+            v,
+            slope=v.slope.index_fill(1, fixed, 0.0),
+            sensitivity=v.sensitivity.index_fill(1, fixed, 0.0),
+        )
+        mixed = _mixed(other, v, (-margin, v_margin), some)
+        # Nobody is decided otherwise than themselves, though bounds near a tie cannot tell.
+        is_v = ((some.low[:, columns] == own) & (some.high[:, columns] == own)).all(dim=1)
+        return replace(mixed, lower=mixed.lower.masked_fill(is_v, torch.inf))
+
+    def holds(self, people: Tensor, owner: Tensor) -> Tensor:
+        """Tell where v is decided as c and this person, who exists, is not."""
+        if not len(owner):
+            return torch.zeros(0, dtype=torch.bool, device=owner.device)
+        claim = self.claim
+        point, counterpart = claim.possible(people, owner)
+        is_otherwise = predict(claim.model, counterpart) != claim.y[owner]
+        is_class = predict(claim.model, point) == claim.y[owner]
+        return is_class & is_otherwise & claim.counterparts.exist(counterpart)
+
+    def person(self, points: Tensor, owner: Tensor) -> Tensor:
+        """Return the member of I(v + δ) with the largest margin against c."""
+        claim = self.claim
+        _, row = worst_of_all(claim.model, points, claim.y[owner], claim.counterparts, Margin())
+        return claim.counterparts.take(points, row).to(torch.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class FairCell:
+    """All of I(v + δ), v + δ itself included, are decided as c."""
+
+    claim: Claim
+    network: ReluNetwork
+    space: PerturbationSpace
+
+    def boxes(self) -> tuple[Boxes, Values]:
+        """Return Δ around each v."""
+        return own_boxes(self.network, self.claim.x, self.claim.counterparts, self.space)
+
+    def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
+        """Bound the margin against c of one person: who has the largest in the box's middle."""
+        columns = list(self.claim.counterparts.columns)
+        middle = ((some.low + some.high) / 2).to(self.claim.x.dtype)
+        who = self._somebody(middle, target)
+        low, high = some.low.clone(), some.high.clone()
+        low[:, columns], high[:, columns] = who[:, columns], who[:, columns]
+        rival, _ = _likeliest_rival(self.network, (low + high) / 2, target)
+        nothing = no_pattern(self.network, len(low))  # a half of the box may ask another person
+        against = target.unsqueeze(1)
+        found = linear_bound(
+            self.network, low, high, rival, nothing, raise_from, enough, rivals=against
+        )
+        return replace(found, pattern=nothing)
+
+    def _somebody(self, middle: Tensor, target: Tensor) -> Tensor:
+        """Return a person who is judged at every point of the box, in float64."""
+        claim = self.claim
+        conditions, movable = claim.counterparts.conditions, self.space.movable(middle)
+        moved = movable.nonzero()[:, 0].tolist()
+        if not len(middle) or (conditions is not None and len(conditions.about(moved))):
+            return middle.to(torch.float64)  # only v itself is judged whatever moves
+        _, row = worst_of_all(claim.model, middle, target, claim.counterparts, Margin())
+        return claim.counterparts.take(middle, row).to(torch.float64)
+
+    def holds(self, people: Tensor, owner: Tensor) -> Tensor:
+        """Tell where all of I(v) are decided as c."""
+        if not len(owner):
+            return torch.zeros(0, dtype=torch.bool, device=owner.device)
+        claim = self.claim
+        point, _ = claim.possible(people, owner)
+        return judge(claim.model, point, claim.y[owner], claim.counterparts).cells == TF
+
+    def person(self, points: Tensor, owner: Tensor) -> Tensor:  # noqa: ARG002
+        """Return v + δ itself."""
+        return points.to(torch.float64)
+
+
+def _likeliest_rival(network: ReluNetwork, points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the class with the largest score other than the target, and by how much it leads."""
+    scores = network.scores(points)
+    own = scores.gather(1, target.unsqueeze(1)).squeeze(1)
+    largest, rival = scores.scatter(1, target.unsqueeze(1), -torch.inf).max(dim=1)
+    return rival, largest - own
+
+
+def _mixed(other: Bound, v: Bound, real: tuple[Tensor, Tensor], some: Boxes) -> Bound:
+    """Weigh the bounds at the counterpart and at v; take the weight that is closest to a proof.
+
+    A sum whose real value at the middle of the box is not positive never proves the box. Of the
+    others, the closest is the one that loses least of that value.
+
+    Parameters
+    ----------
+    real : pair of Tensor, shape (n,)
+        The two margins themselves in the middle of each box.
+    """
+    radius = (some.high - some.low) / 2
+    middle = other.lower + (other.slope.abs() * radius).sum(dim=1)
+    v_middle = v.lower + (v.slope.abs() * radius).sum(dim=1)
+    best, best_hope = v.lower, torch.full_like(middle, -torch.inf)
+    slope, felt, others = v.slope, v.sensitivity, torch.full_like(middle, torch.inf)
+    for weight in WEIGHTS:
+        mixed = torch.lerp(v.slope, other.slope, weight)
+        lower = torch.lerp(v_middle, middle, weight) - (mixed.abs() * radius).sum(dim=1)
+        rest = other.others if weight > 0 else torch.full_like(lower, torch.inf)
+        lower = torch.minimum(lower, rest)  # other classes count where the counterpart does
+        value = torch.lerp(real[1], real[0], weight)
+        hope = torch.where(value > 0, lower / value.clamp_min(TINY), lower - HOPELESS)
+        better = hope > best_hope
+        wide = better.unsqueeze(1)
+        best, best_hope = torch.where(better, lower, best), torch.maximum(hope, best_hope)
+        slope = torch.where(wide, mixed, slope)
+        felt = torch.where(wide, torch.lerp(v.sensitivity, other.sensitivity, weight), felt)
+        others = torch.where(better, rest, others)
+    plain = other.plain_slope + v.slope
+    return Bound(best, slope, plain, felt, other.pattern + v.pattern, other.gain, others)

@@ -1,0 +1,34 @@
+"""A problem in two features that move, small enough for a grid over all of Δ."""
+
+import itertools
+
+import torch
+from torch import nn
+
+import rafair
+
+
+def planar(seed=1, k=2, n=40, epsilon=0.1):
+    """People with two features that move and one sensitive feature of three values."""
+    generator = torch.Generator().manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, k))
+    for weight in module.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator)
+    model = rafair.wrap(module.double(), output="logits")
+    people = rafair.Counterparts.product([2], [[0.0, 0.3, 1.0]])
+    x = torch.rand(n, 3, generator=generator, dtype=torch.float64)
+    x[:, 2] = 0.3
+    y = model.scores(x).argmax(dim=1)
+    y[::3] = (y[::3] + 1) % k
+    return model, x, y, people, rafair.PerturbationSpace(epsilon, [True, True, False])
+
+
+def cells_on_a_grid(model, x, y, people, space, points=31):
+    """Which cells a grid over Δ meets, shape (n, 4), bool."""
+    low, high = space.bounds(x)
+    met = torch.zeros(len(x), 4, dtype=torch.bool)
+    for a, b in itertools.product(torch.linspace(0, 1, points).double().tolist(), repeat=2):
+        share = torch.tensor([a, b, 0.0], dtype=torch.float64)
+        cells = rafair.judge(model, low + share * (high - low), y, people).cells
+        met[torch.arange(len(x)), cells] = True
+    return met
