@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rafair import attacks, repair
     from rafair.auditing import audit, repair_run
-    from rafair.certificates import Certificate, certify
+    from rafair.certificates import Certificate, certify, certify_cells
     from rafair.datasets import Dataset, load_dataset, read_table
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
@@ -32,7 +32,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 _HOME = {
     "rafair": ("attacks", "repair"),
     "rafair.auditing": ("audit", "repair_run"),
-    "rafair.certificates": ("Certificate", "certify"),
+    "rafair.certificates": ("Certificate", "certify", "certify_cells"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
@@ -66,6 +66,7 @@ __all__ = [
     "audit",
     "baseline",
     "certify",
+    "certify_cells",
     "choose_seeds",
     "judge",
     "load_dataset",

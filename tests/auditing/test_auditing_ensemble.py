@@ -15,7 +15,7 @@ SMALL = {"n_seeds": 16, "steps": 4, "step_size": 0.02}
 
 @pytest.fixture(scope="module")
 def members(certified_run):
-    return certified_run.manifest["cost"]["ensemble"]["members"]
+    return certified_run.manifest["cost"]["ensemble-af"]["members"]
 
 
 def test_every_member_names_the_seeds_it_broke(certified_run, members, credit, credit_model):
@@ -45,7 +45,7 @@ def test_whom_the_members_broke_is_whom_the_audit_calls_broken(certified_run, me
 
 
 def test_the_cost_of_the_members_is_that_of_the_attack(certified_run, members):
-    cost = certified_run.manifest["cost"]["ensemble"]
+    cost = certified_run.manifest["cost"]["ensemble-af"]
     assert cost["gradients"] == sum(member["gradients"] for member in members)
     assert cost["forwards"] == sum(member["forwards"] for member in members)
     assert "members" not in certified_run.manifest["cost"]["rafair-tb"]
@@ -60,7 +60,7 @@ def test_no_other_attack_gets_below_it(certified_run):
 def test_the_members_of_several_shards_are_added_up(members, credit, credit_model, monkeypatch):
     monkeypatch.setattr(batches, "SHARD_ROWS", 3 * 106)
     run = audit(credit_model, credit, "ensemble", **SMALL)
-    assert run.manifest["cost"]["ensemble"]["members"] == members
+    assert run.manifest["cost"]["ensemble-af"]["members"] == members
 
 
 def test_a_member_that_cannot_run_says_why(credit):
@@ -70,7 +70,7 @@ def test_a_member_that_cannot_run_says_why(credit):
         weight.data = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     model = rafair.wrap(module, output="logits")
     run = audit(model, credit, "ensemble", 8, counterparts=12, step_size=0.005)
-    _, corner, *others = run.manifest["cost"]["ensemble"]["members"]
+    _, corner, *others = run.manifest["cost"]["ensemble-af"]["members"]
     assert "this network has Linear, Tanh" in corner["skipped"]
     assert (corner["tried"], corner["broken"], corner["gradients"]) == (0, [], 0)
     assert all(member["skipped"] is None for member in others)
@@ -81,6 +81,6 @@ def test_the_worst_iterate_of_an_ensemble_is_its_end(credit, credit_model, certi
     worst = run.metrics["attacks"]["ensemble@worst"]
     assert worst["r_af"] == certified_run.metrics["attacks"]["ensemble"]["r_af"]
     assert (
-        run.manifest["cost"]["ensemble"]["changed"]
-        == certified_run.manifest["cost"]["ensemble"]["changed"]
+        run.manifest["cost"]["ensemble-af"]["changed"]
+        == certified_run.manifest["cost"]["ensemble-af"]["changed"]
     )

@@ -117,7 +117,7 @@ def test_an_audit_with_certificates_shows_and_writes_them(certified, rafair, tmp
     for name, claim in NAMES.items():
         shown = [line[2] for line in lines_of(run, name) if len(line) == 6]
         assert shown == [f"{point['claims'][claim]['proved']:.3f}" for point in found["curve"]]
-    assert "Which member of ensemble broke whom?" in run.out
+    assert "Which member of ensemble-af broke whom?" in run.out
     assert "What is proved" in (tmp_path / "run" / "report.html").read_text()
     assert any(
         "proved" in line for line in run.out.splitlines() if line.startswith(("The", "That"))

@@ -60,22 +60,26 @@ def test_a_claim_that_was_not_certified_has_no_row(certified_run, curve):
 
 
 def test_the_members_table_says_who_broke_how_many(certified_run):
-    (table,) = members_tables(certified_run)
-    members = certified_run.manifest["cost"]["ensemble"]["members"]
-    assert table.title == "Which member of ensemble broke whom?"
+    table, *others = members_tables(certified_run)
+    assert [other.title for other in others] == [
+        "Which member of ensemble-acc broke whom?",
+        "Which member of ensemble-if broke whom?",
+    ]
+    members = certified_run.manifest["cost"]["ensemble-af"]["members"]
+    assert table.title == "Which member of ensemble-af broke whom?"
     assert [row[0] for row in table.rows] == [member["name"] for member in members]
     numbers = [[int(cell.replace(",", "")) for cell in row[1:]] for row in table.rows]
     tried, broken, gradients, forwards = map(list, zip(*numbers, strict=True))
     assert tried == [member["tried"] for member in members]
     assert broken == [len(member["broken"]) for member in members]
-    assert sum(gradients) == certified_run.manifest["cost"]["ensemble"]["gradients"]
-    assert sum(forwards) == certified_run.manifest["cost"]["ensemble"]["forwards"]
+    assert sum(gradients) == certified_run.manifest["cost"]["ensemble-af"]["gradients"]
+    assert sum(forwards) == certified_run.manifest["cost"]["ensemble-af"]["forwards"]
 
 
 def test_a_member_that_was_skipped_has_no_numbers(certified_run, plain_run):
-    cost = certified_run.manifest["cost"]["ensemble"]
+    cost = certified_run.manifest["cost"]["ensemble-af"]
     corner = {**cost["members"][1], "skipped": "no bound"}
-    plain_cost = {**plain_run.manifest["cost"], "ensemble": {**cost, "members": [corner]}}
+    plain_cost = {**plain_run.manifest["cost"], "ensemble-af": {**cost, "members": [corner]}}
     changed = type(plain_run)(
         plain_run.metrics, plain_run.instances, {**plain_run.manifest, "cost": plain_cost}
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 
+from rafair.attacks.apgd import APGD
 from rafair.attacks.base import Aim
+from rafair.attacks.cell_ascent import CellAscent
+from rafair.attacks.changed_class import ChangedClass
 from rafair.attacks.linear_corner import LinearCorner
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.rafair import RAFair
+from rafair.checks import check_one_of
 from rafair.errors import InvalidInput
 from rafair.fairness import TF, judge
 from rafair.models import require_gradient
@@ -20,17 +24,26 @@ from rafair.problem.network import relu_network
 from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
     from rafair.attacks.base import Attack
+    from rafair.fairness import Verdict
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
 __all__ = ["Ensemble", "EnsembleResult", "Member"]
 
 CLEAN = "clean"
+# What a member does: any attack, in the registry or not.
+Searcher: TypeAlias = "Attack | ChangedClass | LinearCorner"
+# Target → which instances break it.
+BREAKS: Mapping[str, Callable[[Verdict], Tensor]] = {
+    "accurate_fair": lambda verdict: verdict.cells != TF,
+    "accurate": lambda verdict: ~verdict.accurate,
+    "fair": lambda verdict: ~verdict.fair,
+}
 # Steps and starts of the members; more of them broke no further seed of the benchmarks.
 APGD_STEPS, RAFAIR_STEPS, RESTARTS = 40, 20, 2
 
@@ -78,35 +91,48 @@ class EnsembleResult(AttackResult):
 class Ensemble:
     """Try one member after the other on each seed until one breaks it; there is nothing to tune.
 
-    A point breaks a seed if the judge does not call it accurately fair. The members, in order:
+    A point breaks a seed if it contradicts the target, as the judge says. The members, in order:
 
-    - the corner of a linear bound with three sign steps, for ReLU networks only;
-    - APGD on the largest margin over I(v), from the seed;
-    - APGD on the largest cross-entropy over I(v), from two random points;
-    - RAFair's three modes, the two biased ones with both rules for a zero gradient.
+    - *accurate_fair*: the corner of a linear bound with three sign steps, for ReLU networks only;
+      APGD on the largest margin over I(v), from the seed; APGD on the largest cross-entropy over
+      I(v), from two random points; RAFair's false fair mode.
+    - *accurate*: APGD on the margin at v, from the seed; APGD on the cross-entropy at v, from two
+      random points; the attacks on the cells FF and FB.
+    - *fair*: the attacks on the cells TB and FB; a biased point between the seed and the end of an
+      APGD that makes somebody in I(v) change class (``ChangedClass``).
 
-    Both APGDs take every other gradient through leaky ReLUs. Each member attacks only the seeds
-    that are not broken yet. The judge is asked about the seeds themselves, about every iterate of
-    RAFair, and about the end points of the other members. ``x_adv`` is the first point that breaks
-    a seed; for a seed that no member breaks, it is the end point of the first member. Δ must be
-    bounded.
+    APGD over I(v) and the attacks on cells take every other gradient through leaky ReLUs. Each
+    member attacks only the seeds that are not broken yet. The judge is asked about the seeds
+    themselves, about every iterate of RAFair, and about the end points of the other members.
+    ``x_adv`` is the first point that breaks a seed; for a seed that no member breaks, it is the end
+    point of the first member. Δ must be bounded.
 
     Parameters
     ----------
+    target : {"accurate_fair", "accurate", "fair"}
+        What to break: R-AF, R-ACC or R-IF. The family's row counts what any of the three finds.
     random_state : int
         Of the random starts.
     batch_size : int or "auto"
         Rows that go through the model at once; the result does not depend on it.
     """
 
-    random_state: int = 0
-    batch_size: BatchSize = AUTO
+    target: str = "accurate_fair"
+    random_state: int = field(default=0, kw_only=True)
+    batch_size: BatchSize = field(default=AUTO, kw_only=True)
 
     family: ClassVar[str] = "ensemble"
     aim: ClassVar[Aim] = "both"
     year: ClassVar[int] = 2026
     gradients: ClassVar[bool] = True
-    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"ensemble": {}}
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "ensemble-af": {"target": "accurate_fair"},
+        "ensemble-acc": {"target": "accurate"},
+        "ensemble-if": {"target": "fair"},
+    }
+
+    def __post_init__(self) -> None:
+        check_one_of("target", self.target, tuple(BREAKS))
 
     def run(
         self,
@@ -119,29 +145,39 @@ class Ensemble:
         """Attack n seeds at once; see ``Attack.run``. An unbounded Δ is refused."""
         require_gradient(model, type(self).__name__)
         check_problem(model, x, y, counterparts, space)
-        search = _EnsembleSearch(model, x, y, counterparts, space, self.batch_size)
+        breaks = BREAKS[self.target]
+        search = _EnsembleSearch(model, x, y, counterparts, space, breaks, self.batch_size)
         search.judge(CLEAN, search.x_adv.unsqueeze(0), torch.arange(len(x), device=x.device))
         for name, attack in self._members(space.reach(x)).items():
             search.try_member(name, attack)
         return search.result()
 
-    def _members(self, reach: Tensor) -> dict[str, Attack | LinearCorner]:
+    def _members(self, reach: Tensor) -> dict[str, Searcher]:
         """Return the members in their order: the cheap and strong ones first."""
-        apgd = MultiAPGD(APGD_STEPS, random_state=self.random_state, batch_size=self.batch_size)
+        size, state = self.batch_size, self.random_state
+        random: dict[str, Any] = {"random_start": True, "restarts": RESTARTS, "random_state": state}
+        cells = {f"cell-{c.lower()}": CellAscent(c, batch_size=size) for c in ("TB", "FF", "FB")}
+        if self.target == "accurate":
+            own = APGD(APGD_STEPS, "margin", random_start=False, batch_size=size)
+            return {
+                "apgd, margin": own,
+                "apgd, cross-entropy": replace(own, loss="cross_entropy", **random),
+                "cell-ff": cells["cell-ff"],
+                "cell-fb": cells["cell-fb"],
+            }
+        if self.target == "fair":
+            return {
+                "cell-tb": cells["cell-tb"],
+                "cell-fb": cells["cell-fb"],
+                "changed class": ChangedClass(APGD_STEPS, random_state=state, batch_size=size),
+            }
+        joint = MultiAPGD(APGD_STEPS, random_state=state, batch_size=size)
         step = (reach / RAFAIR_STEPS).tolist()
-        walk = RAFair(steps=RAFAIR_STEPS, step_size=step, batch_size=self.batch_size)
-        biased, wrong = replace(walk, mode="true_biased"), replace(walk, mode="false_biased")
         return {
-            "linear corner": LinearCorner(batch_size=self.batch_size),
-            "multi-apgd, margin": apgd,
-            "multi-apgd, cross-entropy": replace(
-                apgd, loss="cross_entropy", random_start=True, restarts=RESTARTS
-            ),
-            "rafair-ff": replace(walk, mode="false_fair"),
-            "rafair-tb": biased,
-            "rafair-tb, counterpart": replace(biased, zero_gradient="counterpart"),
-            "rafair-fb": wrong,
-            "rafair-fb, counterpart": replace(wrong, zero_gradient="counterpart"),
+            "linear corner": LinearCorner(batch_size=size),
+            "multi-apgd, margin": joint,
+            "multi-apgd, cross-entropy": replace(joint, loss="cross_entropy", **random),
+            "rafair-ff": RAFair("false_fair", step, RAFAIR_STEPS, batch_size=size),
         }
 
 
@@ -155,17 +191,18 @@ class _EnsembleSearch:
         y: Tensor,
         counterparts: Counterparts,
         space: PerturbationSpace,
+        breaks: Callable[[Verdict], Tensor],
         batch_size: BatchSize,
     ) -> None:
         self.model, self.x, self.y = model, x, y
         self.counterparts, self.space = counterparts, space
-        self.batch_size = batch_size
+        self.breaks, self.batch_size = breaks, batch_size
         self.x_adv = space.round(x, x).clone()
         self.broken_by = torch.full_like(y, -1)
         self.members: list[Member] = []
         self.has_ends = False
 
-    def try_member(self, name: str, attack: Attack | LinearCorner) -> None:
+    def try_member(self, name: str, attack: Searcher) -> None:
         """Run a member on the seeds that are not broken, and judge its iterates."""
         rows = (self.broken_by < 0).nonzero()[:, 0]
         reason = _no_linear_bound(self.model) if isinstance(attack, LinearCorner) else None
@@ -202,7 +239,7 @@ class _EnsembleSearch:
         verdict = judge(
             self.model, points, self.y[rows], self.counterparts, batch_size=self.batch_size
         )
-        broken = verdict.cells != TF
+        broken = self.breaks(verdict)
         self.broken_by[rows[broken]] = len(self.members)
         self.x_adv[rows[broken]] = points[broken]
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
 from rafair.certificates.claim import Claim, rounding_slack
-from rafair.certificates.dissent import find_dissent
 from rafair.errors import InvalidInput
 from rafair.fairness import rates
 from rafair.fairness.decisions import predict
+from rafair.fairness.dissent import find_dissent
 from rafair.problem import check_problem
 from rafair.problem.bounds import linear_bound
 from rafair.problem.network import relu_network

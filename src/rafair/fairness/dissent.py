@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.fairness import decide, worst_of_all
-from rafair.fairness.decisions import own_scores, predict
+from rafair.fairness.decisions import decide, own_scores, predict
+from rafair.fairness.worst import worst_of_all
 from rafair.problem.losses import Margin
 
 if TYPE_CHECKING:
