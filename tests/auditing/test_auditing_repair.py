@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+import rafair
 from rafair import (
     InvalidInput,
     Plan,
@@ -14,6 +16,7 @@ from rafair import (
     repair_run,
     write_run,
 )
+from rafair.report.tables import repairable_table
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,8 @@ def test_every_attack_gets_its_repair(repaired, credit_run):
 
 
 def test_the_audits_own_figures_stay_as_they_were(repaired, credit_run):
-    assert {**repaired.metrics, "repairs": {}} == credit_run.metrics
+    kept = {key: value for key, value in repaired.metrics.items() if key != "repairable"}
+    assert {**kept, "repairs": {}} == credit_run.metrics
 
 
 def test_the_given_run_is_not_changed(credit_run, repaired):
@@ -123,3 +127,23 @@ def test_sensitive_columns_of_the_run_are_used_whatever_the_data_say(
     other = credit.with_sensitive(["housing"])
     again = repair_run(credit_run, credit_model, other)
     assert again.metrics["repairs"] == repaired.metrics["repairs"]
+
+
+def test_what_could_be_repaired_stands_beside_what_was(repaired, credit_run):
+    possible = repaired.metrics["repairable"]
+    assert list(possible) == list(credit_run.metrics["attacks"])
+    for name, rates in possible.items():
+        shares = [rates[key] for key in ("reachable", "impossible", "undecided")]
+        assert sum(shares) == pytest.approx(1)
+        assert repaired.metrics["repairs"][name]["r_af"] <= 1 - rates["impossible"]
+        assert set(rates["ci"]) == {"reachable", "impossible", "undecided"}
+    table = repairable_table(repaired)
+    assert [row[0] for row in table.rows] == list(possible)
+    assert repairable_table(credit_run) is None
+
+
+def test_a_model_without_certificates_says_nothing_of_what_could_be(credit):
+    module = nn.Sequential(nn.Linear(20, 6), nn.Tanh(), nn.Linear(6, 2)).double()
+    model = rafair.wrap(module, output="logits")
+    run = rafair.audit(model, credit, "rafair-ff", 6, steps=2, step_size=0.05, counterparts=8)
+    assert "repairable" not in repair_run(run, model, credit).metrics

@@ -187,3 +187,33 @@ def test_bad_input_is_one_line_and_leaves_nothing(rafair, tmp_path, arguments, s
     assert run.code == 2
     assert says in run.complaint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cells_are_certified_and_shown(rafair, tmp_path):
+    run = rafair("certify", "credit", *SMALL, "--cell", "all", "--epsilon", "0.05", "--out", "run")
+    assert (run.code, run.err) == (0, "")
+    (point,) = json.loads((tmp_path / "run" / "certificates.json").read_text())["curve"]
+    assert point["claims"] == {}
+    for cell in ("TF", "TB", "FF", "FB"):
+        (line,) = lines_of(run, cell)
+        rates = point["cells"][cell]
+        shown = [f"{rates[word]:.3f}" for word in ("reachable", "undecided", "impossible")]
+        assert line == [cell, "0.05", *shown]
+    assert not lines_of(run, "R-AF")
+    assert all(len(line) <= 80 for line in run.out.splitlines())
+
+
+def test_cells_and_claims_can_be_asked_together(rafair, tmp_path):
+    given = ("--cell", "TB", "--claim", "fair", *epsilons("0.02", "0.05"))
+    run = rafair("certify", "credit", *SMALL, *given, "--out", "run")
+    assert (run.code, run.err) == (0, "")
+    assert len(lines_of(run, "R-IF")) == len(lines_of(run, "TB")) == 2
+    table = pd.read_parquet(tmp_path / "run" / "certificates.parquet")
+    assert table.groupby(["claim", "epsilon"]).size().tolist() == [6] * 4
+
+
+def test_an_unknown_cell_ends_in_one_line(rafair, tmp_path):
+    run = rafair("certify", "credit", *SMALL, "--cell", "XX", "--out", "run")
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "error: unknown cell 'XX'; use TF or TB or FF or FB\n"
+    assert not (tmp_path / "run").exists()

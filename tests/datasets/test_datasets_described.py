@@ -171,7 +171,7 @@ def test_an_epsilon_of_its_own_limits_a_feature_in_original_units():
     low, high = space.bounds(data.test.x)
     reach = (high - low)[:, 1] * 4000
     assert float(reach.max()) == pytest.approx(600)
-    assert PerturbationSpace.of(data.schema, 1.0).reach(data.test.x)[1] == 1.0
+    assert PerturbationSpace.of(data.schema, 1.0, "paper").reach(data.test.x)[1] == 1.0
 
 
 @pytest.mark.parametrize("size", ["5", "%", "-5%", "5%%", "1.2.3%", ".%", "five", "", "1e1%"])

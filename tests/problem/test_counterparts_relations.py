@@ -295,7 +295,7 @@ def test_without_relations_in_the_space_a_wrong_decision_on_v_itself_is_found():
     """The paper's Δ leads to people who cannot be; the judge judges them, so do certificates."""
     x = torch.tensor([[0.5, 1.0, 0.5, 1.0, 0.0]], dtype=torch.float64)
     model, y = constant_wrong(([4, 0, 0, 0, 0], -3.0)), torch.tensor([0])  # wrong from 7 years on
-    space = PerturbationSpace.of(SCHEMA, 0.5)
+    space = PerturbationSpace.of(SCHEMA, 0.5, "paper")
     moved = x.clone()
     moved[0, 0] = 1.0
     assert space.contains(moved, x).all()

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -227,3 +228,12 @@ def test_an_origin_off_the_lattice_leaves_no_empty_hull():
     assert low.item() == pytest.approx(0.28)
     assert high.item() == pytest.approx(0.38)
     assert torch.equal(space.round(origin + 0.02, origin), origin)
+
+
+def test_the_setting_is_by_default_that_of_the_data(credit):
+    x = credit.test.x
+    paper, feasible = (PerturbationSpace.of(credit.schema, 0.1, s) for s in ("paper", "feasible"))
+    assert torch.equal(PerturbationSpace.of(credit.schema, 0.1).reach(x), paper.reach(x))
+    assert not torch.equal(paper.reach(x), feasible.reach(x))
+    own = replace(credit.schema, setting="feasible")
+    assert torch.equal(PerturbationSpace.of(own, 0.1).reach(x), feasible.reach(x))

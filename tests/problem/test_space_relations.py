@@ -138,7 +138,7 @@ def test_a_point_that_breaks_a_relation_is_not_contained():
     wrong = origin.clone()
     wrong[:, :3] = torch.tensor([0.0, 0.0, 1.0])
     assert not space.contains(wrong, origin).any()
-    assert PerturbationSpace.of(schema, 1.0).contains(wrong, origin).all()
+    assert PerturbationSpace.of(schema, 1.0, "paper").contains(wrong, origin).all()
 
 
 def test_going_back_stops_where_the_relation_is_met():
@@ -169,7 +169,7 @@ def test_a_feature_has_its_own_epsilon_in_the_feasible_setting_alone(own, shared
     radius = shared if own is None else own
     torch.testing.assert_close(low[:, 0], (x[:, 0] - radius).clamp_min(0), rtol=0, atol=1e-15)
     torch.testing.assert_close(high[:, 1], (x[:, 1] + shared).clamp_max(1), rtol=0, atol=1e-15)
-    low, high = PerturbationSpace.of(schema, shared).bounds(x)
+    low, high = PerturbationSpace.of(schema, shared, "paper").bounds(x)
     torch.testing.assert_close(high[:, 0], (x[:, 0] + shared).clamp_max(1), rtol=0, atol=1e-15)
 
 
@@ -198,7 +198,7 @@ def test_ordered_levels_and_whole_numbers_stay_on_their_lattice(case):
 
 def test_the_paper_setting_knows_no_relation():
     schema = schema_of(TEXTS)
-    space = PerturbationSpace.of(schema, 1.0)
+    space = PerturbationSpace.of(schema, 1.0, "paper")
     x = torch.rand(9, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert space.conditions is None
     assert not space.has_gaps

@@ -15,12 +15,11 @@ from rafair.attacks.linear_corner import LinearCorner
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.rafair import RAFair
 from rafair.checks import check_one_of
-from rafair.errors import InvalidInput
 from rafair.fairness import TF, judge
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.network import relu_network
+from rafair.problem.network import why_no_relu_network
 from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ class _EnsembleSearch:
     def try_member(self, name: str, attack: Searcher) -> None:
         """Run a member on the seeds that are not broken, and judge its iterates."""
         rows = (self.broken_by < 0).nonzero()[:, 0]
-        reason = _no_linear_bound(self.model) if isinstance(attack, LinearCorner) else None
+        reason = why_no_relu_network(self.model) if isinstance(attack, LinearCorner) else None
         if reason or not len(rows):
             self.members.append(Member(name, 0, 0, 0, 0, reason))
             return
@@ -253,12 +252,3 @@ class _EnsembleSearch:
             members=tuple(self.members),
             broken_by=self.broken_by,
         )
-
-
-def _no_linear_bound(model: Classifier) -> str | None:
-    """Say why a model has no linear bound, if it has none."""
-    try:
-        relu_network(model)
-    except InvalidInput as error:
-        return str(error)
-    return None

@@ -13,10 +13,13 @@ import torch
 
 from rafair.auditing.batches import Batch, Seeds
 from rafair.auditing.metadata import identity_of, manifest_of
+from rafair.auditing.reaching import reachable_cells
 from rafair.certificates import Certificate, Property, certify_curve
 from rafair.certificates.branching import BROKEN, PROVED
+from rafair.checks import check_one_of
 from rafair.engine import Engine, Memory, Runner, Shard, Task, merged, silent
 from rafair.errors import InvalidInput
+from rafair.fairness import CELLS
 from rafair.problem.network import relu_network
 from rafair.runs import CertifiedResult, load_certificates
 
@@ -84,24 +87,28 @@ def certify_seeds(
     plan: Plan,
     claims: Sequence[Property] = CLAIMS,
     *,
+    cells: Sequence[str] = (),
     epsilons: Sequence[float] | None = None,
     max_seconds: float | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
     on_progress: Progress = silent,
 ) -> CertifiedResult:
-    """Certify the seeds of a plan, claim by claim.
+    """Certify the seeds of a plan, claim by claim and cell by cell.
 
     Parameters
     ----------
     plan : Plan
         Its seeds, ε, setting, counterparts and ``max_nodes`` are used, its attacks are not.
     claims : sequence of {"accurate_fair", "accurate", "fair"}
+    cells : sequence of {"TF", "TB", "FF", "FB"}
+        Cells of Table 1 of which to decide who can be moved into them (``certify_cells``).
     epsilons : sequence of float, optional
         Several ε, in any order, instead of the plan's.
     max_seconds : float, optional
         Stop after this time, when each worker has finished its claim for a shard. The rest is
-        undecided, and the manifest says so; a run in a directory can continue with it.
+        undecided, and the manifest says so; a run in a directory can continue with it. Claims and
+        cells have this time each.
     engine, store : see ``rafair.audit``.
     on_progress : callable
         Called with what is being done, how many instances are done, and how many there are.
@@ -114,21 +121,29 @@ def certify_seeds(
     """
     seeds = Seeds.chosen(model, data, plan)
     chosen = [plan.radius] if epsilons is None else list(epsilons)
-    _check(seeds, chosen, claims, max_seconds)
+    _check(seeds, chosen, claims, cells, max_seconds)
     radii = tuple(sorted(set(chosen)))
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    finished = runner.store.begin(identity_of("certificates", seeds, radii, claims))
+    finished = runner.store.begin(identity_of("certificates", seeds, radii, claims, cells))
     if finished is not None:
         return load_certificates(finished)
-    curves = curves_of(seeds, radii, runner, claims, max_seconds=max_seconds)
+    curve: list[dict[str, Any]] = [{"epsilon": radius, "claims": {}} for radius in radii]
+    tables, stopped = [], False
+    if claims:
+        curves = curves_of(seeds, radii, runner, claims, max_seconds=max_seconds)
+        curve, tables, stopped = curves.metrics, [curves.instances], curves.stopped
+    if cells:
+        reach = reachable_cells(seeds, radii, runner, cells, max_seconds=max_seconds)
+        curve = [{**at, "cells": of} for at, of in zip(curve, reach.metrics, strict=True)]
+        tables, stopped = [*tables, reach.instances], stopped or reach.stopped
     metrics = {
         "dataset": data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
-        "curve": curves.metrics,
+        "curve": curve,
     }
-    manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": curves.stopped}
-    return CertifiedResult(metrics, curves.instances, manifest)
+    manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": stopped}
+    return CertifiedResult(metrics, pd.concat(tables, ignore_index=True), manifest)
 
 
 def curves_of(
@@ -171,10 +186,16 @@ def curves_of(
 
 
 def _check(
-    seeds: Seeds, epsilons: Sequence[float], claims: Sequence[Property], max_seconds: float | None
+    seeds: Seeds,
+    epsilons: Sequence[float],
+    claims: Sequence[Property],
+    cells: Sequence[str],
+    max_seconds: float | None,
 ) -> None:
-    if not epsilons or not claims:
-        raise InvalidInput("nothing to certify; name at least one ε and one claim")
+    if not epsilons or not (claims or cells):
+        raise InvalidInput("nothing to certify; name at least one ε and one claim or cell")
+    for cell in cells:
+        check_one_of("cell", cell, CELLS)
     for claim in claims:
         if claim not in CLAIMS:
             raise InvalidInput(f"unknown claim {claim!r}; use {', '.join(CLAIMS)}")

@@ -82,6 +82,7 @@ def identity_of(
     seeds: Seeds,
     radii: Sequence[float],
     claims: Sequence[str] | None = None,
+    cells: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return everything that the result of a run depends on, as JSON values.
 
@@ -91,11 +92,15 @@ def identity_of(
         Every ε that is certified; empty if nothing is.
     claims : sequence of str, optional
         The claims that are certified; by default all.
+    cells : sequence of str
+        The cells that are certified.
     """
     plan = seeds.plan.identity()
     certified = {"epsilons": radii, "max_nodes": seeds.plan.max_nodes} if radii else None
     if certified is not None and claims is not None:
         certified["claims"] = claims
+    if certified is not None and cells:
+        certified["cells"] = cells
     if kind == "certificates":
         del plan["attacks"]
     parts = {

@@ -10,9 +10,11 @@ import pandas as pd
 import torch
 
 from rafair.auditing.batches import Seeds
+from rafair.certificates import certify_cells
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
+from rafair.problem.network import why_no_relu_network
 from rafair.repair import Benign, BenignSearch
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
 __all__ = ["repair_run"]
+
+# The cell that a repair aims at.
+REPAIRED = ("TF",)
 
 
 def repair_run(
@@ -50,7 +55,10 @@ def repair_run(
     Returns
     -------
     AuditResult
-        With ``metrics["repairs"]`` and the repaired instances (``stage == "repaired"``).
+        With ``metrics["repairs"]`` and the repaired instances (``stage == "repaired"``). Where the
+        model has certificates, ``metrics["repairable"]`` says of the same instances, by attack, the
+        shares ``reachable`` (some δ in Δ makes them true fair), ``impossible`` (proved that none
+        does) and ``undecided``.
 
     Raises
     ------
@@ -64,21 +72,30 @@ def repair_run(
     attacked = run.instances[run.instances["stage"] == "attacked"]
     method = _method(model, plan, data)
     names = list(dict.fromkeys(attacked["attack"]))
+    has_proofs = why_no_relu_network(model) is None
     rates: dict[str, Any] = {}
+    repairable: dict[str, Any] = {}
     tables = [run.instances[run.instances["stage"] != "repaired"]]
     for done, name in enumerate(names):
         on_progress(name, done, len(names))
         rows = attacked[attacked["attack"] == name]
         seeds = Seeds.of(model, data, plan, torch.tensor(rows["seed"].to_numpy()))
         points = torch.from_numpy(np.stack(rows["x"].tolist())).to(model.device)
-        fixed = method.run(model, points, seeds.y, seeds.counterparts, seeds.space)
+        problem = (model, points, seeds.y, seeds.counterparts, seeds.space)
+        fixed = method.run(*problem)
         outcome = seeds.outcome(fixed.x_adv.unsqueeze(0), points)
         rates[name] = outcome.verdict.rates(robust=True)
         tables.append(seeds.tabulate(name, "repaired", outcome.cpu()))
+        if has_proofs:
+            repairable[name] = certify_cells(*problem, cells=REPAIRED).rates(*REPAIRED)
         on_progress(name, done + 1, len(names))
     return replace(
         run,
-        metrics={**run.metrics, "repairs": rates},
+        metrics={
+            **{key: value for key, value in run.metrics.items() if key != "repairable"},
+            "repairs": rates,
+            **({"repairable": repairable} if has_proofs else {}),
+        },
         instances=pd.concat(tables, ignore_index=True),
         manifest={**run.manifest, "repair": {"method": method.name, **plan.as_dict()}},
     )

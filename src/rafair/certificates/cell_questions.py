@@ -120,29 +120,47 @@ class FairCell:
         return own_boxes(self.network, self.claim.x, self.claim.counterparts, self.space)
 
     def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
-        """Bound the margin against c of one person: who has the largest in the box's middle."""
+        """Bound a weighted sum of the margins against c of two people.
+
+        The first is who has the largest margin in the middle of the box, the second who has it at
+        the corner where the first one's bound is least. Where there is a witness, both are at most
+        0, and so is every such sum.
+        """
+        middle = (some.low + some.high) / 2
+        first, value = self._bound_of(middle, some, target, raise_from, enough)
+        corner = torch.where(first.slope > 0, some.low, some.high)
+        second, other_value = self._bound_of(corner, some, target, raise_from, enough)
+        mixed = _mixed(second, first, (other_value, value), some)
+        # A half of the box may ask other people, whose neurons have another pattern.
+        return replace(mixed, pattern=no_pattern(self.network, len(middle)))
+
+    def _bound_of(
+        self, points: Tensor, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor
+    ) -> tuple[Bound, Tensor]:
+        """Bound the margin against c of who has the largest at some points; return it there too."""
         columns = list(self.claim.counterparts.columns)
-        middle = ((some.low + some.high) / 2).to(self.claim.x.dtype)
-        who = self._somebody(middle, target)
+        who = self._somebody(points.to(self.claim.x.dtype), target)[:, columns]
         low, high = some.low.clone(), some.high.clone()
-        low[:, columns], high[:, columns] = who[:, columns], who[:, columns]
-        rival, _ = _likeliest_rival(self.network, (low + high) / 2, target)
-        nothing = no_pattern(self.network, len(low))  # a half of the box may ask another person
-        against = target.unsqueeze(1)
+        low[:, columns], high[:, columns] = who, who
+        rival, value = _likeliest_rival(self.network, (low + high) / 2, target)
+        nothing, against = no_pattern(self.network, len(low)), target.unsqueeze(1)
         found = linear_bound(
             self.network, low, high, rival, nothing, raise_from, enough, rivals=against
         )
-        return replace(found, pattern=nothing)
+        return found, value
 
-    def _somebody(self, middle: Tensor, target: Tensor) -> Tensor:
-        """Return a person who is judged at every point of the box, in float64."""
+    def _somebody(self, points: Tensor, target: Tensor) -> Tensor:
+        """Return the person with the largest margin against c, (n, d), float64.
+
+        It must be a person who is judged at every point of Δ.
+        """
         claim = self.claim
-        conditions, movable = claim.counterparts.conditions, self.space.movable(middle)
+        conditions, movable = claim.counterparts.conditions, self.space.movable(points)
         moved = movable.nonzero()[:, 0].tolist()
-        if not len(middle) or (conditions is not None and len(conditions.about(moved))):
-            return middle.to(torch.float64)  # only v itself is judged whatever moves
-        _, row = worst_of_all(claim.model, middle, target, claim.counterparts, Margin())
-        return claim.counterparts.take(middle, row).to(torch.float64)
+        if not len(points) or (conditions is not None and len(conditions.about(moved))):
+            return points.to(torch.float64)  # only v itself is judged whatever moves
+        _, row = worst_of_all(claim.model, points, target, claim.counterparts, Margin())
+        return claim.counterparts.take(points, row).to(torch.float64)
 
     def holds(self, people: Tensor, owner: Tensor) -> Tensor:
         """Tell where all of I(v) are decided as c."""
@@ -166,7 +184,7 @@ def _likeliest_rival(network: ReluNetwork, points: Tensor, target: Tensor) -> tu
 
 
 def _mixed(other: Bound, v: Bound, real: tuple[Tensor, Tensor], some: Boxes) -> Bound:
-    """Weigh the bounds at the counterpart and at v; take the weight that is closest to a proof.
+    """Weigh the bounds of two people; take the weight that is closest to a proof.
 
     A sum whose real value at the middle of the box is not positive never proves the box. Of the
     others, the closest is the one that loses least of that value.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CELL_NODES", "IMPOSSIBLE", "OPEN", "REACHABLE", "CellCertificate", "certify_cells"]
 
 REACHABLE, OPEN, IMPOSSIBLE = 1, 0, -1
-CELL_NODES = 1_000
+CELL_NODES = 200
 # The attack on instances that stay open after some boxes: longer than the first, without leaks.
 LATE_STEPS = 200
 

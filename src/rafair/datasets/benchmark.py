@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,8 @@ class Benchmark:
     def load(self) -> Dataset:
         """Read the embedded table; its schema is fitted to both splits together."""
         frame = pd.read_parquet(self.path())
-        schema = Schema.fit(frame, self.columns, self.label, self.classes)
+        fitted = Schema.fit(frame, self.columns, self.label, self.classes)
+        schema = replace(fitted, setting="paper")
         train, test = (Split.of(frame[frame[SPLIT] == part], schema) for part in (TRAIN, TEST))
         provenance = f"{self.source} {self.split}"
         return Dataset(self.name, schema, train, test, provenance, is_benchmark=True)

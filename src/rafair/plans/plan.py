@@ -200,7 +200,7 @@ class Plan:
         attacks = options.pop("attacks", None)
         setting = options.pop("setting", None)
         if setting is None:
-            setting = "paper" if data.is_benchmark else "feasible"
+            setting = data.schema.setting
         if attacks is None:
             switches = setting == "feasible" and any(f.switch for f in data.schema.features)
             # Gradients go through the levels of a category in their order; a search tries any.

@@ -14,7 +14,7 @@ from rafair.models.chain import linear_layer
 if TYPE_CHECKING:
     from rafair.models import Classifier
 
-__all__ = ["ReluNetwork", "relu_network"]
+__all__ = ["ReluNetwork", "relu_network", "why_no_relu_network"]
 
 # Layers that change nothing in evaluation mode.
 IDLE = (nn.Identity, nn.Dropout)
@@ -79,6 +79,15 @@ def relu_network(model: Classifier) -> ReluNetwork:
         weights[-1] = torch.cat([torch.zeros_like(weights[-1]), weights[-1]])
         biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
     return ReluNetwork(tuple(weights), tuple(biases))
+
+
+def why_no_relu_network(model: Classifier) -> str | None:
+    """Return why ``relu_network`` refuses a model; None if it does not."""
+    try:
+        relu_network(model)
+    except InvalidInput as error:
+        return str(error)
+    return None
 
 
 def _flattened(module: nn.Module) -> list[nn.Module]:

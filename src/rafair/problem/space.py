@@ -81,7 +81,7 @@ class PerturbationSpace:
 
     @classmethod
     def of(
-        cls, schema: Schema, epsilon: PerFeature = math.inf, setting: Setting = "paper"
+        cls, schema: Schema, epsilon: PerFeature = math.inf, setting: Setting | None = None
     ) -> PerturbationSpace:
         """Return the Δ of a schema.
 
@@ -90,11 +90,12 @@ class PerturbationSpace:
         schema : Schema
         epsilon : float or (d,), unit space: a share of each feature's range
             In the setting *feasible*, a feature's own ``epsilon`` replaces this one.
-        setting : {"paper", "feasible"}
-            *paper*: every feature that is not sensitive moves by any amount up to ε; this includes
-            the codes of categories. *feasible*: perturbable numeric, integer and ordinal features
-            move to possible values within ε; categorical features that may switch move to any
-            level; every point meets the schema's relations.
+        setting : {"paper", "feasible"}, optional
+            By default that of the schema, as in ``rafair.audit``. *paper*: every feature that is
+            not sensitive moves by any amount up to ε; this includes the codes of categories.
+            *feasible*: perturbable numeric, integer and ordinal features move to possible values
+            within ε; categorical features that may switch move to any level; every point meets the
+            schema's relations.
 
         Returns
         -------
@@ -105,6 +106,7 @@ class PerturbationSpace:
         InvalidInput
             If there is no such setting; see also ``PerturbationSpace``.
         """
+        setting = schema.setting if setting is None else setting
         if setting not in SETTINGS:
             raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")
         features = schema.features

@@ -12,6 +12,7 @@ from rafair.report.tables import (
     certificates_table,
     members_tables,
     rates_table,
+    repairable_table,
     sensitive_table,
 )
 from rafair.report.templating import inline_svg, render
@@ -63,6 +64,7 @@ def render_pages(run: AuditResult) -> dict[str, bytes]:
         warnings=warnings(run),
         tables={
             "rates": rates_table(run),
+            "repairable": repairable_table(run),
             "sensitive": sensitive_table(run),
             "members": members_tables(run),
             "certificates": _certificates(run),

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CLAIMS",
     "Table",
+    "cells_table",
     "certificates_table",
     "features_table",
     "members_tables",
     "rates_table",
+    "repairable_table",
     "sensitive_table",
 ]
 
@@ -90,6 +92,36 @@ def _shares(rates: dict[str, Any]) -> tuple[str, ...]:
     shares = (rates["proved"], rates["undecided"], rates["broken"])
     low, high = f"{rates['proved']:.3f}", f"{1 - rates['broken']:.3f}"
     return (*(f"{share:.3f}" for share in shares), low if low == high else f"{low}-{high}")
+
+
+def cells_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
+    """Return, for each cell and ε, the share of people that some change moves into the cell."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[int] = []
+    for cell in curve[0]["cells"]:
+        groups.append(len(rows))
+        for point in curve:
+            rates = point["cells"][cell]
+            shares = (rates["reachable"], rates["undecided"], rates["impossible"])
+            rows.append((cell, f"{point['epsilon']:g}", *(f"{share:.3f}" for share in shares)))
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} people; the cells that some change up to ε "
+        "moves them into (the shares need not sum to 1)"
+    )
+    return Table(title, ("", "ε", "reachable", "undecided", "impossible"), rows, tuple(groups))
+
+
+def repairable_table(run: AuditResult) -> Table | None:
+    """Return, for each attack, what was repaired and what could be; None without certificates."""
+    if "repairable" not in run.metrics:
+        return None
+    rows: list[tuple[str, ...]] = []
+    for name, rates in run.metrics["repairable"].items():
+        found = run.metrics["repairs"][name]["r_af"]
+        shares = (rates["reachable"], rates["undecided"], rates["impossible"])
+        rows.append((name, f"{found:.3f}", *(f"{share:.3f}" for share in shares)))
+    heads = ("instances of", "repaired", "repairable", "undecided", "proved impossible")
+    return Table("What could be repaired at all?", heads, rows)
 
 
 def members_tables(run: AuditResult) -> list[Table]:

@@ -89,7 +89,8 @@ class CertifiedResult:
         ``dataset``, ``n_seeds``, ``n_counterparts``, and under ``curve`` for each ε its
         ``epsilon`` and ``claims``: for each of ``accurate_fair`` (R-AF), ``accurate`` (R-ACC) and
         ``fair`` (R-IF) the shares ``proved``, ``broken`` and ``undecided`` with 95 % intervals; the
-        truth lies between ``proved`` and 1 − ``broken``.
+        truth lies between ``proved`` and 1 − ``broken``. Where cells were asked for, each ε also
+        has ``cells``: for each of them the shares ``reachable``, ``impossible`` and ``undecided``.
     instances : DataFrame
         One row per ε, claim and seed: status, boxes bounded, and the witness with its counterpart
         in unit space; empty if there is none.

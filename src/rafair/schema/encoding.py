@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,9 @@ class Schema:
         Conditions on the columns that every possible person meets; see ``parse_relation``.
     doubts : tuple of str
         What a person should check after ``infer``, one sentence each.
+    setting : {"paper", "feasible"}
+        What may be perturbed unless a call says otherwise: ``PerturbationSpace.of`` and
+        ``rafair.audit`` take their default from here. *paper* on the benchmarks.
     """
 
     features: tuple[Feature, ...]
@@ -55,6 +58,7 @@ class Schema:
     classes: tuple[Level, ...]
     relations: tuple[str, ...] = ()
     doubts: tuple[str, ...] = field(default=(), compare=False)
+    setting: Literal["paper", "feasible"] = field(default="feasible", compare=False)
 
     def __post_init__(self) -> None:
         claims = [name for f in self.features for name in {f.name, *f.sources}]

@@ -47,6 +47,13 @@ def command(
         list[str] | None,
         typer.Option(help="accurate_fair, accurate or fair; repeatable [default: all three]."),
     ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TF, TB, FF, FB or all: who can be moved there? repeatable; without --claim, "
+            "claims are left out."
+        ),
+    ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
@@ -60,6 +67,7 @@ def command(
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
+    from rafair.fairness import CELLS
     from rafair.plans import Plan
     from rafair.report.figures import draw_curve
     from rafair.runs import write_certificates
@@ -75,7 +83,8 @@ def command(
                 classifier,
                 source.data,
                 Plan.of(source.data, "gradient", epsilon=max(radii), **chosen),
-                claim or CLAIMS,  # type: ignore[arg-type]  # checked by certify_seeds
+                claim or (() if cell else CLAIMS),  # type: ignore[arg-type]  # checked there
+                cells=CELLS if "all" in (cell or ()) else cell or (),
                 epsilons=radii,
                 max_seconds=max_seconds,
                 engine=engine,
@@ -83,7 +92,8 @@ def command(
                 on_progress=on_progress,
             )
         curve = found.metrics["curve"]
-        pages = {"figures/robustness.svg": draw_curve(curve)} if len(curve) > 1 else {}
+        is_curve = len(curve) > 1 and bool(curve[0]["claims"])
+        pages = {"figures/robustness.svg": draw_curve(curve)} if is_curve else {}
         write_certificates(found, directory, pages)
     if not quiet:
         _show(found, directory.path, max_seconds)
@@ -91,10 +101,14 @@ def command(
 
 def _show(found: CertifiedResult, path: Path, max_seconds: float | None) -> None:
     from rafair.cli.terminal import console, show_table
-    from rafair.report.tables import certificates_table
+    from rafair.report.tables import cells_table, certificates_table
     from rafair.report.words import quality
 
-    show_table(certificates_table(found.metrics, found.metrics["curve"]))
+    curve = found.metrics["curve"]
+    if curve[0]["claims"]:
+        show_table(certificates_table(found.metrics, curve))
+    if "cells" in curve[0]:
+        show_table(cells_table(found.metrics, curve))
     console().print(f"\n{quality(found.manifest)}")
     if found.manifest["stopped"]:
         console().print(

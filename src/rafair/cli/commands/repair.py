@@ -26,7 +26,7 @@ def command(
     from rafair.auditing import repair_run
     from rafair.cli.terminal import console, progress, show_table
     from rafair.report import render_pages
-    from rafair.report.tables import rates_table
+    from rafair.report.tables import rates_table, repairable_table
     from rafair.runs import load_run, update_run
 
     audited = load_run(run)
@@ -36,5 +36,8 @@ def command(
     update_run(repaired, run, render_pages)
     if not quiet:
         show_table(rates_table(repaired))
+        if (possible := repairable_table(repaired)) is not None:
+            console().print()
+            show_table(possible)
         console().print(f"\nReport: {run / 'report.html'}", soft_wrap=True)
     return 0
