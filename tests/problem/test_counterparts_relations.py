@@ -11,7 +11,7 @@ from torch import nn
 import rafair
 from rafair import Counterparts, PerturbationSpace
 from rafair.attacks.registry import attack_classes, make_attack, variants_of
-from rafair.certificates import certify
+from rafair.certificates import certify, certify_cells
 from rafair.repair import Benign, BenignSearch, Minimax
 from rafair.schema import Feature, Schema
 
@@ -311,3 +311,20 @@ def test_a_wrong_decision_on_impossible_people_alone_breaks_nobody():
     assert truth(model, x[0], y[0], space)["accurate"]
     # Undecided at worst: features that play no part are not taken apart value by value.
     assert certify(model, x, y, EVERYONE, space, prove="accurate").status.item() in (0, 1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("epsilon", [0.0, 0.26])
+def test_reachable_cells_are_never_contradicted_by_brute_force(seed, epsilon):
+    model, x, y, counterparts, space = problem(seed, n=8, epsilon=epsilon)
+    found = certify_cells(model, x, y, counterparts, space)
+    for row in range(8):
+        near = PEOPLE[space.contains(PEOPLE, x[row].expand_as(PEOPLE))]
+        cells = rafair.judge(model, near, y[row].expand(len(near)), counterparts).cells
+        met = torch.zeros(4, dtype=torch.bool).index_fill(0, cells.unique(), True)
+        assert not (found.status[row][met] == -1).any()
+        assert not (found.status[row][~met] == 1).any()
+        for cell in (found.status[row] == 1).nonzero()[:, 0]:
+            witness = found.witness[row, cell : cell + 1]
+            assert space.contains(witness, x[row : row + 1]).all()
+            assert exists(witness).all()
