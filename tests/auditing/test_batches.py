@@ -47,7 +47,7 @@ def _small_shards():
 
 @pytest.fixture(scope="module")
 def whole(credit, credit_model):
-    return audit(credit_model, credit, ["rafair", "ensemble"], **MANY)
+    return audit(credit_model, credit, ["rafair", "ensemble-af"], **MANY)
 
 
 @given(st.integers(1, 100_000), st.integers(1, 2_000_000), st.booleans())
@@ -73,14 +73,14 @@ def test_rows_for_a_worker_carry_nobody_else_along(credit, credit_model):
 @given(data=st.data())
 def test_an_audit_does_not_depend_on_the_order_of_its_shards(data, credit, credit_model, whole):
     engine = Shuffled(data.draw)
-    run = audit(credit_model, credit, ["rafair", "ensemble"], **MANY, engine=engine)
+    run = audit(credit_model, credit, ["rafair", "ensemble-af"], **MANY, engine=engine)
     assert_same(run, whole)
     assert engine.calls[0] == 5 * 5
 
 
 @pytest.mark.parametrize("rows", [1, 7 * 106])
 def test_the_size_of_the_shards_does_not_change_an_audit(credit, credit_model, monkeypatch, rows):
-    few = {"attacks": ["rafair", "ensemble"], **MANY, "n_seeds": 12}
+    few = {"attacks": ["rafair", "ensemble-af"], **MANY, "n_seeds": 12}
     usual = audit(credit_model, credit, **few)
     monkeypatch.setattr("rafair.auditing.batches.SHARD_ROWS", rows)
     assert_same(audit(credit_model, credit, **few), usual)
@@ -106,7 +106,7 @@ def test_the_controls_are_shards_too(own_data, own_model):
 
 def test_a_second_audit_with_the_same_store_computes_nothing(credit, credit_model, whole):
     store = Memory()
-    given_ = {"attacks": ["rafair", "ensemble"], **MANY, "store": store}
+    given_ = {"attacks": ["rafair", "ensemble-af"], **MANY, "store": store}
     assert_same(audit(credit_model, credit, **given_), whole)
 
     class Idle:
