@@ -73,10 +73,7 @@ class Batch:
 
     Attributes
     ----------
-    index : Tensor of int64, shape (n,)
-        Rows of the test split.
-    x : Tensor, shape (n, d), unit space
-    y : Tensor of int64, shape (n,)
+    index, x, y : see ``SeedRows``.
     """
 
     model: Classifier
