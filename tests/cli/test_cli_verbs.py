@@ -12,11 +12,12 @@ from rafair.datasets import benchmark_names
 AUDIT_OPTIONS = [
     *("model", "out", "seeds", "attack", "steps", "step-size", "epsilon", "loss", "setting"),
     *("select", "sensitive", "counterparts", "random-state", "device", "batch-size"),
-    *("certify", "max-nodes", "fail-under", "quiet"),
+    *("certify", "no-certify", "curve", "max-seconds", "max-nodes", "fail-under", "quiet"),
 ]
 VERBS = ("audit", "certify", "repair", "report", "reproduce", "train", "datasets")
 
 RUN_FILES = [
+    "certificates.parquet",
     "figures",
     "figures/confusion.svg",
     "figures/sensitive.svg",
@@ -177,7 +178,9 @@ def test_the_options_reach_the_plan(audit, tmp_path):
         "counterparts": 12,
         "batch_size": 99,
         "queries": 5000,
-        "certify": False,
+        "certify": None,
+        "curve": False,
+        "max_seconds": None,
         "max_nodes": 5000,
     }
     assert manifest["schema"]["sensitive"] == ["age", "housing"]
@@ -250,10 +253,24 @@ def test_one_failed_gate_of_several_is_enough(audit):
 
 
 def test_a_gate_is_met_by_its_own_value(audit, finished_run):
-    attacks = json.loads((finished_run / "metrics.json").read_text())["attacks"]
-    lowest = min(rates["r_af"] for rates in attacks.values())
-    assert audit("--fail-under", f"r_af={lowest!r}", "--out", "met").code == 0
-    assert audit("--fail-under", f"r_af={lowest + 1e-9!r}", "--out", "missed").code == 1
+    proved = json.loads((finished_run / "metrics.json").read_text())["robust"]["r_af"]["at_least"]
+    for rate in ("r_af", "tfr"):
+        assert audit("--fail-under", f"{rate}={proved!r}", "--out", f"{rate}-met").code == 0
+        missed = audit("--fail-under", f"{rate}={proved + 1e-9!r}", "--out", f"{rate}-missed")
+        assert missed.code == 1
+        assert f"Gate failed: {rate} is proved to be at least {proved:.3f}" in missed.out
+
+
+def test_without_proofs_a_gate_is_met_by_what_no_attack_breaks(audit, tmp_path):
+    unproved = ("--no-certify", "--quiet")
+    assert audit(*unproved, "--out", "run").code == 0
+    rate = load_run(tmp_path / "run").metrics["robust"]["r_if"]
+    assert rate["at_least"] is None
+    least = rate["at_most"]
+    assert audit(*unproved, "--fail-under", f"r_if={least!r}", "--out", "met").code == 0
+    missed = audit("--no-certify", "--fail-under", f"r_if={least + 1e-9!r}", "--out", "missed")
+    assert missed.code == 1
+    assert f"Gate failed: r_if is under attack at most {least:.3f}" in missed.out
 
 
 def test_repair_adds_repairs_to_the_run(rafair, own_copy):

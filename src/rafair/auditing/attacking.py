@@ -10,6 +10,7 @@ from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.batches import Batch, SeedRows
 from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
+from rafair.plans.attacks import families_of
 from rafair.problem.network import relu_network
 from rafair.runs.outcomes import Outcome
 
@@ -74,7 +75,7 @@ def attacks_on(seeds: Seeds) -> Families:
     InvalidInput
         If an attack follows gradients, or the plan asks for proofs, and the model has none.
     """
-    families = seeds.plan.families(seeds.schema)
+    families = families_of(seeds.plan, seeds.schema)
     for members in families.values():
         for attack in members.values():
             if attack.gradients:

@@ -60,10 +60,9 @@ def reachable_cells(
     runner: Runner,
     cells: Sequence[str],
     *,
-    max_seconds: float | None = None,
+    end: float = math.inf,
 ) -> Reach:
-    """Certify the cells of all seeds at every ε; see ``certify_cells``."""
-    end = math.inf if max_seconds is None else time.time() + max_seconds
+    """Certify the cells of all seeds at every ε; see ``certify_cells`` and ``curves_of``."""
     tasks = [
         Task(f"cells-{place:06d}", rows, "cells", len(rows.y))
         for place, rows in enumerate(seeds.split(SHARD))
@@ -113,12 +112,14 @@ def _table(seeds: Seeds, epsilon: float, cell: str, found: CellCertificate) -> p
     place = CELLS.index(cell)
     status = found.status[:, place].tolist()
     points = found.witness[:, place].to(torch.float64).numpy()
+    words = pd.Series([WORDS[value] for value in status])
     return pd.DataFrame(
         {
             "seed": seeds.index.cpu().numpy(),
             "epsilon": epsilon,
             "claim": cell,
-            "status": [WORDS[value] for value in status],
+            "varied": pd.Series([None] * len(words), dtype=words.dtype),
+            "status": words,
             "nodes": found.nodes[:, place].numpy(),
             "witness": [
                 point if value == REACHABLE else None

@@ -14,6 +14,7 @@ from rafair.certificates import certify_cells
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
+from rafair.plans.attacks import step_sizes
 from rafair.problem.network import why_no_relu_network
 from rafair.repair import Benign, BenignSearch
 
@@ -105,7 +106,7 @@ def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSear
     """Return the method of repair for the model's access."""
     if model.access != "gradient":
         return BenignSearch(plan.queries, plan.random_state, plan.batch_size)
-    sizes = plan.step_sizes(data.schema)
+    sizes = step_sizes(plan, data.schema)
     return Benign(sizes, plan.steps, plan.measure, batch_size=plan.batch_size)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -65,6 +67,7 @@ def branch_and_bound(
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     attack: Callable[[Tensor], Tensor],
     is_nobody: Callable[[Tensor, Tensor], Tensor],
+    until: float = math.inf,
 ) -> Decisions:
     """Decide for each instance whether f = y everywhere in its boxes.
 
@@ -94,6 +97,9 @@ def branch_and_bound(
         From rows of instances (b,) to one person of each, (b, d), who may be decided wrongly.
     is_nobody : callable
         Like ``is_wrong``: does a relation exclude this person? A box with nobody else is done.
+    until : float
+        Time of day, as ``time.time`` gives it, after which no further round begins. Instances with
+        open boxes are undecided then.
 
     Returns
     -------
@@ -102,6 +108,9 @@ def branch_and_bound(
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
     while len(boxes):
+        if time.time() >= until:
+            found.give_up(boxes.owner, 0)
+            break
         found.attacked(boxes.owner, min(ATTACK_AFTER, max_nodes), attack, is_wrong)
         found.give_up(boxes.owner, max_nodes)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])

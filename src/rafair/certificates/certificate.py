@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -104,6 +105,7 @@ def certify(
     max_nodes: int = MAX_NODES,
     *,
     prove: Property = "accurate_fair",
+    until: float = math.inf,
 ) -> Certificate:
     """Prove that f(v') = y for every v' in I(v + δ) and every δ in Δ, or find a counterexample.
 
@@ -123,12 +125,14 @@ def certify(
         Δ. If it has a lattice, a proof may also cover points between the lattice points; a witness
         is always a possible person.
     max_nodes : int
-        Largest number of boxes to bound per instance. There is no time limit, so the verdict does
-        not depend on the speed or load of the machine.
+        Largest number of boxes to bound per instance. Unless ``until`` is given there is no time
+        limit, so the verdict does not depend on the speed or load of the machine.
     prove : {"accurate_fair", "accurate", "fair"}
         The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
         all of I(v) × Δ get the same class, broken if a biased instance v + δ is found, and
         otherwise undecided.
+    until : float
+        Time of day, as ``time.time`` gives it, at which what is still open becomes undecided.
 
     Returns
     -------
@@ -165,6 +169,7 @@ def certify(
         is_wrong=claim.is_wrong,
         attack=claim.attack,
         is_nobody=claim.is_nobody,
+        until=until,
     )
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)

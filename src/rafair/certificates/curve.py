@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,6 +34,7 @@ def certify_curve(
     *,
     prove: Property = "accurate_fair",
     known: Sequence[Certificate] | None = None,
+    until: float = math.inf,
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
 
@@ -43,7 +45,7 @@ def certify_curve(
 
     Parameters
     ----------
-    model, x, y, counterparts, max_nodes, prove : see ``certify``.
+    model, x, y, counterparts, max_nodes, prove, until : see ``certify``.
     spaces : sequence of PerturbationSpace
         Each one lies inside the next one.
     known : sequence of Certificate, optional
@@ -76,7 +78,8 @@ def certify_curve(
         if not len(rows):
             continue
         space = spaces[place]
-        here = certify(model, x[rows], y[rows], counterparts, space, max_nodes, prove=prove)
+        problem = (model, x[rows], y[rows], counterparts, space, max_nodes)
+        here = certify(*problem, prove=prove, until=until)
         found[place] = _written(found[place], rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)

@@ -72,6 +72,16 @@ class Verdict:
         """Return the verdicts on the instances with these row numbers, int64."""
         return Verdict(self.accurate[index], self.fair[index], self.cells[index])
 
+    def breaks(self, claim: str) -> Tensor:
+        """Tell which instances are counterexamples to a claim, shape (n,), bool.
+
+        Parameters
+        ----------
+        claim : {"accurate_fair", "accurate", "fair"}
+        """
+        holds = {"accurate_fair": self.cells == TF, "accurate": self.accurate, "fair": self.fair}
+        return ~holds[claim]
+
     def __len__(self) -> int:
         return len(self.cells)
 
