@@ -168,7 +168,7 @@ def test_proofs_go_on_where_they_stopped(work, tmp_path):
     work("expected", **proving)
     with pytest.raises(KeyboardInterrupt):
         work(before=stop, **proving)
-    lost = {path for path in shards_of(tmp_path / "run") if path.name.startswith("certified-1")}
+    lost = {path for path in shards_of(tmp_path / "run") if path.name.startswith("certified-1-")}
     assert len(lost) == 2
     for path in lost:
         path.unlink()
@@ -454,7 +454,7 @@ def test_certificates_that_were_interrupted_go_on(certify, tmp_path):
     expected = certify("alone")
     with pytest.raises(KeyboardInterrupt):
         certify(engine=Half())
-    assert [path.name for path in shards_of(tmp_path / "proofs")] == ["certified-000000.shard"]
+    assert [path.name for path in shards_of(tmp_path / "proofs")] == ["certified-40-000000.shard"]
     assert certify().metrics == expected.metrics
     assert files_of(tmp_path / "proofs") == files_of(tmp_path / "alone")
     assert certify().metrics == json.loads(json.dumps(expected.metrics))

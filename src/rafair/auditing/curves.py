@@ -69,6 +69,7 @@ class _Question:
 
     claims: tuple[Property, ...]
     radii: tuple[float, ...]
+    max_nodes: int
     only: str | None
     end: float
 
@@ -87,6 +88,7 @@ def curves_of(
     runner: Runner,
     claims: Sequence[Property] = CLAIMS,
     *,
+    max_nodes: int | None = None,
     only: str | None = None,
     known: Mapping[Property, list[Certificate]] | None = None,
     end: float = math.inf,
@@ -97,18 +99,26 @@ def curves_of(
     ----------
     radii : sequence of float
         Every ε, the smallest first.
+    max_nodes : int, optional
+        Boxes to bound per seed, claim and ε, instead of the plan's.
     only : str, optional
         The one sensitive attribute that varies, instead of all of them.
     known : mapping of str to list of Certificate, optional
-        Claims that are certified already, one certificate for each ε.
+        By claim, certificates from earlier, one for each ε. What they decide is not searched again.
     end : float
         Time of day, as ``time.time`` gives it, at which what is still open becomes undecided.
     """
-    question = _Question(tuple(claims), tuple(radii), only, end)
-    prefix = "certified" if only is None else f"certified-{seeds.schema.sensitive.index(only)}"
+    nodes = max_nodes or seeds.plan.max_nodes
+    question = _Question(tuple(claims), tuple(radii), nodes, only, end)
+    varied = "" if only is None else f"-{seeds.schema.sensitive.index(only)}"
     size = min(SHARD, max(LEAST, math.ceil(len(seeds.y) / SHARDS)))
     tasks = [
-        Task(f"{prefix}-{place:06d}", work, f"certificates {only or ''}".strip(), len(work.rows.y))
+        Task(
+            f"certified{varied}-{nodes}-{place:06d}",
+            work,
+            f"certificates {only or ''}".strip(),
+            len(work.rows.y),
+        )
         for place, work in enumerate(_pieces(seeds, size, known or {}))
     ]
     shards = runner.run(partial(_certify, seeds.model, seeds.schema, seeds.plan, question), tasks)
@@ -160,10 +170,10 @@ def _certify(
     people = plan.people(schema, question.only)
     spaces = [replace(plan, epsilon=radius).space(schema) for radius in question.radii]
     found = dict(work.known)
-    for claim in sorted(set(question.claims) - set(found), key=ORDER.index):
-        found[claim] = _implied(claim, found, batch.x, len(spaces))
+    for claim in sorted(question.claims, key=ORDER.index):
+        found[claim] = _known(claim, found, batch.x, len(spaces))
         if time.time() < question.end:
-            problem = (model, batch.x, batch.y, people, spaces, plan.max_nodes)
+            problem = (model, batch.x, batch.y, people, spaces, question.max_nodes)
             known, end = found[claim], question.end
             found[claim] = certify_curve(*problem, prove=claim, known=known, until=end)
     stopped = time.time() >= question.end
@@ -181,18 +191,21 @@ def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> 
     return Certificate(**{name: tensors[f"{claim}.{place}.{name}"] for name in names})
 
 
-def _implied(
+def _known(
     claim: Property, known: Mapping[Property, list[Certificate]], x: Tensor, n: int
 ) -> list[Certificate]:
-    """Return the verdicts on a claim that follow from those on other claims.
+    """Return the verdicts on a claim from earlier, and those that follow from other claims.
 
     A witness against R-ACC is one against R-AF; a proof of R-AF is one of R-IF.
     """
+    implied = [Certificate.unknown(x) for _ in range(n)]
     if claim == "accurate_fair" and "accurate" in known:
-        return [certificate.only(BROKEN) for certificate in known["accurate"]]
+        implied = [certificate.only(BROKEN) for certificate in known["accurate"]]
     if claim == "fair" and "accurate_fair" in known:
-        return [certificate.only(PROVED) for certificate in known["accurate_fair"]]
-    return [Certificate.unknown(x) for _ in range(n)]
+        implied = [certificate.only(PROVED) for certificate in known["accurate_fair"]]
+    return [
+        each.or_else(more) for each, more in zip(known.get(claim, implied), implied, strict=True)
+    ]
 
 
 def _table(

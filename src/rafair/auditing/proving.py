@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rafair.auditing.curves import curves_of
+from rafair.auditing.curves import Curves, curves_of
+from rafair.certificates.branching import UNDECIDED
 from rafair.problem.network import why_no_relu_network
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rafair.engine import Runner
 
 __all__ = ["Proofs", "prove", "why_unproved"]
+
+# Boxes that the first of two searches may bound, per seed, claim and ε.
+BRIEFLY = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,38 +58,56 @@ def why_unproved(seeds: Seeds) -> str | None:
 
 
 def prove(seeds: Seeds, runner: Runner) -> Proofs:
-    """Certify the seeds over I(v) at every ε, then along each attribute at the audit's own."""
+    """Certify the seeds over I(v) at every ε, then along each attribute at the audit's own.
+
+    All of it is searched briefly before any of it is searched to the end, so that little is open
+    where the time runs out.
+    """
     plan, attributes = seeds.plan, seeds.schema.sensitive
     allowed = plan.proof_seconds(len(seeds.y))
     end = time.time() + allowed
-    whole = curves_of(seeds, plan.radii, runner, end=end)
-    jointly = {claim: several[-1] for claim, several in whole.certificates.items()}
-    parts = [whole]
-    alone: tuple[Mapping[Property, Certificate], ...] = (jointly,)
-    if len(attributes) > 1:
-        # R-ACC is about the person alone, whatever varies.
-        known = {"accurate": [jointly["accurate"]]}
-        each = [
-            curves_of(
-                seeds,
-                [plan.radius],
-                runner,
-                ("accurate_fair", "fair"),
-                only=name,
-                known=known,  # type: ignore[arg-type]  # the key is a claim
-                end=end,
-            )
-            for name in attributes
-        ]
-        parts += each
-        alone = tuple(
-            jointly | {claim: several[0] for claim, several in one.certificates.items()}
-            for one in each
-        )
+    scopes: list[str | None] = [None, *(attributes if len(attributes) > 1 else ())]
+    found: dict[str | None, Curves] = {}
+    for max_nodes in sorted({min(BRIEFLY, plan.max_nodes), plan.max_nodes}):
+        for only in scopes:
+            if not found.get(only) or _is_open(found[only]):
+                found[only] = _searched(seeds, runner, only, found, max_nodes, end)
+    whole = found[None]
+    jointly = _last(whole)
     facts = {
         "max_nodes": plan.max_nodes,
         "max_seconds": allowed,
-        "stopped": any(part.stopped for part in parts),
+        "stopped": any(curves.stopped for curves in found.values()),
     }
-    tables = pd.concat([part.instances for part in parts], ignore_index=True)
+    # R-ACC is about the person alone, whatever varies.
+    alone = tuple({**jointly, **_last(found[only])} for only in scopes[1:]) or (jointly,)
+    tables = pd.concat([curves.instances for curves in found.values()], ignore_index=True)
     return Proofs(whole.metrics, jointly, alone, tables, facts)
+
+
+def _searched(
+    seeds: Seeds,
+    runner: Runner,
+    only: str | None,
+    found: Mapping[str | None, Curves],
+    max_nodes: int,
+    end: float,
+) -> Curves:
+    """Certify the seeds in one scope, beginning with what was found before."""
+    known = dict(found[only].certificates) if only in found else {}
+    budget: dict[str, Any] = {"max_nodes": max_nodes, "end": end}
+    if only is None:
+        return curves_of(seeds, seeds.plan.radii, runner, known=known, **budget)
+    known["accurate"] = [_last(found[None])["accurate"]]
+    claims: tuple[Property, ...] = ("accurate_fair", "fair")
+    return curves_of(seeds, [seeds.plan.radius], runner, claims, only=only, known=known, **budget)
+
+
+def _is_open(curves: Curves) -> bool:
+    every = (each for several in curves.certificates.values() for each in several)
+    return any(bool((certificate.status == UNDECIDED).any()) for certificate in every)
+
+
+def _last(curves: Curves) -> dict[Property, Certificate]:
+    """Return the certificates at the largest ε, which is the audit's own."""
+    return {claim: several[-1] for claim, several in curves.certificates.items()}

@@ -75,6 +75,17 @@ class Certificate:
             nothing.nodes,
         )
 
+    def or_else(self, other: Certificate) -> Certificate:
+        """Take the verdicts of another certificate where this one is undecided."""
+        decided = self.status != UNDECIDED
+        wide = decided.unsqueeze(1)
+        return Certificate(
+            torch.where(decided, self.status, other.status),
+            torch.where(wide, self.witness, other.witness),
+            torch.where(wide, self.witness_counterpart, other.witness_counterpart),
+            torch.where(decided, self.nodes, other.nodes),
+        )
+
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
         """Concatenate the certificates of consecutive instances."""

@@ -118,7 +118,7 @@ def _sensitive(run: AuditResult) -> Figure:
         _mark(axes, place - 0.12, (low, high), [clean["if"]], "#0072B2", "IF, clean" * shown)
         lowest = robust["ci"].get("at_least", robust["ci"]["at_most"])[0]
         ends = (lowest, robust["ci"]["at_most"][1])
-        label = "R-IF, at most" if proved is None else "R-IF, proved"
+        label = "R-IF, at most" if proved is None else "R-IF"
         marks = [most] if proved is None else [proved, most]
         _mark(axes, place + 0.12, ends, marks, "#D55E00", label * shown)
     axes.set(xlim=(-0.02, 1.02), ylim=(len(scopes) - 0.5, -0.5))
