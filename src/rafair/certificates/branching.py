@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -202,7 +202,7 @@ def _open_halves(
     stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too narrow to split
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
-    some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
+    some = replace(some, pattern=settled)
     on = (~gone & (found.status[some.owner] == PROVED)).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)

@@ -15,36 +15,26 @@ from rafair.fairness.decisions import predict
 from rafair.problem.losses import Margin
 
 if TYPE_CHECKING:
+    from rafair.certificates.demands import Demands
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
 
-__all__ = ["Claim", "rounding_slack"]
+__all__ = ["Claim"]
 
 # The attack on instances that are still undecided.
 ATTACK_STEPS, RESTARTS = 40, 3
-# Largest rounding error of a margin, of the bounds in float64 and of the model in its own type: the
-# larger of the first number, and of the second number times the sum of a score's absolute terms.
-SLACK = {torch.float64: (1e-6, 1e-12), torch.float32: (1e-4, 1e-5)}
-
-
-def rounding_slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the number that a bound must exceed to be a proof, shape (n,), float64."""
-    least, share = SLACK.get(dtype, max(SLACK.values()))
-    hidden = network.hidden(x.to(torch.float64)).abs()
-    terms = hidden @ network.weights[-1].abs().T + network.biases[-1].abs()
-    return (share * terms.amax(dim=1)).clamp_min(least)
 
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """The claim that f = ``y`` at v + δ and, unless ``alone``, for everyone in I(v + δ)."""
+    """The claim that f = ``y`` at v + δ and, unless ``alone``, on I(v + δ) what it demands."""
 
     model: Classifier
     x: Tensor
     y: Tensor
     counterparts: Counterparts
     space: PerturbationSpace
+    demands: Demands
     alone: bool
 
     def possible(self, people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,9 +51,25 @@ class Claim:
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
         perturbed, counterpart = self.possible(people, owner)
-        wrong = predict(self.model, counterpart) != self.y[owner]
         themselves = (counterpart == perturbed).all(dim=1)
+        wrong = self.is_forbidden(counterpart, themselves, owner)
         return wrong & (themselves | self.counterparts.exist(counterpart))
+
+    def is_forbidden(self, people: Tensor, themselves: Tensor, owner: Tensor) -> Tensor:
+        """Tell which of these counterparts, (b, d), the model gives a forbidden class, (b,)."""
+        values = people[:, list(self.counterparts.columns)]
+        count = self.demands.count(values, owner, themselves)
+        return self.demands.forbid(predict(self.model, people), owner, count)
+
+    def worst(self, points: Tensor, owner: Tensor) -> Tensor:
+        """Return who has the largest margin against y at some points, their row or −1 for v.
+
+        Only v itself and people to whom a class is forbidden count.
+        """
+        among = self.demands.counts[owner] > 0
+        y, people = self.y[owner], self.counterparts
+        _, row = worst_of_all(self.model, points, y, people, Margin(), among=among)
+        return row
 
     def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
         """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""
@@ -83,5 +89,4 @@ class Claim:
             return own.run(self.model, x, y, people, self.space).x_adv.to(torch.float64)
         joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
         point = joint.run(self.model, x, y, people, self.space).x_adv
-        _, row = worst_of_all(self.model, point, y, people, Margin())
-        return people.take(point, row).to(torch.float64)
+        return people.take(point, self.worst(point, owner)).to(torch.float64)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
@@ -33,6 +34,9 @@ def certify_curve(
     *,
     prove: Property = "accurate_fair",
     known: Sequence[Certificate] | None = None,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
 
@@ -43,7 +47,7 @@ def certify_curve(
 
     Parameters
     ----------
-    model, x, y, counterparts, max_nodes, prove : see ``certify``.
+    model, x, y, counterparts, max_nodes, prove, K, D, d : see ``certify``.
     spaces : sequence of PerturbationSpace
         Each one lies inside the next one.
     known : sequence of Certificate, optional
@@ -76,7 +80,8 @@ def certify_curve(
         if not len(rows):
             continue
         space = spaces[place]
-        here = certify(model, x[rows], y[rows], counterparts, space, max_nodes, prove=prove)
+        problem = (model, x[rows], y[rows], counterparts, space)
+        here = certify(*problem, max_nodes, prove=prove, K=K, D=D, d=d)
         found[place] = _written(found[place], rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)
