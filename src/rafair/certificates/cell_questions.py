@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rafair.certificates.claim import Claim
     from rafair.problem import PerturbationSpace
     from rafair.problem.network import ReluNetwork
+    from rafair.problem.rounding import Rounding
 
 __all__ = ["BiasedCell", "FairCell", "Question"]
 
@@ -55,6 +56,7 @@ class BiasedCell:
     claim: Claim
     network: ReluNetwork
     space: PerturbationSpace
+    rounding: Rounding
 
     def boxes(self) -> tuple[Boxes, Values]:
         """Return I(v) × Δ; a pattern holds what is known of the counterparts' neurons, then v's."""
@@ -97,6 +99,8 @@ class BiasedCell:
             sensitivity=v.sensitivity.index_fill(1, fixed, 0.0),
         )
         mixed = _mixed(other, v, (-middle.lead, at_v.lead), some)
+        people = (low, high), (some.low, some.high)
+        mixed = self.rounding.tightened(mixed, some.owner, enough, *people)
         # Nobody is decided otherwise than themselves, though bounds near a tie cannot tell.
         is_v = ((some.low[:, columns] == own) & (some.high[:, columns] == own)).all(dim=1)
         return replace(mixed, lower=mixed.lower.masked_fill(is_v, torch.inf))
@@ -126,6 +130,7 @@ class FairCell:
     claim: Claim
     network: ReluNetwork
     space: PerturbationSpace
+    rounding: Rounding
 
     def boxes(self) -> tuple[Boxes, Values]:
         """Return Δ around each v."""
@@ -140,17 +145,21 @@ class FairCell:
         every such sum.
         """
         middle = (some.low + some.high) / 2
-        first, value = self._bound_of(middle, some, raise_from, enough)
+        first, value, person = self._bound_of(middle, some, raise_from, enough)
         corner = torch.where(first.slope > 0, some.low, some.high)
-        second, other_value = self._bound_of(corner, some, raise_from, enough)
+        second, other_value, another = self._bound_of(corner, some, raise_from, enough)
         mixed = _mixed(second, first, (other_value, value), some)
+        mixed = self.rounding.tightened(mixed, some.owner, enough, person, another)
         # A half of the box may ask other people, whose neurons have another pattern.
         return replace(mixed, pattern=no_pattern(self.network, len(middle)))
 
     def _bound_of(
         self, points: Tensor, some: Boxes, raise_from: Tensor, enough: Tensor
-    ) -> tuple[Bound, Tensor]:
-        """Bound the margin of who has the largest against c at some points; return it there too."""
+    ) -> tuple[Bound, Tensor, tuple[Tensor, Tensor]]:
+        """Bound the margin of who has the largest against c at some points.
+
+        Return the bound, the margin in the middle of the box, and this person's box.
+        """
         columns, demands = list(self.claim.counterparts.columns), self.claim.demands
         who, n_forbidden = self._somebody(points.to(self.claim.x.dtype), some.owner)
         low, high = some.low.clone(), some.high.clone()
@@ -167,7 +176,7 @@ class FairCell:
             enough,
             rivals=sides[0],
         )
-        return found, middle.lead
+        return found, middle.lead, (low, high)
 
     def _somebody(self, points: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
         """Return the person with the largest margin against c, and how many classes are forbidden.

@@ -19,7 +19,7 @@ from rafair.fairness import CELLS, Lipschitz, judge, rates
 from rafair.fairness.decisions import own_scores
 from rafair.problem import check_problem
 from rafair.problem.network import relu_network
-from rafair.problem.rounding import rounding_slack
+from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,16 +203,17 @@ class _CellSearch:
         demands = Demands.of(self.condition, x, target, self.counterparts, n_classes)
         claim = Claim(self.model, x, target, self.counterparts, self.space, demands, alone=False)
         kind = FairCell if cell.endswith("F") else BiasedCell
-        question: Question = kind(claim, self.network, self.space)
+        around = hull(x, self.counterparts, self.space)
+        rounding = Rounding.around(self.network, *around, self.model.dtype, x.dtype)
+        question: Question = kind(claim, self.network, self.space, rounding)
         boxes, values = question.boxes()
         late = CellAscent(cell, steps=LATE_STEPS, leaky=False)
-        around = hull(x, self.counterparts, self.space)
         done = branch_and_bound(
             question.bound,
             boxes,
             values,
             target,
-            slack=rounding_slack(self.network, *around, self.model.dtype, x.dtype),
+            slack=rounding.slack(*around, torch.arange(len(x), device=x.device)),
             max_nodes=self.max_nodes,
             is_wrong=question.holds,
             attack=lambda owner: question.person(self._ascent(late, rows[owner]), owner),

@@ -19,7 +19,7 @@ from rafair.fairness.dissent import find_dissent
 from rafair.problem import check_problem
 from rafair.problem.bounds import linear_bound
 from rafair.problem.network import relu_network
-from rafair.problem.rounding import rounding_slack
+from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,15 +192,6 @@ def _searched(claim: Claim, network: ReluNetwork, max_nodes: int, *, skip_alone:
     """
     x, counterparts, space, demands = claim.x, claim.counterparts, claim.space, claim.demands
 
-    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
-        low, high = some.low, some.high
-        allowed, forbidden = sides = demands.sides(some)
-        if allowed.shape[1] > 1:
-            labels = Contest.at((low + high) / 2, sides, network).allowed
-        return linear_bound(
-            network, low, high, labels, some.pattern, raise_from, enough, rivals=forbidden
-        )
-
     if claim.alone:
         around = space.hull(x.to(torch.float64))
         boxes, values = own_boxes(network, x, counterparts, space)
@@ -211,12 +202,24 @@ def _searched(claim: Claim, network: ReluNetwork, max_nodes: int, *, skip_alone:
         valid = counterparts.valid(x, space.movable(x))
         compared = ((demands.counts > 0) & valid & ~demands.same).any(dim=1)
         boxes = boxes.take(compared[boxes.owner].nonzero()[:, 0])
+    rounding = Rounding.around(network, *around, claim.model.dtype, x.dtype)
+
+    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
+        low, high = corners = some.low, some.high
+        allowed, forbidden = sides = demands.sides(some)
+        if allowed.shape[1] > 1:
+            labels = Contest.at((low + high) / 2, sides, network).allowed
+        found = linear_bound(
+            network, low, high, labels, some.pattern, raise_from, enough, rivals=forbidden
+        )
+        return rounding.tightened(found, some.owner, enough, corners)
+
     return branch_and_bound(
         bound,
         boxes,
         values,
         claim.y,
-        slack=rounding_slack(network, *around, claim.model.dtype, x.dtype),
+        slack=rounding.slack(*around, torch.arange(len(x), device=x.device)),
         max_nodes=max_nodes,
         is_wrong=claim.is_wrong,
         attack=claim.attack,
