@@ -19,7 +19,7 @@ from rafair.certificates.branching import BROKEN, PROVED
 from rafair.checks import check_one_of
 from rafair.engine import Engine, Memory, Runner, Shard, Task, merged, silent
 from rafair.errors import InvalidInput
-from rafair.fairness import CELLS
+from rafair.fairness import CELLS, STRICT, Lipschitz
 from rafair.problem.network import relu_network
 from rafair.runs import CertifiedResult, load_certificates
 
@@ -79,6 +79,7 @@ class _Question:
     radii: tuple[float, ...]
     max_nodes: int
     end: float
+    condition: Lipschitz
 
 
 def certify_seeds(
@@ -89,6 +90,7 @@ def certify_seeds(
     *,
     cells: Sequence[str] = (),
     epsilons: Sequence[float] | None = None,
+    condition: Lipschitz = STRICT,
     max_seconds: float | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
@@ -105,6 +107,8 @@ def certify_seeds(
         Cells of Table 1 of which to decide who can be moved into them (``certify_cells``).
     epsilons : sequence of float, optional
         Several ε, in any order, instead of the plan's.
+    condition : Lipschitz
+        K, D and d of the judge whose question is answered; by default K = 0. D and d by name.
     max_seconds : float, optional
         Stop after this time, when each worker has finished its claim for a shard. The rest is
         undecided, and the manifest says so; a run in a directory can continue with it. Claims and
@@ -124,16 +128,18 @@ def certify_seeds(
     _check(seeds, chosen, claims, cells, max_seconds)
     radii = tuple(sorted(set(chosen)))
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    finished = runner.store.begin(identity_of("certificates", seeds, radii, claims, cells))
+    finished = runner.store.begin(
+        identity_of("certificates", seeds, radii, claims, cells, condition)
+    )
     if finished is not None:
         return load_certificates(finished)
     curve: list[dict[str, Any]] = [{"epsilon": radius, "claims": {}} for radius in radii]
     tables, stopped = [], False
     if claims:
-        curves = curves_of(seeds, radii, runner, claims, max_seconds=max_seconds)
+        curves = curves_of(seeds, radii, runner, claims, condition, max_seconds=max_seconds)
         curve, tables, stopped = curves.metrics, [curves.instances], curves.stopped
     if cells:
-        reach = reachable_cells(seeds, radii, runner, cells, max_seconds=max_seconds)
+        reach = reachable_cells(seeds, radii, runner, cells, condition, max_seconds=max_seconds)
         curve = [{**at, "cells": of} for at, of in zip(curve, reach.metrics, strict=True)]
         tables, stopped = [*tables, reach.instances], stopped or reach.stopped
     metrics = {
@@ -142,7 +148,12 @@ def certify_seeds(
         "n_counterparts": len(seeds.counterparts),
         "curve": curve,
     }
-    manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": stopped}
+    manifest = {
+        **manifest_of(seeds),
+        **condition.as_dict(),
+        "max_nodes": plan.max_nodes,
+        "stopped": stopped,
+    }
     return CertifiedResult(metrics, pd.concat(tables, ignore_index=True), manifest)
 
 
@@ -151,12 +162,13 @@ def curves_of(
     radii: tuple[float, ...],
     runner: Runner,
     claims: Sequence[Property] = CLAIMS,
+    condition: Lipschitz = STRICT,
     *,
     max_seconds: float | None = None,
 ) -> Curves:
     """Certify seeds at growing ε; see ``certify_seeds``."""
     end = math.inf if max_seconds is None else time.time() + max_seconds
-    question = _Question(tuple(claims), radii, seeds.plan.max_nodes, end)
+    question = _Question(tuple(claims), radii, seeds.plan.max_nodes, end, condition)
     size = min(SHARD, max(LEAST, math.ceil(len(seeds.y) / SHARDS)))
     tasks = [
         Task(f"certified-{place:06d}", rows, "certificates", len(rows.y))
@@ -226,6 +238,7 @@ def _certify(
                 question.max_nodes,
                 prove=claim,
                 known=found[claim],
+                **question.condition.as_dict(),
             )
         else:
             stopped = True

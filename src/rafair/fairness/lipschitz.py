@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -79,6 +79,10 @@ class Lipschitz:
     ) -> tuple[float, LabelDistanceName | LabelDistance, PersonDistanceName | PersonDistance]:
         """K, D and d, in the order in which ``judge`` takes them."""
         return self.K, self.D, self.d
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return K, D and d by name."""
+        return {"K": self.K, "D": self.D, "d": self.d}
 
     def apart(self, a: Tensor, b: Tensor) -> Tensor:
         """Return D of two tensors of classes, in the shape to which both are broadcast."""
