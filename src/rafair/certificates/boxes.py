@@ -214,7 +214,7 @@ def _ranges(counts: Tensor, values: Values, grid: Tensor) -> tuple[Tensor, Tenso
         owner, row = counts.nonzero(as_tuple=True)
         return owner, places[row], places[row], counts[owner, row]
     rows = rank.argsort()
-    if bool((counts == counts[:1, :1]).all()):
+    if bool(((counts == counts[:1, :1]) & (counts > 0)).all()):
         everyone = torch.arange(len(counts), device=counts.device)
         first = places[rows[:1]].expand(len(counts), -1)
         last = places[rows[-1:]].expand(len(counts), -1)

@@ -197,7 +197,7 @@ def _open_halves(
     found.note(corner, some.owner, wrong)
     width = some.high - some.low
     score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
-    gone = (width <= POINT).all(dim=1)
+    gone = (width == 0).all(dim=1)  # else somebody next to the corner may exist
     gone[gone.clone()] = is_nobody(corner[gone], some.owner[gone])
     stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too narrow to split
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED

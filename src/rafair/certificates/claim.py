@@ -10,9 +10,7 @@ from torch import Tensor
 
 from rafair.attacks.apgd import APGD
 from rafair.attacks.multi_apgd import MultiAPGD
-from rafair.fairness import worst_of_all
-from rafair.fairness.decisions import predict
-from rafair.problem.losses import Margin
+from rafair.fairness.decisions import counterpart_scores, own_scores, predict
 
 if TYPE_CHECKING:
     from rafair.certificates.demands import Demands
@@ -62,14 +60,21 @@ class Claim:
         return self.demands.forbid(predict(self.model, people), owner, count)
 
     def worst(self, points: Tensor, owner: Tensor) -> Tensor:
-        """Return who has the largest margin against y at some points, their row or −1 for v.
+        """Return whose forbidden classes lead the allowed ones most: row of the grid, −1 for v.
 
         Only v itself and people to whom a class is forbidden count.
         """
-        among = self.demands.counts[owner] > 0
-        y, people = self.y[owner], self.counterparts
-        _, row = worst_of_all(self.model, points, y, people, Margin(), among=among)
-        return row
+        found, people, demands = [], self.counterparts, self.demands
+        for block in people.blocks(len(points)):
+            some, who = points[block], owner[block]
+            scores = counterpart_scores(self.model, some, people)
+            lead = demands.lead(scores, who, demands.counts[who])
+            lead = lead.masked_fill(~people.valid(some), -torch.inf)
+            largest, row = lead.max(dim=1)
+            strict = torch.full_like(who, demands.all_but_one).unsqueeze(1)
+            own = demands.lead(own_scores(self.model, some).unsqueeze(1), who, strict)[:, 0]
+            found.append(row.masked_fill(own > largest, -1))
+        return torch.cat(found)
 
     def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
         """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""

@@ -108,6 +108,23 @@ class Demands:
         place = (self.classes[owner] == decided.unsqueeze(1)).to(torch.int8).argmax(dim=1)
         return place < count
 
+    def lead(self, scores: Tensor, owner: Tensor, count: Tensor) -> Tensor:
+        """Return by how much a forbidden class leads all allowed ones, (b, m), float64.
+
+        Parameters
+        ----------
+        scores : Tensor, shape (b, m, k)
+        owner : Tensor of int64, shape (b,)
+        count : Tensor of int64, shape (b, m)
+            How many classes are forbidden to each person; without any, the lead is −∞.
+        """
+        ranked = self.classes[owner].unsqueeze(1).expand(scores.shape)
+        ranked = scores.to(torch.float64).gather(2, ranked)
+        place = torch.arange(ranked.shape[2], device=count.device)
+        forbidden = place < count.unsqueeze(2)
+        allowed = ranked.masked_fill(forbidden, -torch.inf).amax(dim=2)
+        return ranked.masked_fill(~forbidden, -torch.inf).amax(dim=2) - allowed
+
     def sides(self, some: Boxes) -> tuple[Tensor, Tensor]:
         """Return the allowed and the forbidden classes of boxes, (b, ·) each; some twice."""
         count, ranked = some.n_forbidden.unsqueeze(1), self.classes[some.owner]

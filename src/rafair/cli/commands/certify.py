@@ -54,9 +54,7 @@ def command(
             "claims are left out."
         ),
     ] = None,
-    K: Annotated[
-        float, typer.Option("--K", help="D(y, f(v')) ≤ K·d(v, v') is certified.")
-    ] = 0.0,
+    K: Annotated[float, typer.Option("--K", help="D(y, f(v')) ≤ K·d(v, v') is certified.")] = 0.0,
     D: Annotated[
         str, typer.Option("--D", help="Distance of two classes: discrete or absolute.")
     ] = "discrete",
