@@ -87,7 +87,7 @@ def test_the_claims_equal_brute_force(seed, k, condition):
 
 
 @given(seed=st.integers(0, 10_000), k=st.sampled_from([2, 3]), condition=conditions)
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_the_cells_equal_brute_force(seed, k, condition):
     problem = lattice_problem(seed, k)
     *_, cells = verdicts(problem, condition)
@@ -117,14 +117,16 @@ def test_a_counterpart_at_the_distance_one_over_k_is_left_out_and_none_nearer(dt
 
 
 @given(seed=st.integers(0, 10_000), k=st.sampled_from([2, 3]))
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_a_k_too_small_to_allow_anything_is_k_0_bit_for_bit(make_problem, seed, k):
     problem = make_problem(k, seed=seed, n=8, epsilon=0.1)
     for claim in ("accurate_fair", "accurate", "fair"):
         strict, tiny = (certify(*problem.arguments, 100, prove=claim, K=K) for K in (0.0, 1e-9))
         for name, tensor in vars(strict).items():
             assert torch.equal(tensor.nan_to_num(), getattr(tiny, name).nan_to_num())
-    strict, tiny = (certify_cells(*problem.arguments, 20, K=K) for K in (0.0, 1e-9))
+    strict, tiny = (
+        certify_cells(*problem.arguments, 5, cells=["TB", "FF"], K=K) for K in (0.0, 1e-9)
+    )
     assert torch.equal(strict.status, tiny.status)
     assert torch.equal(strict.nodes, tiny.nodes)
 

@@ -57,7 +57,7 @@ def judged_on_a_grid(problem, K):
     epsilon=st.sampled_from([1e-7, 0.02, 0.2]),
     K=st.sampled_from([0.0, 2.0]),
 )
-@settings(max_examples=9)
+@settings(max_examples=6)
 def test_no_verdict_is_contradicted(dtype, seed, hidden, k, scale, given_, epsilon, K):
     problem = fuzzed(seed, hidden, k, dtype, scale, given_, epsilon)
     model, x, y, people, space = problem
@@ -106,4 +106,4 @@ def test_a_margin_within_the_slack_is_neither_proved_nor_broken():
     assert rafair.judge(model, x, y, people).cells.tolist() == [TF]
     assert certify(model, x, y, people, space).status.tolist() == [0]
     double = rafair.wrap(nn.Sequential(layer).double(), output="logits")
-    assert certify(double, x, y, people, space).status.tolist() == [PROVED]
+    assert certify(double, x.double(), y, people, space).status.tolist() == [PROVED]
