@@ -235,18 +235,8 @@ def test_a_larger_k_allows_more_and_is_on_record(rafair, tmp_path):
         (0.0, "discrete", "linf"),
         (4.0, "discrete", "linf"),
     ]
-    refused = rafair(
-        "certify",
-        "credit",
-        *SMALL,
-        "--claim",
-        "accurate_fair",
-        "--out",
-        "k4",
-        "--resume",
-        "--K",
-        "5",
-    )
+    again = ("--d", "linf", "--epsilon", "0.05", "--claim", "accurate_fair", "--out", "k4")
+    refused = rafair("certify", "credit", *few, *again, "--resume", "--K", "5")
     assert refused.code == 2
     assert "K" in refused.err
 

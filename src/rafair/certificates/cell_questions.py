@@ -75,7 +75,8 @@ class BiasedCell:
         low, high = some.low.clone(), some.high.clone()
         own = self.claim.x[some.owner][:, columns].to(low)
         low[:, columns], high[:, columns] = own, own
-        against, sides = target.unsqueeze(1), self.claim.demands.sides(some)
+        against = target.unsqueeze(1)
+        sides = self.claim.demands.sides(some.owner, some.n_forbidden)
         others = self.claim.demands.classes[some.owner, :-1]
         at_v = Contest.at((low + high) / 2, (against, others), self.network)
         middle = Contest.at((some.low + some.high) / 2, sides, self.network)
@@ -164,7 +165,7 @@ class FairCell:
         who, n_forbidden = self._somebody(points.to(self.claim.x.dtype), some.owner)
         low, high = some.low.clone(), some.high.clone()
         low[:, columns], high[:, columns] = who[:, columns], who[:, columns]
-        sides = demands.sides(replace(some, n_forbidden=n_forbidden))
+        sides = demands.sides(some.owner, n_forbidden)
         middle = Contest.at((low + high) / 2, sides, self.network)
         found = linear_bound(
             self.network,

@@ -206,7 +206,7 @@ def _searched(claim: Claim, network: ReluNetwork, max_nodes: int, *, skip_alone:
 
     def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
         low, high = corners = some.low, some.high
-        allowed, forbidden = sides = demands.sides(some)
+        allowed, forbidden = sides = demands.sides(some.owner, some.n_forbidden)
         if allowed.shape[1] > 1:
             labels = Contest.at((low + high) / 2, sides, network).allowed
         found = linear_bound(

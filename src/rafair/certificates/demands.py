@@ -11,7 +11,6 @@ from torch import Tensor
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from rafair.certificates.boxes import Boxes
     from rafair.fairness import Lipschitz
     from rafair.problem import Counterparts
     from rafair.problem.network import ReluNetwork
@@ -125,9 +124,9 @@ class Demands:
         allowed = ranked.masked_fill(forbidden, -torch.inf).amax(dim=2)
         return ranked.masked_fill(~forbidden, -torch.inf).amax(dim=2) - allowed
 
-    def sides(self, some: Boxes) -> tuple[Tensor, Tensor]:
+    def sides(self, owner: Tensor, n_forbidden: Tensor) -> tuple[Tensor, Tensor]:
         """Return the allowed and the forbidden classes of boxes, (b, ·) each; some twice."""
-        count, ranked = some.n_forbidden.unsqueeze(1), self.classes[some.owner]
+        count, ranked = n_forbidden.unsqueeze(1), self.classes[owner]
         place = torch.arange(ranked.shape[1], device=count.device)
         fewest = most = self.all_but_one
         if len(count):
