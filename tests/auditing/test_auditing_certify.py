@@ -12,6 +12,7 @@ import rafair
 from rafair import Plan, load_run, repair_run
 from rafair.auditing import certify_seeds, certifying, conductor, curves, proving
 from rafair.certificates import branching, certify
+from rafair.fairness import Lipschitz
 from rafair.runs import update_run, write_certificates
 
 CLAIMS = ["accurate_fair", "accurate", "fair"]
@@ -453,3 +454,24 @@ def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit, c
     worked_on = at_epsilon["nodes"].to_numpy() > 0
     assert worked_on.any()
     assert (alone.nodes.numpy()[worked_on] == at_epsilon["nodes"].to_numpy()[worked_on]).all()
+
+
+def test_seeds_are_certified_at_the_condition_of_the_judge(credit, credit_model):
+    condition = Lipschitz(2.0, d="l2")
+    plan = Plan(n_seeds=12, epsilon=0.05, max_nodes=200)
+    found = certify_seeds(credit_model, credit, plan, cells=["TB"], condition=condition)
+    index = found.instances.loc[found.instances["claim"] == "TB", "seed"].tolist()
+    x, y = credit.test.x[index], credit.test.y[index]
+    people = rafair.Counterparts.of(credit.schema)
+    space = rafair.PerturbationSpace.of(credit.schema, 0.05)
+    words = {1: "proved", -1: "broken", 0: "undecided"}
+    for claim in CLAIMS:
+        alone = certify(credit_model, x, y, people, space, 200, prove=claim, **condition.as_dict())
+        rows = found.instances[found.instances["claim"] == claim]
+        assert rows["status"].tolist() == [words[status] for status in alone.status.tolist()]
+    reach = found.instances[found.instances["claim"] == "TB"]
+    for witness, row in zip(reach["witness"], range(12), strict=True):
+        if witness is not None:
+            point = torch.tensor(witness, dtype=x.dtype)[None]
+            problem = (credit_model, point, y[[row]], people)
+            assert rafair.judge(*problem, *condition.parameters).cells.item() == 1

@@ -239,3 +239,38 @@ def test_an_unknown_cell_ends_in_one_line(rafair, tmp_path):
     assert (run.code, run.out) == (2, "")
     assert run.err == "error: unknown cell 'XX'; use TF or TB or FF or FB\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_larger_k_allows_more_and_is_on_record(rafair, tmp_path):
+    few = ("--seeds", "24", "--counterparts", "24", "--max-nodes", "200")
+    proved, manifests = [], []
+    for K in ("0", "4"):
+        options = ("--K", K, "--d", "linf", "--epsilon", "0.05", "--claim", "accurate_fair")
+        run = rafair("certify", "credit", *few, *options, "--out", f"k{K}")
+        assert (run.code, run.err) == (0, "")
+        assert ("Fair: discrete distance of decisions ≤ 4 · linf" in run.out) == (K == "4")
+        (point,) = json.loads((tmp_path / f"k{K}" / "certificates.json").read_text())["curve"]
+        proved.append(point["claims"]["accurate_fair"]["proved"])
+        manifests.append(json.loads((tmp_path / f"k{K}" / "manifest.json").read_text()))
+    assert proved[0] < proved[1]
+    assert [(m["K"], m["D"], m["d"]) for m in manifests] == [
+        (0.0, "discrete", "linf"),
+        (4.0, "discrete", "linf"),
+    ]
+    again = ("--d", "linf", "--epsilon", "0.05", "--claim", "accurate_fair", "--out", "k4")
+    refused = rafair("certify", "credit", *few, *again, "--resume", "--K", "5")
+    assert refused.code == 2
+    assert "K" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--K", "-1"), "K must be finite and not negative, not -1.0"),
+        (("--D", "far"), "unknown D 'far'; use one of discrete, absolute"),
+        (("--d", "far"), "unknown d 'far'; use one of l1, l2, linf"),
+    ],
+)
+def test_a_condition_without_meaning_is_refused(rafair, options, says):
+    run = rafair("certify", "credit", *SMALL, *options)
+    assert (run.code, run.err.strip()) == (2, f"error: {says}")

@@ -16,7 +16,7 @@ from rafair.auditing.reaching import reachable_cells
 from rafair.checks import check_one_of, check_positive
 from rafair.engine import Engine, Memory, Runner, silent
 from rafair.errors import InvalidInput
-from rafair.fairness import CELLS
+from rafair.fairness import CELLS, STRICT, Lipschitz
 from rafair.problem.network import relu_network
 from rafair.runs import CertifiedResult, load_certificates
 
@@ -40,6 +40,7 @@ def certify_seeds(
     *,
     cells: Sequence[str] = (),
     epsilons: Sequence[float] | None = None,
+    condition: Lipschitz = STRICT,
     max_seconds: float | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
@@ -56,6 +57,8 @@ def certify_seeds(
         Cells of Table 1 of which to decide who can be moved into them (``certify_cells``).
     epsilons : sequence of float, optional
         Several ε, in any order, instead of the plan's.
+    condition : Lipschitz
+        K, D and d of the judge whose question is answered; by default K = 0. D and d by name.
     max_seconds : float, optional
         Stop after this time, when each worker has finished its claim for a shard. The rest is
         undecided, and the manifest says so; a run in a directory can continue with it. Claims and
@@ -75,16 +78,18 @@ def certify_seeds(
     _check(seeds, chosen, claims, cells, max_seconds)
     radii = tuple(sorted(set(chosen)))
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    finished = runner.store.begin(identity_of("certificates", seeds, radii, claims, cells))
+    finished = runner.store.begin(
+        identity_of("certificates", seeds, radii, claims, cells, condition)
+    )
     if finished is not None:
         return load_certificates(finished)
     curve: list[dict[str, Any]] = [{"epsilon": radius, "claims": {}} for radius in radii]
     tables, stopped = [], False
     if claims:
-        curves = curves_of(seeds, radii, runner, claims, end=_end(max_seconds))
+        curves = curves_of(seeds, radii, runner, claims, condition, end=_end(max_seconds))
         curve, tables, stopped = curves.metrics, [curves.instances], curves.stopped
     if cells:
-        reach = reachable_cells(seeds, radii, runner, cells, end=_end(max_seconds))
+        reach = reachable_cells(seeds, radii, runner, cells, condition, end=_end(max_seconds))
         curve = [{**at, "cells": of} for at, of in zip(curve, reach.metrics, strict=True)]
         tables, stopped = [*tables, reach.instances], stopped or reach.stopped
     metrics = {
@@ -93,7 +98,12 @@ def certify_seeds(
         "n_counterparts": len(seeds.counterparts),
         "curve": curve,
     }
-    manifest = {**manifest_of(seeds), "max_nodes": plan.max_nodes, "stopped": stopped}
+    manifest = {
+        **manifest_of(seeds),
+        **condition.as_dict(),
+        "max_nodes": plan.max_nodes,
+        "stopped": stopped,
+    }
     return CertifiedResult(metrics, pd.concat(tables, ignore_index=True), manifest)
 
 

@@ -15,6 +15,7 @@ from rafair.auditing.batches import Batch
 from rafair.certificates import Certificate, Property, certify_curve
 from rafair.certificates.branching import BROKEN, PROVED
 from rafair.engine import Shard, Task, merged
+from rafair.fairness import STRICT, Lipschitz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,6 +73,7 @@ class _Question:
     max_nodes: int
     only: str | None
     end: float
+    condition: Lipschitz
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,7 @@ def curves_of(
     radii: Sequence[float],
     runner: Runner,
     claims: Sequence[Property] = CLAIMS,
+    condition: Lipschitz = STRICT,
     *,
     max_nodes: int | None = None,
     only: str | None = None,
@@ -99,6 +102,8 @@ def curves_of(
     ----------
     radii : sequence of float
         Every ε, the smallest first.
+    condition : Lipschitz
+        The judge's; see ``certify_seeds``.
     max_nodes : int, optional
         Boxes to bound per seed, claim and ε, instead of the plan's.
     only : str, optional
@@ -109,7 +114,7 @@ def curves_of(
         Time of day, as ``time.time`` gives it, at which what is still open becomes undecided.
     """
     nodes = max_nodes or seeds.plan.max_nodes
-    question = _Question(tuple(claims), tuple(radii), nodes, only, end)
+    question = _Question(tuple(claims), tuple(radii), nodes, only, end, condition)
     varied = "" if only is None else f"-{seeds.schema.sensitive.index(only)}"
     size = min(SHARD, max(LEAST, math.ceil(len(seeds.y) / SHARDS)))
     tasks = [
@@ -174,8 +179,9 @@ def _certify(
         found[claim] = _known(claim, found, batch.x, len(spaces))
         if time.time() < question.end:
             problem = (model, batch.x, batch.y, people, spaces, question.max_nodes)
-            known, end = found[claim], question.end
-            found[claim] = certify_curve(*problem, prove=claim, known=known, until=end)
+            how: dict[str, Any] = {"known": found[claim], "until": question.end}
+            how |= question.condition.as_dict()
+            found[claim] = certify_curve(*problem, prove=claim, **how)
     stopped = time.time() >= question.end
     tensors = {
         f"{claim}.{place}.{name}": tensor

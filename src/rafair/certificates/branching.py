@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -206,12 +206,12 @@ def _open_halves(
     found.note(corner, some.owner, wrong)
     width = some.high - some.low
     score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
-    gone = (width <= POINT).all(dim=1)
+    gone = (width == 0).all(dim=1)  # else somebody next to the corner may exist
     gone[gone.clone()] = is_nobody(corner[gone], some.owner[gone])
     stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too narrow to split
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
-    some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
+    some = replace(some, pattern=settled)
     on = (~gone & (found.status[some.owner] == PROVED)).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
@@ -34,6 +35,9 @@ def certify_curve(
     *,
     prove: Property = "accurate_fair",
     known: Sequence[Certificate] | None = None,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
     until: float = math.inf,
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
@@ -45,7 +49,7 @@ def certify_curve(
 
     Parameters
     ----------
-    model, x, y, counterparts, max_nodes, prove, until : see ``certify``.
+    model, x, y, counterparts, max_nodes, prove, K, D, d, until : see ``certify``.
     spaces : sequence of PerturbationSpace
         Each one lies inside the next one.
     known : sequence of Certificate, optional
@@ -79,7 +83,7 @@ def certify_curve(
             continue
         space = spaces[place]
         problem = (model, x[rows], y[rows], counterparts, space, max_nodes)
-        here = certify(*problem, prove=prove, until=until)
+        here = certify(*problem, prove=prove, K=K, D=D, d=d, until=until)
         found[place] = _written(found[place], rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)
