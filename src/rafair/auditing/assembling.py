@@ -60,7 +60,7 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
         "clean": clean.verdict.rates(),
-        "attacks": {name: row.verdict.rates(robust=True) for name, row in rows.items()},
+        "attacks": {name: row.counted.rates(robust=True) for name, row in rows.items()},
         "repairs": {},
         "by_sensitive": {
             attribute: {
