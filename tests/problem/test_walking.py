@@ -12,6 +12,7 @@ from rafair.problem.walking import ZERO_GRADIENT
 from rafair.repair import Benign
 from rafair.repair.benign import _down_both
 
+PARTS = ("points", "losses", "counterparts", "still")
 WALKS = [
     RAFair(mode="true_biased", steps=5, step_size=0.03),
     RAFair(mode="false_fair", steps=5, step_size=0.03),

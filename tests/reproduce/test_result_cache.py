@@ -144,7 +144,7 @@ def test_what_a_cell_depends_on_is_in_its_key(tmp_path):
         AttackCell(SETUP, "rafair-tb"),
         AttackCell(SETUP, "rafair-fb"),
         AttackCell(SETUP, "rafair-fb", (("loss", "margin"),)),
-        AttackCell(SETUP, "rafair-fb", every_iterate=False),
+        AttackCell(SETUP, "rafair-fb", readings=("last",)),
         AttackCell(replace(SETUP, counterparts=12), "rafair-fb"),
         AttackCell(replace(SETUP, counterparts=12), "rafair-fb", judged_on_all=True),
         TrendCell(SETUP, "rafair-fb"),

@@ -173,7 +173,7 @@ class GradientAscent(ABC):
         points = torch.cat([x.unsqueeze(0), *(ascent.points for ascent in found)])
         if space.has_gaps:
             points = torch.stack([space.round(iterate, x) for iterate in points])
-        runs = points[1:].split([len(ascent.points) for ascent in found])
+        runs = torch.split(points[1:], [len(ascent.points) for ascent in found])
         walked = [r[len(r) - a.n_steps :] for r, a in zip(runs, found, strict=True)]
         trajectory = Trajectory(points, after_steps=torch.cat(walked))
         n_gradients = sum(ascent.n_gradients for ascent in found)

@@ -88,7 +88,9 @@ def repair_run(
         outcome = seeds.outcome(method.run(*problem).x_adv.unsqueeze(0), points)
         if plan.select == "pooled":
             pool = pool_of(rows).transpose(0, 1).contiguous().to(model.device)
-            outcome = seeds.with_pool(outcome, torch.stack([_repaired(method, seeds, x) for x in pool]))
+            outcome = seeds.with_pool(
+                outcome, torch.stack([_repaired(method, seeds, x) for x in pool])
+            )
         rates[name] = outcome.counted.rates(robust=True)
         tables.append(seeds.tabulate(name, "repaired", outcome.cpu()))
         if has_proofs:

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from rafair.reproduce.document import Section
     from rafair.reproduce.study import Study
 
-__all__ = ["HEADS", "Part", "average", "comparison", "rates_of", "short_table", "with_interval"]
+__all__ = [
+    "AVERAGE",
+    "HEADS",
+    "Part",
+    "average",
+    "comparison",
+    "rates_of",
+    "short_table",
+    "with_average",
+    "with_interval",
+]
+
+AVERAGE = "average"
 
 HEADS = ("", "R-ACC", "R-IF", "R-AF", "TFR", "TBR", "FFR", "FBR")
 KEYS = ("acc", "if", "af", "tfr", "tbr", "ffr", "fbr")
@@ -62,6 +74,13 @@ def average(verdicts: Sequence[Verdict]) -> Verdict:
 def rates_of(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Return the rates of each row of a table; those of clean seeds have no prefix ``r_``."""
     return {name: v.rates(robust=name != "clean") for name, v in verdicts.items()}
+
+
+def with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]:
+    """Return the rates of the rows of each dataset, their average first."""
+    rows = next(iter(tables.values()))
+    joint = {row: average([table[row] for table in tables.values()]) for row in rows}
+    return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
 
 
 def with_interval(rates: Mapping[str, Any], key: str) -> str:

@@ -196,4 +196,5 @@ OPTIONS = {
     "step_size": "--step-size",
     "trend_seeds": "--trend-seeds",
     "trend_steps": "--trend-steps",
+    "trainings": "--trainings",
 }

@@ -93,7 +93,6 @@ class Outcome:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], attributes: int) -> Outcome:
         """Rebuild an outcome from ``tensors``, with so many sensitive attributes."""
-
         names = Explanation.__dataclass_fields__
         explanation = Explanation(**{name: tensors[name] for name in names})
         alone = tuple(_verdict(tensors, f"alone.{place}.") for place in range(attributes))

@@ -53,11 +53,12 @@ class Factor:
 
         Cells that another table also has are equal to its cells, so they are computed once.
         """
+        shared = not self.options and self.setting == "paper" and not self.judged_on_all
         return attack_cells(
             self.setup(study, dataset),
             ("rafair-tb", "rafair-ff", "rafair-fb"),
             options=self.options,
-            every_iterate=not self.options and self.setting == "paper" and not self.judged_on_all,
+            readings=("last", "worst") if shared else ("last",),
             judged_on_all=self.judged_on_all,
         )
 

@@ -18,7 +18,7 @@ from rafair.reproduce.cells.attacked import (
 )
 from rafair.reproduce.cells.repaired import repair_cells, repaired
 from rafair.reproduce.document import Grid, Section, Text
-from rafair.reproduce.part import HEADS, Part, average, comparison, rates_of, short_table
+from rafair.reproduce.part import AVERAGE, HEADS, Part, comparison, short_table, with_average
 from rafair.reproduce.published import CLEAN, TABLE3, TABLE4
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AVERAGE", "MODES", "PARTS", "attacked_rates", "repaired_rates", "still_share"]
 
-AVERAGE = "average"
 # The rate that each mode of RAFair tries to raise.
 MODES = {"rafair-tb": "tbr", "rafair-ff": "ffr", "rafair-fb": "fbr"}
 ZERO = (
@@ -51,13 +50,7 @@ def _verdicts(cache: Cache, setup: Setup) -> dict[str, Verdict]:
 def attacked_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     """Return Table 3: dataset or ``"average"`` → row → rates."""
     tables = {name: _verdicts(cache, setup) for name, setup in setups.items()}
-    return _with_average(tables)
-
-
-def _with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]:
-    rows = next(iter(tables.values()))
-    joint = {row: average([table[row] for table in tables.values()]) for row in rows}
-    return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
+    return with_average(tables)
 
 
 def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
@@ -66,7 +59,7 @@ def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     Each row also has ``"best"``: the R-AF after the best repair that a search finds.
     """
     tables = {name: repaired(cache, setup, attack_cells(setup)) for name, setup in setups.items()}
-    found = _with_average(
+    found = with_average(
         {name: {row: r.verdict for row, r in table.items()} for name, table in tables.items()}
     )
     for name, table in tables.items():
