@@ -110,7 +110,9 @@ def test_a_seed_that_stays_put_leaves_the_batch_and_nothing_else_changes(
 ):
     walk = dataclasses.replace(walk, counterpart=counterpart, steps=6)
     result = walk.run(*stopping.arguments)
-    found = dataclasses.astuple(result.trajectory)
+    trajectory = result.trajectory
+    assert torch.equal(trajectory.after_steps, trajectory.points[1:])
+    found = [getattr(trajectory, name) for name in PARTS]
     for one, other in zip(found, plain_loop(walk, stopping), strict=True):
         assert torch.equal(one, other)
     under_way = moving(result)
