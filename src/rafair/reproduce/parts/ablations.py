@@ -15,9 +15,10 @@ from rafair.reproduce.cells.attacked import (
 )
 from rafair.reproduce.cells.repaired import repair_cells
 from rafair.reproduce.document import Block, Grid, Section, Text
-from rafair.reproduce.part import Part, average, comparison, rates_of
-from rafair.reproduce.parts.tables import AVERAGE, attacked_rates, repaired_rates
+from rafair.reproduce.part import AVERAGE, Part, average, comparison, rates_of
+from rafair.reproduce.parts.tables import attacked_rates, repaired_rates
 from rafair.reproduce.published import CLEAN, TABLE3, TABLE4
+from rafair.reproduce.readings import SAMPLED
 
 if TYPE_CHECKING:
     from rafair.problem.space import Setting
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTORS", "PARTS", "Factor"]
 
-# Number of counterparts that the published predecessor of the paper samples.
-SAMPLED = 12
 HEADS = (
     "changed", "to", "clean AF", "R-ACC", "R-IF", "R-AF", "TBR of tb", "FFR of ff", "FBR of fb",
 )  # fmt: skip
