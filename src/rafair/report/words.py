@@ -72,11 +72,11 @@ def answer(run: AuditResult) -> list[str]:
         ),
         (
             f"After a change of at most {_reach(run.manifest)}, found by "
-            f"{name}, {percent(attacked['r_af'])} still are "
+            f"{name}, {percent(attacked['r_af'])}{_of_whom(run)} still are "
             f"(95 % interval {_interval(attacked, 'r_af')})."
         ),
         _shape(attacked, name),
-        *_sandwich(metrics, name),
+        *_sandwich(run, name),
         _attribute(metrics),
     ]
     if metrics["repairs"]:
@@ -102,12 +102,23 @@ def _reach(manifest: dict[str, Any]) -> str:
     return f"{shared} ({'; '.join(parts)})"
 
 
-def _sandwich(metrics: dict[str, Any], name: str) -> list[str]:
+def _is_pooled(run: AuditResult) -> bool:
+    return bool(run.manifest["plan"]["select"] == "pooled")
+
+
+def _of_whom(run: AuditResult) -> str:
+    return " of all instances on the way" if _is_pooled(run) else ""
+
+
+def _sandwich(run: AuditResult, name: str) -> list[str]:
+    metrics = run.metrics
     if "certificates" not in metrics:
         return []
     point = metrics["certificates"]["curve"][-1]
     rates = point["claims"]["accurate_fair"]
-    low, high = rates["proved"], min(1 - rates["broken"], metrics["attacks"][name]["r_af"])
+    # Where every iterate counts, an attack's figure is no share of people.
+    attacked = 1.0 if _is_pooled(run) else metrics["attacks"][name]["r_af"]
+    low, high = rates["proved"], min(1 - rates["broken"], attacked)
     if high - low < 5e-4:
         text = (
             f"That {percent(low)} are decided rightly under every such change is proved; for each "

@@ -214,8 +214,10 @@ def _mode(tables: _Tables, variant: str, key: str) -> _Judgement:
         else " Elsewhere no feature meets the mode's condition on signs at most seeds (Table 3)."
     )
     return (
-        f"{listed}; paper {CLEAN[key]:.3f} → {TABLE3[variant][key]:.3f}. Raised on {raised} of "
-        f"{len(changes)} datasets.{still}",
+        (
+            f"{listed}; paper {CLEAN[key]:.3f} → {TABLE3[variant][key]:.3f}. Raised on {raised} of "
+            f"{len(changes)} datasets.{still}"
+        ),
         after > before,
     )
 

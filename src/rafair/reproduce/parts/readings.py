@@ -67,7 +67,7 @@ def _write(cache: Cache) -> Section:
         for kind, plain in KINDS.items()
     }
     title = (
-        f"Mean absolute error of each reading, average over {', '.join(cache.study.datasets)}; mean "
+        f"Mean absolute error of each reading over {', '.join(cache.study.datasets)}; mean "
         f"(least–largest) of {cache.study.trainings} trainings"
     )
     errors = Table(title, HEADS, [_error_row(*entry) for entry in _entries(found)])
