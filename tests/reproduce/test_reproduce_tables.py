@@ -140,7 +140,7 @@ def test_table_4_is_each_row_repaired_by_hand(finished, audited, select, counter
 def test_the_best_that_is_found_is_no_worse_than_benign_perturbations(finished):
     gaps = [
         row["best"]["r_af"] - row["r_af"]
-        for rows in finished.data["table4"].values()
+        for rows in table_of(finished.data["table4"]).values()
         for row in rows.values()
     ]
     assert min(gaps) >= 0

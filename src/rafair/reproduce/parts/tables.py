@@ -130,7 +130,7 @@ def _write3(cache: Cache) -> Section:
     published = {"clean": CLEAN, **TABLE3}
     averages = {POOLED.name: pooled[AVERAGE], LAST.name: found[AVERAGE]}
     errors = _errors(averages, published)
-    over = ", ".join(cache.study.datasets)
+    over = f"{', '.join(cache.study.datasets)}, {cache.study.n_seeds} seeds each"
     compared = side_by_side(f"Table 3, average over {over}", averages, published)
     blocks: list[Text | Grid] = [
         Text(
@@ -215,7 +215,7 @@ def _write4(cache: Cache) -> Section:
     found, pooled = repaired_rates(cache, _setups(cache.study)), POOLED.table4(cache)
     averages = {POOLED.name: pooled[AVERAGE], LAST.name: found[AVERAGE]}
     errors = _errors(averages, TABLE4)
-    over = ", ".join(cache.study.datasets)
+    over = f"{', '.join(cache.study.datasets)}, {cache.study.n_seeds} seeds each"
     compared = side_by_side(f"Table 4, average over {over}", averages, TABLE4)
     blocks: list[Text | Grid] = [
         Text(
