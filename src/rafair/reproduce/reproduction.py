@@ -163,7 +163,7 @@ def _lead(study: Study) -> list[str]:
             "and splits. Its text leaves open which instances a table counts and how many "
             "counterparts there are; beside the published figures stand two readings, “pooled” "
             "(every iterate, 12 sampled counterparts) and “last” (the last iterate, every "
-            "combination of observed sensitive values). Our models are others."
+            "combination of observed sensitive values). The models are not the paper's."
         ),
         _made_with(),
     ]

@@ -211,7 +211,7 @@ def _mode(tables: _Tables, variant: str, key: str) -> _Judgement:
     still = (
         ""
         if raised == len(changes)
-        else " Elsewhere no feature meets the mode's condition on signs at most seeds (Table 3)."
+        else " Table 3 says how often no feature met the mode's condition on signs."
     )
     return (
         (
