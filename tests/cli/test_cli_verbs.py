@@ -6,8 +6,9 @@ import shutil
 import pandas as pd
 import pytest
 
-from rafair import __version__, load_run
+from rafair import __version__, load_run, train_fcnn
 from rafair.datasets import benchmark_names
+from rafair.models import load_fcnn
 
 AUDIT_OPTIONS = [
     *("model", "out", "seeds", "attack", "steps", "step-size", "epsilon", "loss", "setting"),
@@ -120,7 +121,6 @@ def test_train_prints_the_figures_it_stores(rafair, tmp_path):
 
 
 def test_training_twice_gives_the_same_weights_and_another_state_others(rafair, tmp_path):
-    from rafair.models import load_fcnn
 
     digests = []
     for name, state in (("one", 0), ("two", 0), ("three", 1)):
@@ -128,6 +128,16 @@ def test_training_twice_gives_the_same_weights_and_another_state_others(rafair, 
         assert rafair(*train, "--random-state", state).code == 0
         digests.append(load_fcnn(tmp_path / name).digest())
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_plain_network_is_trained_without_penalty_and_average(rafair, tmp_path, credit):
+    done = rafair(
+        "train", "credit", "--plain", "--epochs", "2", "--quiet", "--out", "plain.safetensors"
+    )
+    assert done.code == 0
+    written = load_fcnn(tmp_path / "plain.safetensors", credit.schema)
+    assert written.digest() == train_fcnn(credit, epochs=2, plain=True).digest()
+    assert written.digest() != train_fcnn(credit, epochs=2).digest()
 
 
 def test_quiet_training_prints_nothing(rafair):

@@ -66,7 +66,7 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "n_counterparts": len(seeds.counterparts),
         "clean": attacked.clean.verdict.rates(),
         "robust": {},
-        "attacks": {name: row.verdict.rates(robust=True) for name, row in attacked.rows.items()},
+        "attacks": {name: row.counted.rates(robust=True) for name, row in attacked.rows.items()},
         "repairs": {},
         "by_sensitive": {},
     }
@@ -75,7 +75,7 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
 def _robust(seeds: Seeds, attacked: Attacked, proofs: Proofs | None) -> dict[str, Any]:
     """Return what holds under every change, and everything along each sensitive attribute."""
     outcomes = [attacked.clean, *attacked.rows.values()]
-    jointly = [outcome.verdict for outcome in outcomes]
+    jointly = [outcome.counted for outcome in outcomes]
     alone = list(zip(*(outcome.alone for outcome in outcomes), strict=True))
     proved = [None] * len(alone) if proofs is None else list(proofs.alone)
     found: dict[str, Any] = {

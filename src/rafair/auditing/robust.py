@@ -30,8 +30,8 @@ def robust_rates(
     Parameters
     ----------
     verdicts : sequence of Verdict
-        On instances inside Δ around the same seeds: the seeds themselves, and what each attack
-        found. What any of them breaks, is broken.
+        On instances inside Δ around the same seeds, one or several of each: the seeds themselves,
+        and what each attack found. What any of them breaks, is broken.
     proofs : mapping of str to Certificate, optional
         By claim.
 
@@ -60,4 +60,6 @@ def contradicted(verdicts: Sequence[Verdict], proofs: Mapping[Property, Certific
 
 
 def _broken(verdicts: Sequence[Verdict], claim: Property) -> Tensor:
-    return torch.stack([verdict.breaks(claim) for verdict in verdicts]).any(dim=0)
+    """Tell which seeds one of their instances breaks, shape (n,), bool."""
+    broken = (verdict.breaks(claim).view(len(verdict), -1) for verdict in verdicts)
+    return torch.cat(list(broken), dim=1).any(dim=1)

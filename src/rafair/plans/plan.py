@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
 
-Select: TypeAlias = Literal["last", "worst"]
-SELECTS: tuple[Select, ...] = ("last", "worst")
+Select: TypeAlias = Literal["last", "worst", "pooled"]
+SELECTS: tuple[Select, ...] = ("last", "worst", "pooled")
 LARGEST_RANDOM_STATE = 2**32 - 1
 NUMBER = (int, float)
 # Time that the proofs of an audit may take by default.
@@ -125,10 +125,10 @@ class Plan:
     )
     select: Select = option(
         "last",
-        '{"last", "worst"}',
-        "Judge the last iterate, or count a seed as broken if any iterate, itself included, is; "
-        "rows of the second reading are named ``NAME@worst``.",
-        help="Judge the last or the worst iterate",
+        '{"last", "worst", "pooled"}',
+        "Judge the last iterate; count a seed as broken if any iterate, itself included, is (rows "
+        "``NAME@worst``); or count every iterate but the seed (rows ``NAME@pooled``).",
+        help="Judge the last, the worst or every iterate: last, worst or pooled",
         types=(str,),
         check=partial(check_one_of, known=SELECTS),
     )

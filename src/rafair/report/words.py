@@ -75,7 +75,7 @@ def answer(run: AuditResult) -> list[str]:
             f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}."
         ),
         *_robust(run, sensitive),
-        _shape(metrics["attacks"][name], name),
+        _shape(metrics["attacks"][name], name, _counted(run)),
         _attribute(metrics),
     ]
     fixed = metrics["repairs"].get(name)
@@ -142,7 +142,13 @@ def _reach(manifest: dict[str, Any]) -> str:
     return f"{shared} ({'; '.join(parts)})"
 
 
-def _shape(rates: dict[str, Any], name: str) -> str:
+def _counted(run: AuditResult) -> str:
+    """Name what the rates of an attack count."""
+    is_pooled = run.manifest["plan"]["select"] == "pooled"
+    return "all instances on the way" if is_pooled else "all"
+
+
+def _shape(rates: dict[str, Any], name: str, counted: str) -> str:
     kinds = {
         "tbr": "right for them but different for someone like them (true biased)",
         "ffr": "wrong for them and for everyone like them (false fair)",
@@ -151,7 +157,7 @@ def _shape(rates: dict[str, Any], name: str) -> str:
     worst = max(kinds, key=lambda key: rates[key])
     if rates[worst] == 0:
         return f"No instance broke under {name}."
-    return f"What breaks most often is a decision {kinds[worst]}: {percent(rates[worst])} of all."
+    return f"What breaks most often is a decision {kinds[worst]}: {percent(rates[worst])} of {counted}."
 
 
 def _attribute(metrics: dict[str, Any]) -> str:
