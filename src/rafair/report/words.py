@@ -157,7 +157,8 @@ def _shape(rates: dict[str, Any], name: str, counted: str) -> str:
     worst = max(kinds, key=lambda key: rates[key])
     if rates[worst] == 0:
         return f"No instance broke under {name}."
-    return f"What breaks most often is a decision {kinds[worst]}: {percent(rates[worst])} of {counted}."
+    share = f"{percent(rates[worst])} of {counted}"
+    return f"What breaks most often is a decision {kinds[worst]}: {share}."
 
 
 def _attribute(metrics: dict[str, Any]) -> str:
