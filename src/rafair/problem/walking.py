@@ -103,11 +103,7 @@ class AttackResult:
 
     @property
     def pool(self) -> Tensor:
-        """The instances that Algorithm 1 collects (line 17): one after each step, (steps, n, d).
-
-        The seed is not among them. Where a search does not keep them, or takes no step, the pool
-        is ``x_adv`` alone.
-        """
+        """The points after each step, which Algorithm 1 collects; where none are kept ``x_adv``."""
         walked = None if self.trajectory is None else self.trajectory.after_steps
         return self.x_adv.unsqueeze(0) if walked is None or not len(walked) else walked
 
