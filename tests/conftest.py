@@ -143,7 +143,7 @@ def credit_model():
 
 
 # With time enough on any machine, so that the proofs end at their number of boxes.
-BRIEF = {"steps": 3, "step_size": 0.05, "max_nodes": 300, "max_seconds": 600.0}
+BRIEF = {"steps": 3, "step_size": 0.05, "max_nodes": 60, "max_seconds": 600.0}
 
 
 @pytest.fixture(scope="session")

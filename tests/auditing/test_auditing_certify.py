@@ -288,7 +288,7 @@ def test_along_one_attribute_the_verdicts_are_those_of_its_own_counterparts(
             credit.test.y[index],
             rafair.Counterparts.of(credit.schema, only=name),
             rafair.PerturbationSpace.of(credit.schema, credit_run.manifest["plan"]["epsilon"]),
-            300,
+            60,
             prove="fair",
         )
         assert rows["status"].tolist() == [words[status] for status in found.status.tolist()]

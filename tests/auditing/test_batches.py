@@ -122,12 +122,12 @@ def test_the_budget_of_time_decides_what_is_kept(credit, credit_model):
     plan, store = Plan(n_seeds=40, epsilon=0.02, max_nodes=50), Memory()
     stopped = certify_seeds(credit_model, credit, plan, max_seconds=1e-9, store=store)
     assert stopped.manifest["stopped"] is True
-    assert store.get("certified-000000") is None
+    assert store.get("certified-50-000000") is None
     gone_on = certify_seeds(credit_model, credit, plan, store=store)
     usual = certify_seeds(credit_model, credit, plan)
     assert gone_on.manifest == usual.manifest
     assert gone_on.metrics == usual.metrics
-    assert store.get("certified-000001") is not None
+    assert store.get("certified-50-000001") is not None
     assert gone_on.metrics != stopped.metrics
 
 
