@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rafair import attacks, repair
     from rafair.auditing import audit, repair_run
     from rafair.certificates import Certificate, certify, certify_cells
-    from rafair.datasets import Dataset, load_dataset, read_table
+    from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds, judge
@@ -33,7 +33,7 @@ _HOME = {
     "rafair": ("attacks", "repair"),
     "rafair.auditing": ("audit", "repair_run"),
     "rafair.certificates": ("Certificate", "certify", "certify_cells"),
-    "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
+    "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
@@ -74,6 +74,7 @@ __all__ = [
     "load_run",
     "read_plan",
     "read_table",
+    "read_test",
     "repair",
     "repair_run",
     "train_fcnn",
