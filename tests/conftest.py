@@ -142,15 +142,19 @@ def credit_model():
     return rafair.baseline("credit")
 
 
+# With time enough on any machine, so that the proofs end at their number of boxes.
+BRIEF = {"steps": 3, "step_size": 0.05, "max_nodes": 300, "max_seconds": 600.0}
+
+
 @pytest.fixture(scope="session")
 def credit_run(credit, credit_model):
     """All counterparts, the last iterate."""
-    return rafair.audit(credit_model, credit, n_seeds=24, steps=3, step_size=0.05)
+    return rafair.audit(credit_model, credit, n_seeds=24, **BRIEF)
 
 
 @pytest.fixture(scope="session")
 def worst_run(credit, credit_model):
-    return rafair.audit(credit_model, credit, n_seeds=24, steps=3, step_size=0.05, select="worst")
+    return rafair.audit(credit_model, credit, n_seeds=24, **BRIEF, select="worst")
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +168,9 @@ def certified_run(credit, credit_model):
         steps=4,
         step_size=0.02,
         certify=True,
+        curve=True,
         max_nodes=300,
+        max_seconds=600.0,
     )
 
 

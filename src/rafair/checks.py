@@ -10,7 +10,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["check_number", "check_one_of", "check_share", "check_whole"]
+__all__ = ["check_number", "check_one_of", "check_positive", "check_share", "check_whole"]
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -37,6 +37,18 @@ def check_number(name: str, value: Any) -> None:
         raise InvalidInput(f"{name} must be a number, not {value!r}")
     if not math.isfinite(value) or value < 0:
         raise InvalidInput(f"{name} must be finite and not negative, not {value}")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Refuse what is no finite number above 0.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    check_number(name, value)
+    if value == 0:
+        raise InvalidInput(f"{name} must be above 0, not {value}")
 
 
 def check_share(name: str, value: float) -> None:

@@ -108,6 +108,18 @@ def test_the_trajectory_begins_at_the_seed_and_passes_through_the_result(small, 
 
 
 @everyone
+def test_the_pool_holds_points_of_the_trajectory_but_not_the_seeds(small, name):
+    result = proposer(name).run(*small.arguments)
+    points, pool = result.trajectory.points, result.pool
+    assert pool.shape[1:] == small.x.shape
+    if result.trajectory.after_steps is None:
+        assert torch.equal(pool, result.x_adv[None])
+    else:
+        assert torch.equal(pool, points[-len(pool) :])
+        assert 0 < len(pool) < len(points)
+
+
+@everyone
 def test_in_the_feasible_setting_it_proposes_possible_people(credit, credit_model, name):
     x, y = credit.test.x[:6], credit.test.y[:6]
     space = rafair.PerturbationSpace.of(credit.schema, 0.3, "feasible")

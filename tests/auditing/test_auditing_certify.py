@@ -10,8 +10,9 @@ from torch import nn
 
 import rafair
 from rafair import Plan, load_run, repair_run
-from rafair.auditing import certify_seeds, certifying, conductor
-from rafair.certificates import certify
+from rafair.auditing import certify_seeds, certifying, conductor, curves, proving
+from rafair.certificates import branching, certify
+from rafair.fairness import Lipschitz
 from rafair.runs import update_run, write_certificates
 
 CLAIMS = ["accurate_fair", "accurate", "fair"]
@@ -166,8 +167,8 @@ def test_only_the_named_claims_are_certified(credit, credit_model):
         ({"epsilons": [0.1, -0.1]}, "epsilon must be finite and not negative, not -0.1"),
         ({"epsilons": [0.1, float("nan")]}, "epsilon must be finite and not negative, not nan"),
         ({"max_seconds": 0.0}, "max_seconds must be above 0, not 0.0"),
-        ({"max_seconds": -1}, "max_seconds must be above 0, not -1"),
-        ({"max_seconds": float("nan")}, "max_seconds must be above 0, not nan"),
+        ({"max_seconds": -1}, "max_seconds must be finite and not negative, not -1"),
+        ({"max_seconds": float("nan")}, "max_seconds must be finite and not negative, not nan"),
     ],
 )
 def test_options_without_meaning_are_refused_in_one_line(credit, credit_model, options, says):
@@ -178,19 +179,21 @@ def test_options_without_meaning_are_refused_in_one_line(credit, credit_model, o
 
 
 def test_after_the_time_all_that_is_left_is_undecided(credit, credit_model, monkeypatch):
-    monkeypatch.setattr(certifying, "SHARD", 3)
+    monkeypatch.setattr(curves, "SHARD", 3)
     calls = []
-    run = certifying.certify_curve
+    run = curves.certify_curve
 
     def noting(*arguments, **options):
         calls.append(options["prove"])
         return run(*arguments, **options)
 
-    monkeypatch.setattr(certifying, "certify_curve", noting)
-    monkeypatch.setattr(certifying, "time", SimpleNamespace(time=lambda: 100.0 + len(calls)))
+    monkeypatch.setattr(curves, "certify_curve", noting)
+    clock = SimpleNamespace(time=lambda: 100.0 + len(calls))
+    for module in (certifying, curves, branching):
+        monkeypatch.setattr(module, "time", clock)
     plan = Plan(n_seeds=9, epsilon=0.01, max_nodes=20)
-    found = certify_seeds(credit_model, credit, plan, max_seconds=1.5)
-    assert calls == ["accurate", "accurate_fair"]
+    found = certify_seeds(credit_model, credit, plan, max_seconds=2.5)
+    assert calls == ["accurate", "accurate_fair", "fair"]
     assert found.manifest["stopped"] is True
     for claim, rows in found.instances.groupby("claim"):
         status = rows["status"].tolist()
@@ -209,7 +212,7 @@ def test_with_time_enough_nothing_is_stopped(credit, credit_model):
 
 
 def test_shards_do_not_change_what_is_certified(curve, credit, credit_model, monkeypatch):
-    monkeypatch.setattr(certifying, "SHARD", 5)
+    monkeypatch.setattr(curves, "SHARD", 5)
     seen = []
     again = certify_seeds(
         credit_model,
@@ -234,6 +237,82 @@ def test_no_attack_of_a_certified_audit_gets_below_what_is_proved(certified_run)
             assert claims[claim]["proved"] <= rates[rate]
 
 
+@pytest.mark.parametrize("run", ["certified_run", "credit_run", "worst_run"])
+def test_the_truth_lies_between_what_is_proved_and_what_no_example_breaks(run, request):
+    run = request.getfixturevalue(run)
+    scopes = {None: run.metrics, **run.metrics["by_sensitive"]}
+    epsilon = run.manifest["plan"]["epsilon"]
+    table = run.certificates[run.certificates["epsilon"] == epsilon]
+    for varied, metrics in scopes.items():
+        rows = table[table["varied"].isna() if varied is None else table["varied"] == varied]
+        status = {claim: part["status"] for claim, part in rows.groupby("claim")}
+        assert set(status) == {"accurate_fair", "fair"} | (
+            {"accurate"} if varied is None else set()
+        )
+        for claim, words in status.items():
+            rate = metrics["robust"][ROBUST[claim]]
+            assert rate["at_least"] == (words == "proved").mean()
+            attacked = [rates[ROBUST[claim]] for rates in metrics["attacks"].values()]
+            usual = [metrics["clean"][CLEAN[claim]], 1 - (words == "broken").mean(), *attacked]
+            assert rate["at_least"] <= rate["at_most"] <= min(usual) + 1e-12
+    jointly = run.metrics["robust"]["r_acc"]
+    assert all(each["robust"]["r_acc"] == jointly for each in run.metrics["by_sensitive"].values())
+
+
+def test_what_any_row_breaks_is_broken(credit_run):
+    """Every instance lies inside Δ, so its cell breaks the claims that it contradicts."""
+    cells = credit_run.instances.groupby("seed")["cell"]
+    table = credit_run.certificates[credit_run.certificates["varied"].isna()]
+    for claim, against in (
+        ("accurate_fair", {"TB", "FF", "FB"}),
+        ("accurate", {"FF", "FB"}),
+        ("fair", {"TB", "FB"}),
+    ):
+        proofs = table[table["claim"] == claim].set_index("seed")["status"]
+        broken = cells.agg(lambda each, against=against: bool(set(each) & against))
+        unbroken = ~broken & (proofs.loc[broken.index] != "broken")
+        assert credit_run.metrics["robust"][ROBUST[claim]]["at_most"] == unbroken.mean()
+
+
+def test_along_one_attribute_the_verdicts_are_those_of_its_own_counterparts(
+    credit_run, credit, credit_model
+):
+    table = credit_run.certificates
+    words = {1: "proved", -1: "broken", 0: "undecided"}
+    for name in credit.schema.sensitive:
+        rows = table[(table["varied"] == name) & (table["claim"] == "fair")]
+        index = rows["seed"].tolist()
+        found = certify(
+            credit_model,
+            credit.test.x[index],
+            credit.test.y[index],
+            rafair.Counterparts.of(credit.schema, only=name),
+            rafair.PerturbationSpace.of(credit.schema, credit_run.manifest["plan"]["epsilon"]),
+            300,
+            prove="fair",
+        )
+        assert rows["status"].tolist() == [words[status] for status in found.status.tolist()]
+
+
+def test_where_nothing_can_be_proved_the_attacks_give_upper_bounds(credit):
+    module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    model = rafair.wrap(module, output="logits")
+    run = rafair.audit(model, credit, n_seeds=4, steps=1)
+    assert run.certificates is None
+    assert run.manifest["proofs"]["why_not"].startswith("certificates need linear layers")
+    for rate in run.metrics["robust"].values():
+        assert rate["at_least"] is None
+        assert rate["at_most"] <= 1
+
+
+def test_after_its_time_an_audit_proves_no_more_and_says_so(credit, credit_model):
+    run = rafair.audit(credit_model, credit, n_seeds=4, steps=1, max_seconds=1e-9)
+    assert run.manifest["proofs"]["stopped"]
+    assert set(run.certificates["status"]) == {"undecided"}
+    for rate in run.metrics["robust"].values():
+        assert rate["at_least"] == 0.0
+
+
 def test_a_certified_audit_looks_at_its_epsilon_and_at_smaller_ones(certified_run):
     curve = certified_run.metrics["certificates"]["curve"]
     epsilons = [point["epsilon"] for point in curve]
@@ -245,13 +324,22 @@ def test_a_certified_audit_looks_at_its_epsilon_and_at_smaller_ones(certified_ru
         assert broken == sorted(broken)
         assert proved[0] <= certified_run.metrics["clean"][CLEAN[claim]] <= 1
     table = certified_run.certificates
-    assert table.groupby(["epsilon", "claim"]).size().tolist() == [16] * 12
-    assert certified_run.manifest["max_nodes"] == 300
+    jointly = table[table["varied"].isna()]
+    assert jointly.groupby(["epsilon", "claim"]).size().tolist() == [16] * 12
+    alone = table[table["varied"].notna()]
+    assert set(alone["epsilon"]) == {0.08}
+    assert certified_run.manifest["proofs"] == {
+        "why_not": None,
+        "max_nodes": 300,
+        "max_seconds": 600.0,
+        "stopped": False,
+    }
 
 
 def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
     table = certified_run.certificates
-    at_epsilon = table[(table["epsilon"] == 0.08) & (table["claim"] == "accurate_fair")]
+    jointly = table[table["varied"].isna()]
+    at_epsilon = jointly[(jointly["epsilon"] == 0.08) & (jointly["claim"] == "accurate_fair")]
     proved = set(at_epsilon.loc[at_epsilon["status"] == "proved", "seed"])
     rows = certified_run.instances[certified_run.instances["seed"].isin(proved)]
     assert proved
@@ -259,25 +347,31 @@ def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
 
 
 def test_certificates_change_nothing_else_in_an_audit(certified_run, credit, credit_model):
-    plain = rafair.audit(
-        credit_model, credit, ["rafair", "ensemble"], n_seeds=16, steps=4, step_size=0.02
-    )
+    families = ["rafair", "ensemble"]
+    options = {"n_seeds": 16, "steps": 4, "step_size": 0.02, "certify": False}
+    plain = rafair.audit(credit_model, credit, families, **options)
     assert plain.certificates is None
     assert "certificates" not in plain.metrics
-    kept = {key: value for key, value in certified_run.metrics.items() if key != "certificates"}
-    assert kept == plain.metrics
-    plan = {**plain.manifest["plan"], "certify": True, "max_nodes": 300}
-    assert {**plain.manifest, "plan": plan, "max_nodes": 300} == certified_run.manifest
+    assert plain.manifest["proofs"] == {"why_not": "proofs were not asked for"}
+    for name in ("clean", "attacks", "repairs"):
+        assert certified_run.metrics[name] == plain.metrics[name]
+    for name in ("r_acc", "r_if", "r_af"):
+        bounds = [run.metrics["robust"][name]["at_most"] for run in (certified_run, plain)]
+        assert bounds[0] <= bounds[1]
+    changed = {"certify": True, "curve": True, "max_nodes": 300, "max_seconds": 600.0}
+    plan = {**plain.manifest["plan"], **changed}
+    kept = {**plain.manifest, "plan": plan, "proofs": certified_run.manifest["proofs"]}
+    assert kept == certified_run.manifest
 
 
 def test_a_proof_that_an_attack_contradicts_is_counted(credit, credit_model, monkeypatch):
     def credulous(seeds, epsilons, *rest, **options):
-        curves = certifying.curves_of(seeds, epsilons, *rest, **options)
-        found = curves.certificates
+        honest = curves.curves_of(seeds, epsilons, *rest, **options)
+        found = honest.certificates
         guessed = [replace(each, status=torch.ones_like(each.status)) for each in found["fair"]]
-        return replace(curves, certificates={**found, "accurate_fair": guessed})
+        return replace(honest, certificates={**found, "accurate_fair": guessed})
 
-    monkeypatch.setattr(conductor, "curves_of", credulous)
+    monkeypatch.setattr(proving, "curves_of", credulous)
     run = rafair.audit(
         credit_model, credit, "rafair", 8, steps=2, step_size=0.1, certify=True, max_nodes=1
     )
@@ -318,7 +412,7 @@ def test_the_certificates_of_a_run_are_read_as_they_were_written(certified_run, 
     read = load_run(tmp_path / "run")
     same_table(read.certificates, certified_run.certificates)
     assert read.metrics == json.loads(json.dumps(certified_run.metrics))
-    rafair.write_run(own_run, tmp_path / "other")
+    rafair.write_run(replace(own_run, certificates=None), tmp_path / "other")
     assert load_run(tmp_path / "other").certificates is None
 
 
@@ -344,7 +438,8 @@ def test_certificates_survive_a_repair(certified_run, credit, credit_model, tmp_
 
 def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit, credit_model):
     table = certified_run.certificates
-    at_epsilon = table[(table["epsilon"] == 0.08) & (table["claim"] == "accurate_fair")]
+    jointly = table[table["varied"].isna()]
+    at_epsilon = jointly[(jointly["epsilon"] == 0.08) & (jointly["claim"] == "accurate_fair")]
     index = at_epsilon["seed"].tolist()
     alone = certify(
         credit_model,
@@ -359,3 +454,24 @@ def test_the_certificate_of_an_audit_is_that_of_certify(certified_run, credit, c
     worked_on = at_epsilon["nodes"].to_numpy() > 0
     assert worked_on.any()
     assert (alone.nodes.numpy()[worked_on] == at_epsilon["nodes"].to_numpy()[worked_on]).all()
+
+
+def test_seeds_are_certified_at_the_condition_of_the_judge(credit, credit_model):
+    condition = Lipschitz(2.0, d="l2")
+    plan = Plan(n_seeds=12, epsilon=0.05, max_nodes=200)
+    found = certify_seeds(credit_model, credit, plan, cells=["TB"], condition=condition)
+    index = found.instances.loc[found.instances["claim"] == "TB", "seed"].tolist()
+    x, y = credit.test.x[index], credit.test.y[index]
+    people = rafair.Counterparts.of(credit.schema)
+    space = rafair.PerturbationSpace.of(credit.schema, 0.05)
+    words = {1: "proved", -1: "broken", 0: "undecided"}
+    for claim in CLAIMS:
+        alone = certify(credit_model, x, y, people, space, 200, prove=claim, **condition.as_dict())
+        rows = found.instances[found.instances["claim"] == claim]
+        assert rows["status"].tolist() == [words[status] for status in alone.status.tolist()]
+    reach = found.instances[found.instances["claim"] == "TB"]
+    for witness, row in zip(reach["witness"], range(12), strict=True):
+        if witness is not None:
+            point = torch.tensor(witness, dtype=x.dtype)[None]
+            problem = (credit_model, point, y[[row]], people)
+            assert rafair.judge(*problem, *condition.parameters).cells.item() == 1

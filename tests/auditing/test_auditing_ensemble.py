@@ -10,7 +10,7 @@ from rafair.attacks import Ensemble
 from rafair.auditing import batches
 from rafair.auditing.batches import Seeds
 
-SMALL = {"n_seeds": 16, "steps": 4, "step_size": 0.02}
+SMALL = {"n_seeds": 16, "steps": 4, "step_size": 0.02, "certify": False}
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_labels_that_are_dates_or_infinite_are_refused():
             rafair.read_table(frame, label="y", sensitive=["a"])
 
 
-@pytest.mark.parametrize("lost", ["clean", "attacks", "by_sensitive"])
+@pytest.mark.parametrize("lost", ["clean", "robust", "attacks", "by_sensitive"])
 def test_a_run_with_a_key_missing_is_called_damaged(tmp_path, lost):
     run = audited(["a", "b"], ["a"])
     rafair.write_run(run, tmp_path / "run")
@@ -89,7 +89,7 @@ def test_a_run_with_a_key_missing_is_called_damaged(tmp_path, lost):
     metrics = json.loads(path.read_text())
     del metrics[lost]
     path.write_text(json.dumps(metrics))
-    with pytest.raises(rafair.InvalidInput, match=f"damaged, '{lost}'"):
+    with pytest.raises(rafair.InvalidInput, match=f"'{lost}' is missing; the file is damaged"):
         rafair.load_run(tmp_path / "run")
 
 

@@ -8,6 +8,7 @@ import pytest
 from rafair import InvalidInput, Plan, audit
 from rafair.auditing.batches import Seeds
 from rafair.fairness import choose_seeds
+from rafair.plans.attacks import families_of
 
 CELLS = ["tfr", "tbr", "ffr", "fbr"]
 CLEAN = {"acc", "if", "af", *CELLS}
@@ -191,7 +192,7 @@ def test_the_manifest_counts_the_gradients_of_every_mode(credit_run, credit, cre
     index = choose_seeds(credit.test.x, 24, 0)
     seeds = Seeds.of(credit_model, credit, plan, index)
     problem = seeds.model, seeds.x, seeds.y, seeds.counterparts, plan.space(credit.schema)
-    for name, attack in plan.families()["rafair"].items():
+    for name, attack in families_of(plan)["rafair"].items():
         result = attack.run(*problem)
         before, after = (
             seeds.judge(points.unsqueeze(0)).verdict.cells for points in (seeds.x, result.x_adv)
@@ -209,8 +210,11 @@ def test_progress_is_reported_up_to_the_end(credit_model, credit):
     seen = []
     audit(credit_model, credit, **SMALL, on_progress=lambda *what: seen.append(what))
     done = [count for _, count, _ in seen]
-    assert {name for name, _, _ in seen} == set(MODES)
-    assert done == sorted(done)
+    proofs = ["certificates", *(f"certificates {name}" for name in credit.schema.sensitive)]
+    assert {name for name, _, _ in seen} == {*MODES, *proofs}
+    attacked = len([name for name, _, _ in seen if name in MODES])
+    assert done[:attacked] == sorted(done[:attacked])
+    assert seen[attacked - 1][1] == seen[attacked - 1][2]
     assert seen[-1][1] == seen[-1][2]
 
 

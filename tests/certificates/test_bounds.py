@@ -176,7 +176,7 @@ def test_without_a_goal_bounds_are_raised_up_to_zero(problem):
 def test_a_linear_model_has_nothing_to_raise(make_problem):
     problem = make_problem(3, seed=3, n=10)
     last = relu_network(problem.model).weights[-1]
-    network = ReluNetwork((last[:, :6],), (torch.zeros(3, dtype=torch.float64),))
+    network = ReluNetwork.of([[(last[:, :6], torch.zeros(3, dtype=torch.float64))]])
     low, high = boxes_of(problem, 0.2)
     found = linear_bound(network, low, high, problem.y, (), everywhere(low), -everywhere(low))
     assert found.gain.isnan().all()

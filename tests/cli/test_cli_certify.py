@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from rafair import load_run
-from rafair.auditing import certifying
+from rafair.auditing import curves
 
 SMALL = ("--seeds", "6", "--counterparts", "12", "--max-nodes", "200")
 NAMES = {"R-AF": "accurate_fair", "R-ACC": "accurate", "R-IF": "fair"}
+CURVE = "How much change does it take?"
 CERTIFIED = ["certificates.json", "certificates.parquet", "manifest.json"]
 
 
@@ -102,7 +103,7 @@ def test_the_models_accuracy_stands_beside_the_majority_share(rafair, audit):
 
 @pytest.fixture
 def certified(audit):
-    return lambda *given: audit("--certify", "--max-nodes", "50", *given)
+    return lambda *given: audit("--certify", "--curve", "--max-nodes", "50", *given)
 
 
 def test_an_audit_with_certificates_shows_and_writes_them(certified, rafair, tmp_path):
@@ -113,22 +114,40 @@ def test_an_audit_with_certificates_shows_and_writes_them(certified, rafair, tmp
     stored = load_run(tmp_path / "run")
     found = stored.metrics["certificates"]
     assert found["conflicts"] == 0
-    assert len(stored.certificates) == 8 * 4 * 3
+    # Three claims at four ε; along two attributes two claims at one.
+    assert len(stored.certificates) == 8 * (4 * 3 + 2 * 2)
     for name, claim in NAMES.items():
         shown = [line[2] for line in lines_of(run, name) if len(line) == 6]
         assert shown == [f"{point['claims'][claim]['proved']:.3f}" for point in found["curve"]]
     assert "Which member of ensemble-af broke whom?" in run.out
-    assert "What is proved" in (tmp_path / "run" / "report.html").read_text()
-    assert any(
-        "proved" in line for line in run.out.splitlines() if line.startswith(("The", "That"))
-    )
+    assert CURVE in (tmp_path / "run" / "report.html").read_text()
+    assert any(line.startswith("proved, ε = 0.1") for line in run.out.splitlines())
     assert all(len(line) <= 80 for line in run.out.splitlines())
 
 
 def test_an_audit_without_certificates_writes_none(audit, tmp_path):
-    assert audit("--quiet", "--out", "run").code == 0
+    done = audit("--no-certify", "--out", "run")
+    assert done.code == 0
+    assert "nothing is proved, because proofs were not asked for" in " ".join(done.out.split())
+    assert any(line.startswith("at most, ε = 0.1") for line in done.out.splitlines())
     assert load_run(tmp_path / "run").certificates is None
-    assert "What is proved" not in (tmp_path / "run" / "report.html").read_text()
+    assert CURVE not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_an_audit_proves_by_default_and_says_first_what_holds(audit, tmp_path):
+    done = audit("--out", "run")
+    robust = load_run(tmp_path / "run").metrics["robust"]
+    proved = [f"{robust[rate]['at_least']:.3f}" for rate in ("r_acc", "r_if", "r_af")]
+    lines = done.out.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("proved, ε = 0.1"))
+    assert lines[place].split()[4:] == proved
+    assert place < lines.index(next(line for line in lines if line.startswith("What each attack")))
+
+
+def test_the_time_of_the_proofs_is_said_where_it_ran_out(audit):
+    done = audit("--max-seconds", "1e-9", "--out", "run")
+    assert done.code == 0
+    assert "The proofs stopped after 1e-09 s (--max-seconds)." in " ".join(done.out.split())
 
 
 def test_certificates_survive_repair_and_report(certified, rafair, tmp_path):
@@ -139,23 +158,23 @@ def test_certificates_survive_repair_and_report(certified, rafair, tmp_path):
     for name in ("certificates.parquet", "figures/robustness.svg"):
         assert (tmp_path / "run" / name).read_bytes() == before[name]
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "What is proved" in page
+    assert CURVE in page
     assert rafair("report", "run", "--quiet").code == 0
     assert (tmp_path / "run" / "report.html").read_text() == page
 
 
 def test_the_number_of_boxes_reaches_the_audit(certified, tmp_path, monkeypatch):
     given = []
-    run = certifying.certify_curve
+    run = curves.certify_curve
 
     def noting(*arguments, **options):
         given.append(arguments[5])
         return run(*arguments, **options)
 
-    monkeypatch.setattr(certifying, "certify_curve", noting)
+    monkeypatch.setattr(curves, "certify_curve", noting)
     assert certified("--attack", "rafair-ff", "--quiet", "--out", "run").code == 0
     assert set(given) == {50}
-    assert load_run(tmp_path / "run").manifest["max_nodes"] == 50
+    assert load_run(tmp_path / "run").manifest["proofs"]["max_nodes"] == 50
 
 
 def test_quiet_prints_nothing(rafair, tmp_path):
@@ -174,8 +193,11 @@ def test_quiet_prints_nothing(rafair, tmp_path):
         (("credit", "--epsilon", "wide"), "Invalid value for '--epsilon'"),
         (("credit", "--max-nodes", "0"), "max_nodes must be a whole number, 1 or more"),
         (("credit", "--max-seconds", "0"), "max_seconds must be above 0, not 0"),
-        (("credit", "--max-seconds", "-1"), "max_seconds must be above 0, not -1"),
-        (("credit", "--max-seconds", "nan"), "max_seconds must be above 0, not nan"),
+        (("credit", "--max-seconds", "-1"), "max_seconds must be finite and not negative, not -1"),
+        (
+            ("credit", "--max-seconds", "nan"),
+            "max_seconds must be finite and not negative, not nan",
+        ),
         (("credit", "--claim", "kind"), "unknown claim 'kind'; use accurate_fair, accurate, fair"),
         (("credit", "--seeds", "many"), "--seeds takes a whole number or 'all', not 'many'"),
         (("credit", "--setting", "ideal"), "unknown setting 'ideal'"),
@@ -217,3 +239,38 @@ def test_an_unknown_cell_ends_in_one_line(rafair, tmp_path):
     assert (run.code, run.out) == (2, "")
     assert run.err == "error: unknown cell 'XX'; use TF or TB or FF or FB\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_larger_k_allows_more_and_is_on_record(rafair, tmp_path):
+    few = ("--seeds", "24", "--counterparts", "24", "--max-nodes", "200")
+    proved, manifests = [], []
+    for K in ("0", "4"):
+        options = ("--K", K, "--d", "linf", "--epsilon", "0.05", "--claim", "accurate_fair")
+        run = rafair("certify", "credit", *few, *options, "--out", f"k{K}")
+        assert (run.code, run.err) == (0, "")
+        assert ("Fair: discrete distance of decisions ≤ 4 · linf" in run.out) == (K == "4")
+        (point,) = json.loads((tmp_path / f"k{K}" / "certificates.json").read_text())["curve"]
+        proved.append(point["claims"]["accurate_fair"]["proved"])
+        manifests.append(json.loads((tmp_path / f"k{K}" / "manifest.json").read_text()))
+    assert proved[0] < proved[1]
+    assert [(m["K"], m["D"], m["d"]) for m in manifests] == [
+        (0.0, "discrete", "linf"),
+        (4.0, "discrete", "linf"),
+    ]
+    again = ("--d", "linf", "--epsilon", "0.05", "--claim", "accurate_fair", "--out", "k4")
+    refused = rafair("certify", "credit", *few, *again, "--resume", "--K", "5")
+    assert refused.code == 2
+    assert "K" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--K", "-1"), "K must be finite and not negative, not -1.0"),
+        (("--D", "far"), "unknown D 'far'; use one of discrete, absolute"),
+        (("--d", "far"), "unknown d 'far'; use one of l1, l2, linf"),
+    ],
+)
+def test_a_condition_without_meaning_is_refused(rafair, options, says):
+    run = rafair("certify", "credit", *SMALL, *options)
+    assert (run.code, run.err.strip()) == (2, f"error: {says}")

@@ -23,7 +23,7 @@ AUDIT_ERRORS = [
     (["--device", "meta"], "device 'meta' holds no numbers"),
     (["--device", ""], "device '' is not available here"),
     (["--setting", "possible"], "unknown setting 'possible'; use paper or feasible"),
-    (["--select", "best"], "unknown select 'best'; use last or worst"),
+    (["--select", "best"], "unknown select 'best'; use last or worst or pooled"),
     (["--step-size", "-0.1"], "step_size must be finite and not negative"),
     (["--step-size", "nan"], "step_size must be finite and not negative"),
     (["--step-size", "inf"], "step_size must be finite and not negative"),

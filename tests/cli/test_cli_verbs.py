@@ -6,17 +6,19 @@ import shutil
 import pandas as pd
 import pytest
 
-from rafair import __version__, load_run
+from rafair import __version__, load_run, train_fcnn
 from rafair.datasets import benchmark_names
+from rafair.models import load_fcnn
 
 AUDIT_OPTIONS = [
     *("model", "out", "seeds", "attack", "steps", "step-size", "epsilon", "loss", "setting"),
     *("select", "sensitive", "counterparts", "random-state", "device", "batch-size"),
-    *("certify", "max-nodes", "fail-under", "quiet"),
+    *("certify", "no-certify", "curve", "max-seconds", "max-nodes", "fail-under", "quiet"),
 ]
 VERBS = ("audit", "certify", "repair", "report", "reproduce", "train", "datasets")
 
 RUN_FILES = [
+    "certificates.parquet",
     "figures",
     "figures/confusion.svg",
     "figures/sensitive.svg",
@@ -119,7 +121,6 @@ def test_train_prints_the_figures_it_stores(rafair, tmp_path):
 
 
 def test_training_twice_gives_the_same_weights_and_another_state_others(rafair, tmp_path):
-    from rafair.models import load_fcnn
 
     digests = []
     for name, state in (("one", 0), ("two", 0), ("three", 1)):
@@ -127,6 +128,16 @@ def test_training_twice_gives_the_same_weights_and_another_state_others(rafair, 
         assert rafair(*train, "--random-state", state).code == 0
         digests.append(load_fcnn(tmp_path / name).digest())
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_plain_network_is_trained_without_penalty_and_average(rafair, tmp_path, credit):
+    done = rafair(
+        "train", "credit", "--plain", "--epochs", "2", "--quiet", "--out", "plain.safetensors"
+    )
+    assert done.code == 0
+    written = load_fcnn(tmp_path / "plain.safetensors", credit.schema)
+    assert written.digest() == train_fcnn(credit, epochs=2, plain=True).digest()
+    assert written.digest() != train_fcnn(credit, epochs=2).digest()
 
 
 def test_quiet_training_prints_nothing(rafair):
@@ -177,7 +188,9 @@ def test_the_options_reach_the_plan(audit, tmp_path):
         "counterparts": 12,
         "batch_size": 99,
         "queries": 5000,
-        "certify": False,
+        "certify": None,
+        "curve": False,
+        "max_seconds": None,
         "max_nodes": 5000,
     }
     assert manifest["schema"]["sensitive"] == ["age", "housing"]
@@ -250,10 +263,24 @@ def test_one_failed_gate_of_several_is_enough(audit):
 
 
 def test_a_gate_is_met_by_its_own_value(audit, finished_run):
-    attacks = json.loads((finished_run / "metrics.json").read_text())["attacks"]
-    lowest = min(rates["r_af"] for rates in attacks.values())
-    assert audit("--fail-under", f"r_af={lowest!r}", "--out", "met").code == 0
-    assert audit("--fail-under", f"r_af={lowest + 1e-9!r}", "--out", "missed").code == 1
+    proved = json.loads((finished_run / "metrics.json").read_text())["robust"]["r_af"]["at_least"]
+    for rate in ("r_af", "tfr"):
+        assert audit("--fail-under", f"{rate}={proved!r}", "--out", f"{rate}-met").code == 0
+        missed = audit("--fail-under", f"{rate}={proved + 1e-9!r}", "--out", f"{rate}-missed")
+        assert missed.code == 1
+        assert f"Gate failed: {rate} is proved to be at least {proved:.3f}" in missed.out
+
+
+def test_without_proofs_a_gate_is_met_by_what_no_attack_breaks(audit, tmp_path):
+    unproved = ("--no-certify", "--quiet")
+    assert audit(*unproved, "--out", "run").code == 0
+    rate = load_run(tmp_path / "run").metrics["robust"]["r_if"]
+    assert rate["at_least"] is None
+    least = rate["at_most"]
+    assert audit(*unproved, "--fail-under", f"r_if={least!r}", "--out", "met").code == 0
+    missed = audit("--no-certify", "--fail-under", f"r_if={least + 1e-9!r}", "--out", "missed")
+    assert missed.code == 1
+    assert f"Gate failed: r_if is under attack at most {least:.3f}" in missed.out
 
 
 def test_repair_adds_repairs_to_the_run(rafair, own_copy):

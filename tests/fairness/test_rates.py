@@ -31,3 +31,43 @@ def test_rates_are_shares_of_events_with_their_intervals():
         "snow": 0.25,
         "ci": {"rain": wilson(3, 4), "snow": wilson(1, 4)},
     }
+
+
+def test_several_entries_of_a_seed_are_no_more_than_one_where_they_agree():
+    happened = torch.tensor([True, False, True, True])
+    every = happened[:, None].expand(4, 7)
+    assert rates({"rain": every}) == rates({"rain": happened})
+
+
+def test_several_entries_of_a_seed_count_as_many_where_seeds_do_not_differ_more_than_entries():
+    generator = torch.Generator().manual_seed(0)
+    happened = torch.rand(400, 20, generator=generator) < 0.3
+    low, high = rates({"rain": happened})["ci"]["rain"]
+    whole = wilson(int(happened.sum()), happened.numel())
+    assert high - low == pytest.approx(whole[1] - whole[0], rel=0.1)
+
+
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1), spread=st.floats(0, 1))
+def test_the_interval_lies_between_that_of_the_seeds_and_that_of_all_entries(seed, share, spread):
+    generator = torch.Generator().manual_seed(seed)
+    of_seed = share + spread * (torch.rand(12, 1, generator=generator) - 0.5)
+    happened = torch.rand(12, 5, generator=generator) < of_seed
+    found = rates({"rain": happened})
+    low, high = found["ci"]["rain"]
+    rate = int(happened.sum()) / 60
+    wide, narrow = wilson(rate * 12, 12), wilson(rate * 60, 60)
+    assert found["rain"] == rate
+    assert low <= rate <= high
+    assert wide[0] - 1e-12 <= low <= narrow[0] + 1e-12
+    assert narrow[1] - 1e-12 <= high <= wide[1] + 1e-12
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    generator = torch.Generator().manual_seed(3)
+    covered = 0
+    for _ in range(400):
+        of_seed = (torch.rand(60, 1, generator=generator) < 0.4).double() * 0.8 + 0.1
+        happened = torch.rand(60, 10, generator=generator) < of_seed
+        low, high = rates({"rain": happened})["ci"]["rain"]
+        covered += low <= 0.4 * 0.9 + 0.6 * 0.1 <= high
+    assert 0.92 <= covered / 400 <= 0.98

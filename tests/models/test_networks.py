@@ -85,6 +85,35 @@ def test_every_finished_epoch_is_reported(credit):
     assert seen == [1, 2, 3]
 
 
+def test_a_plain_network_is_adam_on_cross_entropy_and_nothing_else(credit):
+    x, y = credit.train.x.float()[:300], credit.train.y[:300]
+    generator = torch.Generator().manual_seed(5)
+    module = fcnn(20, 2)
+    for layer in module[::2]:
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(layer.bias)
+    adam = torch.optim.Adam(module.parameters(), lr=1e-3)
+    for _ in range(3):
+        for rows in torch.randperm(300, generator=generator).split(128):
+            adam.zero_grad()
+            nn.functional.cross_entropy(module(x[rows]), y[rows]).backward()
+            adam.step()
+    plain = fit(x, y, 2, random_state=5, epochs=3, plain=True)
+    for mine, theirs in zip(plain.parameters(), module.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_plain_network_is_trained_for_30_epochs_however_few_the_rows(credit):
+    seen = []
+    x, y = credit.train.x[:130], credit.train.y[:130]
+    fit(x, y, 2, plain=True, on_epoch=seen.append)
+    assert len(seen) == epochs_for(130, plain=True) == 30
+
+
+def test_plain_and_usual_training_differ(credit, trained):
+    assert not same_weights(train_fcnn(credit, epochs=2, plain=True).module, trained.module)
+
+
 def test_three_classes_can_be_learned():
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(600, 2, generator=generator, dtype=torch.float64)

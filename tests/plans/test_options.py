@@ -109,11 +109,12 @@ def test_a_group_hands_over_what_was_given_alone():
     group = PlanGroup("n_seeds", "steps", "batch_size", "certify")
     names = [parameter.name for parameter in group.parameters()]
     assert names == ["n_seeds", "steps", "batch_size", "certify"]
-    nothing = {"n_seeds": None, "steps": None, "batch_size": None, "certify": False}
+    nothing = {"n_seeds": None, "steps": None, "batch_size": None, "certify": None}
     assert group.value(nothing) == {}
     assert group.value({**nothing, "steps": 0}) == {"steps": 0}
     given = {"n_seeds": "all", "steps": None, "batch_size": "auto", "certify": True}
     assert group.value(given) == {"n_seeds": None, "batch_size": "auto", "certify": True}
+    assert group.value({**nothing, "certify": False}) == {"certify": False}
     assert group.value({**nothing, "n_seeds": "7"}) == {"n_seeds": 7}
     with pytest.raises(rafair.InvalidInput, match="--seeds takes a whole number or 'all'"):
         group.value({**nothing, "n_seeds": "some"})
@@ -124,6 +125,7 @@ def test_a_plan_has_the_certificates_own_budget():
 
 
 def test_what_decides_no_result_is_no_part_of_a_plans_identity():
-    plan = Plan(batch_size=7, certify=True, max_nodes=3)
+    plan = Plan(batch_size=7, certify=True, curve=True, max_seconds=3.0, max_nodes=3)
     assert plan.identity() == Plan().identity()
-    assert set(NAMES) - set(plan.identity()) == {"batch_size", "certify", "max_nodes"}
+    without = {"batch_size", "certify", "curve", "max_seconds", "max_nodes"}
+    assert set(NAMES) - set(plan.identity()) == without

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rafair import InvalidInput, Plan
 from rafair.attacks import RAFair
+from rafair.plans.attacks import families_of
 
 BAD = [
     {"attacks": ()},
@@ -81,17 +82,17 @@ def test_a_given_epsilon_is_the_radius(epsilon):
 
 
 def test_a_family_stands_for_its_variants_in_order():
-    assert list(Plan().families()["rafair"]) == ["rafair-tb", "rafair-ff", "rafair-fb"]
+    assert list(families_of(Plan())["rafair"]) == ["rafair-tb", "rafair-ff", "rafair-fb"]
 
 
 def test_every_variant_is_run_once_however_often_it_is_named():
     plan = Plan(attacks=("rafair-ff", "rafair", "rafair-ff"))
-    assert sorted(plan.families()["rafair"]) == ["rafair-fb", "rafair-ff", "rafair-tb"]
+    assert sorted(families_of(plan)["rafair"]) == ["rafair-fb", "rafair-ff", "rafair-tb"]
 
 
 def test_the_attacks_get_the_plans_parameters():
     plan = Plan(steps=7, step_size=0.3, loss="margin", batch_size=5)
-    attack = plan.families()["rafair"]["rafair-ff"]
+    attack = families_of(plan)["rafair"]["rafair-ff"]
     assert attack == RAFair("false_fair", 0.3, 7, "margin", batch_size=5)
 
 

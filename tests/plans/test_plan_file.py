@@ -177,6 +177,7 @@ def test_every_option_reaches_the_audit(planned):
         "step_size": ("0.02", 0.02), "epsilon": ("0.3", 0.3), "loss": ('"margin"', "margin"),
         "setting": ('"paper"', "paper"), "select": ('"worst"', "worst"),
         "counterparts": ("2", 2), "queries": ("99", 99), "certify": ("false", False),
+        "curve": ("true", True), "max_seconds": ("9.5", 9.5),
         "max_nodes": ("12", 12), "batch_size": ("64", 64),
     }  # fmt: skip
     options = {name: o for name, o in options_of(Plan).items() if name != "attacks"}

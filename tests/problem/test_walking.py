@@ -12,6 +12,7 @@ from rafair.problem.walking import ZERO_GRADIENT
 from rafair.repair import Benign
 from rafair.repair.benign import _down_both
 
+PARTS = ("points", "losses", "counterparts", "still")
 WALKS = [
     RAFair(mode="true_biased", steps=5, step_size=0.03),
     RAFair(mode="false_fair", steps=5, step_size=0.03),
@@ -109,7 +110,9 @@ def test_a_seed_that_stays_put_leaves_the_batch_and_nothing_else_changes(
 ):
     walk = dataclasses.replace(walk, counterpart=counterpart, steps=6)
     result = walk.run(*stopping.arguments)
-    found = dataclasses.astuple(result.trajectory)
+    trajectory = result.trajectory
+    assert torch.equal(trajectory.after_steps, trajectory.points[1:])
+    found = [getattr(trajectory, name) for name in PARTS]
     for one, other in zip(found, plain_loop(walk, stopping), strict=True):
         assert torch.equal(one, other)
     under_way = moving(result)

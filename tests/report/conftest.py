@@ -10,7 +10,8 @@ from rafair import audit, baseline, load_dataset, read_table, repair_run, train_
 @pytest.fixture(scope="session")
 def plain_run():
     data = load_dataset("credit")
-    return audit(baseline("credit"), data, n_seeds=16, steps=2, step_size=0.1, counterparts=12)
+    options = {"n_seeds": 16, "steps": 2, "step_size": 0.1, "counterparts": 12}
+    return audit(baseline("credit"), data, **options, max_nodes=50, max_seconds=600.0)
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +29,9 @@ def certified_run():
         steps=2,
         step_size=0.1,
         counterparts=12,
-        certify=True,
+        curve=True,
         max_nodes=50,
+        max_seconds=600.0,
     )
 
 

@@ -12,6 +12,8 @@ from rafair.report import render_pages
 from rafair.report.figures import draw_curve
 from rafair.report.tables import CLAIMS, certificates_table, members_tables
 
+CURVE = "How much change does it take?"
+
 
 @pytest.fixture(scope="module")
 def pages(certified_run):
@@ -102,7 +104,7 @@ def test_the_page_has_a_section_on_what_is_proved_with_table_and_figure(
     certified_run, curve, pages
 ):
     page = Page(pages["report.html"])
-    assert "What is proved" in page.text
+    assert CURVE in page.text
     assert page.wrong == []
     assert page.open == []
     drawn = pages["figures/robustness.svg"]
@@ -117,7 +119,7 @@ def test_the_page_has_a_section_on_what_is_proved_with_table_and_figure(
 def test_a_page_without_certificates_has_no_such_section(plain_run):
     pages = render_pages(plain_run)
     assert "figures/robustness.svg" not in pages
-    assert "What is proved" not in pages["report.html"].decode()
+    assert CURVE not in pages["report.html"].decode()
     assert "Which member" not in pages["report.html"].decode()
 
 
@@ -141,4 +143,4 @@ def test_a_stored_and_repaired_run_gives_the_same_section(certified_run, pages, 
     repaired = repair_run(load_run(tmp_path / "run"), baseline("credit"), load_dataset("credit"))
     again = render_pages(repaired)
     assert again["figures/robustness.svg"].decode() == pages["figures/robustness.svg"]
-    assert "What is proved" in again["report.html"].decode()
+    assert CURVE in again["report.html"].decode()

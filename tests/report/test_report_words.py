@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rafair import audit, baseline, load_dataset, wrap
-from rafair.report.words import answer, headline_attack, percent, quality, warnings
+from rafair.report.words import answer, percent, quality, strongest_attack, warnings
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,11 @@ def rates(prefix="", **shares):
     return {**both, "ci": {name: [0.1, 0.9] for name in both}}
 
 
+def bound(low, high):
+    ci = {"at_most": [0.1, 0.9]} | ({} if low is None else {"at_least": [0.05, 0.8]})
+    return {"at_least": low, "at_most": high, "ci": ci}
+
+
 @pytest.fixture
 def run(plain_run):
     """A run with figures that are easy to read."""
@@ -73,6 +78,7 @@ def run(plain_run):
         "n_seeds": 200,
         "n_counterparts": 106,
         "clean": clean,
+        "robust": {name: bound(0.25, 0.25) for name in ("r_acc", "r_if", "r_af")},
         "attacks": attacked,
         "repairs": {},
         "by_sensitive": {
@@ -82,13 +88,14 @@ def run(plain_run):
     }
     manifest = deepcopy(plain_run.manifest)
     manifest["plan"]["epsilon"] = 0.2
+    manifest["proofs"] = {"why_not": None, "stopped": False}
     return replace(plain_run, metrics=metrics, manifest=manifest)
 
 
-def test_the_headline_is_the_lowest_and_of_equals_the_family(run):
-    assert headline_attack(run.metrics) == "rafair"
+def test_the_strongest_attack_is_the_lowest_and_of_equals_the_family(run):
+    assert strongest_attack(run.metrics) == "rafair"
     run.metrics["attacks"]["rafair-tb"]["r_af"] = 0.1
-    assert headline_attack(run.metrics) == "rafair-tb"
+    assert strongest_attack(run.metrics) == "rafair-tb"
 
 
 def test_the_answer_says_what_the_figures_say(run):
@@ -98,9 +105,11 @@ def test_the_answer_says_what_the_figures_say(run):
             "whatever their sex or age."
         ),
         (
-            "After a change of at most 0.2 of each feature's range, found by rafair, 25 % still "
-            "are (95 % interval 10 to 90 %)."
+            "Whatever changes by at most 0.2 of each feature's range, 25 % still are (95 % "
+            "interval 5 to 90 %); 25 % are still predicted correctly themselves, and 25 % are "
+            "still decided alike whatever their sex or age."
         ),
+        "That is proved: for everybody else an example shows that it is not so.",
         (
             "What breaks most often is a decision right for them but different for someone like "
             "them (true biased): 45 % of all."
@@ -118,66 +127,66 @@ def test_the_answer_says_what_the_figures_say(run):
 )
 def test_the_commonest_way_to_break_is_named(run, cell, words):
     run.metrics["attacks"] = {"rafair": rates("r_", tfr=0.5, **{cell: 0.5})}
-    assert f"{words}: 50 % of all." in answer(run)[2]
+    assert f"{words}: 50 % of all." in answer(run)[3]
 
 
 def test_a_run_in_which_nothing_broke_says_so(run):
     run.metrics["attacks"] = {"rafair": rates("r_")}
-    assert answer(run)[2] == "No instance broke under rafair."
+    assert answer(run)[3] == "No instance broke under rafair."
 
 
 def test_a_fair_model_is_called_one(run):
     run.metrics["clean"] = rates()
-    assert answer(run)[3] == "Before any attack no sensitive attribute changes a decision."
+    assert answer(run)[4] == "Before any attack no sensitive attribute changes a decision."
 
 
-def shares(proved, broken):
-    return {"proved": proved, "broken": broken, "undecided": 1 - proved - broken}
-
-
-def certified(run, *shares_of_each_epsilon):
-    """The run with certificates of R-AF; under attack a quarter is left."""
-    curve = [
-        {"epsilon": 0.1 * (place + 1), "claims": {"accurate_fair": each}}
-        for place, each in enumerate(shares_of_each_epsilon)
-    ]
-    certificates = {"curve": curve, "conflicts": 0}
-    return replace(run, metrics={**run.metrics, "certificates": certificates})
+def shaken(run, **proofs):
+    """The run where R-ACC is known, R-AF between two figures, and R-IF known to a permille."""
+    robust = {
+        "r_acc": bound(0.5, 0.5),
+        "r_if": bound(0.75, 0.7504),
+        "r_af": bound(0.125, 0.3),
+    }
+    manifest = {**run.manifest, "proofs": {**run.manifest["proofs"], **proofs}}
+    return replace(run, metrics={**run.metrics, "robust": robust}, manifest=manifest)
 
 
 def test_what_is_proved_and_what_is_not_broken_enclose_the_truth(run):
-    assert answer(certified(run, shares(0.6, 0.1), shares(0.125, 0.7)))[3] == (
-        "The true share lies between 12.5 %, which are proved, and 25.0 %: for each of the others "
-        "an example shows that they break."
-    )
-    assert answer(certified(run, shares(0.125, 0.8)))[3] == (
-        "The true share lies between 12.5 %, which are proved, and 20.0 %: for each of the others "
-        "an example shows that they break."
-    )
-
-
-@pytest.mark.parametrize("broken", [0.75, 0.7])
-def test_where_the_two_bounds_meet_the_truth_is_known(run, broken):
-    assert answer(certified(run, shares(0.25, broken)))[3] == (
-        "That 25 % are decided rightly under every such change is proved; for each of the others "
-        "an example shows that they are not."
+    first, second = answer(shaken(run))[1:3]
+    assert "12.5 to 30.0 % still are (95 % interval 5 to 90 %); 50 % are still" in first
+    assert "75 % are still decided alike" in first
+    assert second == (
+        "The lower figures are proved. The upper ones leave out everybody whom an example breaks; "
+        "the people in between are undecided."
     )
 
 
-def test_a_run_without_certificates_says_nothing_about_proofs(run):
-    assert not any("proved" in sentence for sentence in answer(run))
+def test_proofs_that_ran_out_of_time_say_so(run):
+    sentence = answer(shaken(run, stopped=True, max_seconds=60.0))[2]
+    assert sentence.endswith("undecided. The proofs stopped after 60 s (--max-seconds).")
+
+
+def test_without_proofs_the_shares_are_called_upper_bounds(run):
+    run.metrics["robust"] = {name: bound(None, 0.3) for name in ("r_acc", "r_if", "r_af")}
+    run.manifest["proofs"] = {"why_not": "this model is a riddle"}
+    first, second = answer(run)[1:3]
+    assert "at most 30 % still are (95 % interval 10 to 90 %)" in first
+    assert second == (
+        "These shares are upper bounds, the least that any attack left unbroken: nothing is "
+        "proved, because this model is a riddle."
+    )
 
 
 def test_a_single_sensitive_attribute_is_named_without_comparison(run):
     del run.metrics["by_sensitive"]["sex"]
-    assert answer(run)[3] == (
+    assert answer(run)[4] == (
         "Before any attack 14 % of the decisions depend on a sensitive attribute, age."
     )
 
 
 def test_a_repair_is_mentioned_with_what_it_needs(run):
     run.metrics["repairs"] = {"rafair": rates("r_", tfr=0.7, ffr=0.3)}
-    assert answer(run)[4] == (
+    assert answer(run)[5] == (
         "Benign perturbations, which need the true label, bring the share back to 70 %."
     )
 
@@ -280,12 +289,12 @@ def test_a_run_of_an_earlier_version_has_no_such_warnings(run):
 
 
 def test_a_proof_that_an_attack_contradicted_is_warned_of(run):
-    whole = certified(run, shares(0.5, 0.5))
-    assert not any("a certificate is wrong" in warning for warning in warnings(whole))
-    whole.metrics["certificates"]["conflicts"] = 3
+    run.metrics["certificates"] = {"curve": [], "conflicts": 0}
+    assert not any("a certificate is wrong" in warning for warning in warnings(run))
+    run.metrics["certificates"]["conflicts"] = 3
     assert any(
         warning.startswith("3 seeds are proved and were broken all the same")
-        for warning in warnings(whole)
+        for warning in warnings(run)
     )
 
 

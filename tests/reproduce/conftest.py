@@ -13,9 +13,13 @@ from rafair.reproduce import Study, reproduce
 
 # ε = 0.1 is one of those that the part "epsilon" tries.
 STUDY = Study(
-    datasets=("credit", "adult"), n_seeds=8, steps=2, step_size=0.05, trend_seeds=4, trend_steps=5
-)
-TINY = Study(datasets=("credit",), n_seeds=5, steps=1, step_size=0.1, trend_seeds=3, trend_steps=3)
+    datasets=("credit", "adult"), n_seeds=8, steps=2, step_size=0.05, trend_seeds=4, trend_steps=5,
+    trainings=1,
+)  # fmt: skip
+TINY = Study(
+    datasets=("credit",), n_seeds=5, steps=1, step_size=0.1, trend_seeds=3, trend_steps=3,
+    trainings=2,
+)  # fmt: skip
 PUBLISHED = tuple(
     name for name, attack in attack_classes().items() if attack.gradients and attack.year <= 2024
 )

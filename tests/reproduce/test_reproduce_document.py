@@ -10,6 +10,7 @@ from rafair.report.tables import Table
 from rafair.reproduce.document import (
     Finding,
     Grid,
+    Ground,
     Listing,
     Picture,
     Section,
@@ -46,8 +47,7 @@ def section_of(word):
         Grid(table, folded=True),
         Picture("drawn", drawing(word), word),
         Listing((f"  one {word}", "    two")),
-        Finding(word, word, True),
-        Finding(word, word, False),
+        Finding(word, (Ground(word, word, True), Ground("last", word, False))),
     ]
     return Section(word, blocks)
 
@@ -71,7 +71,7 @@ def test_a_page_shows_every_sign_and_obeys_none(word):
     assert {"script", "img"}.isdisjoint(page.tags)
     assert all(reference.startswith("#") for reference in page.references)
     # Twice as title; lead, contents, section, text; 4 in a table, 5 in a folded one; twice with a
-    # figure; a listing; 4 in findings.
+    # figure; a listing; 4 in a finding.
     assert page.text.count(word) == 22
 
 
@@ -82,13 +82,13 @@ def test_a_page_has_a_table_row_and_a_cell_for_each_given(word):
     assert {tag: tags.count(tag) for tag in expected} == expected
 
 
-def test_a_finding_says_whether_it_holds():
+def test_a_finding_says_under_which_reading_it_holds():
     page = Page(page_of("Claim.")).text
-    assert page.count("does not hold Claim. Claim.") == 1
+    assert page.count("Claim. Claim.: holds Claim. last: does not hold Claim.") == 1
     assert page.replace("does not hold", "").count("hold") == 1
     notes = notes_of("Claim.")
-    assert "- **Claim.** — *holds here.* Claim.\n" in notes
-    assert "- **Claim.** — *does not hold here.* Claim.\n" in notes
+    lines = "- **Claim.**\n  - *Claim.: holds.* Claim.\n  - *last: does not hold.* Claim.\n"
+    assert lines in notes
 
 
 def cells_of(line):
@@ -109,7 +109,7 @@ def test_markdown_escapes_every_sign_outside_of_code(word):
     assert not {"<", "_", "\\"} & set(bare)
     assert bare.count("`") == 2  # the command
     assert bare.count("[") == bare.count("](figures/drawn.svg)") == 1
-    assert bare.count("**") == 2 * 2 + 2 * 2  # titles of tables, and claims
+    assert bare.count("**") == 2 * 2 + 2  # titles of tables, and a claim
 
 
 def test_a_listing_keeps_its_spaces():

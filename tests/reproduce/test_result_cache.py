@@ -12,13 +12,15 @@ import torch
 
 import rafair
 from rafair.reproduce import Study, all_parts, reproduce, result_cache
+from rafair.reproduce.cell import TrainedCell
 from rafair.reproduce.cells.attacked import AttackCell, CleanCell
 from rafair.reproduce.cells.drawn import DrawnCell
 from rafair.reproduce.cells.repaired import RepairCell
 from rafair.reproduce.cells.trends import TrendCell
 from rafair.reproduce.result_cache import ResultCache
+from rafair.reproduce.study import Training
 
-KINDS = (CleanCell, AttackCell, RepairCell, TrendCell, DrawnCell)
+KINDS = (CleanCell, AttackCell, RepairCell, TrendCell, DrawnCell, TrainedCell)
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ SETUPS = {
     "step_size": 0.02,
     "setting": "feasible",
     "counterparts": 12,
+    "training": Training(1),
 }
 
 
@@ -144,10 +147,12 @@ def test_what_a_cell_depends_on_is_in_its_key(tmp_path):
         AttackCell(SETUP, "rafair-tb"),
         AttackCell(SETUP, "rafair-fb"),
         AttackCell(SETUP, "rafair-fb", (("loss", "margin"),)),
-        AttackCell(SETUP, "rafair-fb", every_iterate=False),
+        AttackCell(SETUP, "rafair-fb", readings=("last",)),
         AttackCell(replace(SETUP, counterparts=12), "rafair-fb"),
         AttackCell(replace(SETUP, counterparts=12), "rafair-fb", judged_on_all=True),
         TrendCell(SETUP, "rafair-fb"),
+        TrainedCell("credit", Training(2)),
+        TrainedCell("credit", Training(2, True)),
     ]
     names = [name_of(tmp_path, cell) for cell in cells]
     assert None not in names

@@ -21,10 +21,21 @@ from rafair.auditing.metadata import identity_of
 from rafair.runs import is_unfinished, write_certificates
 from rafair.runs.identity import check_same_run
 
-GIVEN = {"attacks": "rafair-ff", "n_seeds": 40, "steps": 1, "step_size": 0.05}
+GIVEN = {"attacks": "rafair-ff", "n_seeds": 40, "steps": 1, "step_size": 0.05, "certify": False}
 COMMAND = Path(sys.executable).parent / "rafair"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-WORDS = ("audit", "credit", "--seeds", "all", "--steps", "3", "--step-size", "0.02", "--quiet")
+WORDS = (
+    "audit",
+    "credit",
+    "--seeds",
+    "all",
+    "--steps",
+    "3",
+    "--step-size",
+    "0.02",
+    "--quiet",
+    "--no-certify",
+)
 
 
 def stop(*_arguments):
@@ -150,6 +161,19 @@ def test_what_goes_on_computes_only_what_is_missing(work, begun, expected):
     work(engine=Counting())
     assert computed[0] == 1
     assert files_of(begun) == expected
+
+
+def test_proofs_go_on_where_they_stopped(work, tmp_path):
+    proving = {"certify": True, "curve": True, "max_nodes": 20, "max_seconds": 600.0}
+    work("expected", **proving)
+    with pytest.raises(KeyboardInterrupt):
+        work(before=stop, **proving)
+    lost = {path for path in shards_of(tmp_path / "run") if path.name.startswith("certified-1-")}
+    assert len(lost) == 2
+    for path in lost:
+        path.unlink()
+    work(**proving)
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "expected")
 
 
 def truncated(content):
@@ -430,7 +454,7 @@ def test_certificates_that_were_interrupted_go_on(certify, tmp_path):
     expected = certify("alone")
     with pytest.raises(KeyboardInterrupt):
         certify(engine=Half())
-    assert [path.name for path in shards_of(tmp_path / "proofs")] == ["certified-000000.shard"]
+    assert [path.name for path in shards_of(tmp_path / "proofs")] == ["certified-40-000000.shard"]
     assert certify().metrics == expected.metrics
     assert files_of(tmp_path / "proofs") == files_of(tmp_path / "alone")
     assert certify().metrics == json.loads(json.dumps(expected.metrics))

@@ -12,6 +12,8 @@ from rafair import InvalidInput, load_run, write_run
 from rafair.runs import check_new_run, update_run
 from rafair.runs.files import replace_file
 
+FILES = ["certificates.parquet", "instances.parquet", "manifest.json", "metrics.json"]
+
 
 def full_disk(*_arguments, **_options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -27,8 +29,8 @@ def everything_below(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-def test_a_run_holds_the_three_documented_files(stored):
-    assert everything_below(stored) == ["instances.parquet", "manifest.json", "metrics.json"]
+def test_a_run_holds_the_documented_files(stored):
+    assert everything_below(stored) == FILES
 
 
 def test_a_run_is_read_as_it_was_written(stored, own_run):
@@ -160,7 +162,7 @@ def test_a_full_disk_during_an_update_keeps_the_run_readable(stored, own_run, mo
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(InvalidInput, match="No space left on device"):
         update_run(own_run, stored)
-    assert everything_below(stored) == ["instances.parquet", "manifest.json", "metrics.json"]
+    assert everything_below(stored) == FILES
     assert load_run(stored).metrics == json.loads(json.dumps(own_run.metrics))
 
 

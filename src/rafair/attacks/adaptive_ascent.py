@@ -93,7 +93,8 @@ class AdaptiveAscent(GradientAscent):
             if iteration + 1 in marks:
                 here = here.where(sizes.halve(self.rho, best.loss), best)
         n_forwards = n if self.steps else 0
-        return Ascent(torch.stack(points), best.x, n * max(self.steps, 1), n_forwards)
+        n_gradients = n * max(self.steps, 1)
+        return Ascent(torch.stack(points), self.steps, best.x, n_gradients, n_forwards)
 
 
 def checkpoints(steps: int) -> tuple[int, ...]:

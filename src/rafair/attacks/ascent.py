@@ -100,6 +100,7 @@ class Ascent:
     """What one start led to: every point, the one that stands for the seed, and its cost."""
 
     points: Tensor  # (iterates, n, d)
+    n_steps: int  # the last so many points are those after each step
     x_adv: Tensor  # (n, d)
     n_gradients: int
     n_forwards: int
@@ -172,11 +173,14 @@ class GradientAscent(ABC):
         points = torch.cat([x.unsqueeze(0), *(ascent.points for ascent in found)])
         if space.has_gaps:
             points = torch.stack([space.round(iterate, x) for iterate in points])
+        runs = torch.split(points[1:], [len(ascent.points) for ascent in found])
+        walked = [r[len(r) - a.n_steps :] for r, a in zip(runs, found, strict=True)]
+        trajectory = Trajectory(points, after_steps=torch.cat(walked))
         n_gradients = sum(ascent.n_gradients for ascent in found)
         n_forwards = sum(ascent.n_forwards for ascent in found)
         if len(found) > 1:
             n_forwards += len(found) * len(x)
-        return AttackResult(_best(objective, ends), Trajectory(points), n_gradients, n_forwards)
+        return AttackResult(_best(objective, ends), trajectory, n_gradients, n_forwards)
 
     def _starts(self, objective: Objective) -> list[Tensor]:
         check_whole("restarts", self.restarts, 1)

@@ -88,9 +88,10 @@ class DICE(DiscriminationSearch):
             here = torch.where(kept.unsqueeze(1), there, here)
             clusters = clusters.where(kept, reached)
         n_forwards = (self.steps + 1) * (len(problem.counterparts) + 1) + 2 * self.steps
+        visited = torch.stack(points)
         return AttackResult(
             problem.round(here),
-            Trajectory(torch.stack(points)),
+            Trajectory(visited, after_steps=visited[1:]),
             problem.n * 2 * self.steps,
             problem.n * n_forwards,
         )

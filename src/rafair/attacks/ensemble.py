@@ -15,20 +15,20 @@ from rafair.attacks.linear_corner import LinearCorner
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.rafair import RAFair
 from rafair.checks import check_one_of
-from rafair.fairness import TF, judge
+from rafair.fairness import judge
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
+from rafair.problem.goals import TARGETS
 from rafair.problem.network import why_no_relu_network
 from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
     from rafair.attacks.base import Attack
-    from rafair.fairness import Verdict
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
@@ -37,12 +37,6 @@ __all__ = ["Ensemble", "EnsembleResult", "Member"]
 CLEAN = "clean"
 # What a member does: any attack, in the registry or not.
 Searcher: TypeAlias = "Attack | ChangedClass | LinearCorner"
-# Target → which instances break it.
-BREAKS: Mapping[str, Callable[[Verdict], Tensor]] = {
-    "accurate_fair": lambda verdict: verdict.cells != TF,
-    "accurate": lambda verdict: ~verdict.accurate,
-    "fair": lambda verdict: ~verdict.fair,
-}
 # Steps and starts of the members; more of them broke no further seed of the benchmarks.
 APGD_STEPS, RAFAIR_STEPS, RESTARTS = 40, 20, 2
 
@@ -131,7 +125,7 @@ class Ensemble:
     }
 
     def __post_init__(self) -> None:
-        check_one_of("target", self.target, tuple(BREAKS))
+        check_one_of("target", self.target, tuple(TARGETS))
 
     def run(
         self,
@@ -144,8 +138,8 @@ class Ensemble:
         """Attack n seeds at once; see ``Attack.run``. An unbounded Δ is refused."""
         require_gradient(model, type(self).__name__)
         check_problem(model, x, y, counterparts, space)
-        breaks = BREAKS[self.target]
-        search = _EnsembleSearch(model, x, y, counterparts, space, breaks, self.batch_size)
+        problem = (model, x, y, counterparts, space)
+        search = _EnsembleSearch(*problem, self.target, self.batch_size)
         search.judge(CLEAN, search.x_adv.unsqueeze(0), torch.arange(len(x), device=x.device))
         for name, attack in self._members(space.reach(x)).items():
             search.try_member(name, attack)
@@ -190,12 +184,12 @@ class _EnsembleSearch:
         y: Tensor,
         counterparts: Counterparts,
         space: PerturbationSpace,
-        breaks: Callable[[Verdict], Tensor],
+        target: str,
         batch_size: BatchSize,
     ) -> None:
         self.model, self.x, self.y = model, x, y
         self.counterparts, self.space = counterparts, space
-        self.breaks, self.batch_size = breaks, batch_size
+        self.target, self.batch_size = target, batch_size
         self.x_adv = space.round(x, x).clone()
         self.broken_by = torch.full_like(y, -1)
         self.members: list[Member] = []
@@ -238,7 +232,7 @@ class _EnsembleSearch:
         verdict = judge(
             self.model, points, self.y[rows], self.counterparts, batch_size=self.batch_size
         )
-        broken = self.breaks(verdict)
+        broken = verdict.breaks(self.target)
         self.broken_by[rows[broken]] = len(self.members)
         self.x_adv[rows[broken]] = points[broken]
 

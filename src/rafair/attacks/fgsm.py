@@ -48,4 +48,4 @@ class FGSM(GradientAscent):
         """Go to the corner of Δ that the gradient points to."""
         sign = objective.sign(start)
         corner = torch.where(sign > 0, objective.high, torch.where(sign < 0, objective.low, start))
-        return Ascent(corner.unsqueeze(0), corner, len(start), 0)
+        return Ascent(corner.unsqueeze(0), 1, corner, len(start), 0)

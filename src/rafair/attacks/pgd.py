@@ -64,4 +64,4 @@ class PGD(GradientAscent):
         for _ in range(self.steps):
             here = points[-1]
             points.append(objective.clip(here + step_size * objective.sign(here)))
-        return Ascent(torch.stack(points), points[-1], len(start) * self.steps, 0)
+        return Ascent(torch.stack(points), self.steps, points[-1], len(start) * self.steps, 0)

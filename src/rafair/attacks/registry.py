@@ -15,7 +15,11 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.attacks.base import Attack
 
-__all__ = ["attack_classes", "family_names", "make_attack", "variants_of"]
+__all__ = ["aim_of", "attack_classes", "family_names", "make_attack", "variants_of"]
+
+# What the end of a variant's name says that it aims at, and what an attack with one variant does.
+AIMED = {"tb": "TB", "ff": "FF", "fb": "FB", "acc": "R-ACC", "if": "R-IF", "af": "R-AF"}
+AIM_RATES = {"both": "R-AF", "accuracy": "R-ACC", "fairness": "R-IF"}
 
 
 @cache
@@ -57,6 +61,17 @@ def variants_of(name: str) -> tuple[type[Attack], tuple[str, ...]]:
         row for attack in attack_classes().values() for row in (attack.family, *attack.variants)
     ]
     raise InvalidInput(f"unknown attack {name!r}; use one of {', '.join(dict.fromkeys(known))}")
+
+
+def aim_of(name: str) -> str:
+    """Return what a row of the result tables is for: a cell of Table 1, or the rate it attacks.
+
+    The row of a family with several variants is the worst of them: it aims at "any".
+    """
+    attack, variants = variants_of(name)
+    if len(variants) > 1:
+        return "any"
+    return AIMED.get(name.removeprefix(f"{attack.family}-"), AIM_RATES[attack.aim])
 
 
 def make_attack(variant: str, **parameters: Any) -> Attack:

@@ -65,7 +65,8 @@ class TwoPhases:
             n_gradients += 2 * (n_weighed + int((~state.is_local).sum()))
             state = state.moved(there, _compared(problem, points[-1], 2 * step + 2))
         n_forwards = len(points) * problem.n * (len(problem.counterparts) + 1)
-        trajectory = Trajectory(torch.stack(points))
+        visited = torch.stack(points)
+        trajectory = Trajectory(visited, after_steps=visited[1:])
         return AttackResult(problem.round(state.x), trajectory, n_gradients, n_forwards)
 
     def _weighed(self, state: _State) -> tuple[_State, int]:

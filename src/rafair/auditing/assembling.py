@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,19 +9,24 @@ import torch
 
 from rafair.auditing.attacking import CLEAN
 from rafair.auditing.metadata import manifest_of
-from rafair.fairness import TF
+from rafair.auditing.robust import contradicted, robust_rates
+from rafair.plans.attacks import families_of
 from rafair.runs import AuditResult
 
 if TYPE_CHECKING:
     from rafair.auditing.attacking import Attacked
     from rafair.auditing.batches import Seeds
-    from rafair.auditing.certifying import Curves
+    from rafair.auditing.proving import Proofs
 
 __all__ = ["audit_result"]
 
 
 def audit_result(
-    seeds: Seeds, attacked: Attacked, controls: dict[str, int], curves: Curves | None
+    seeds: Seeds,
+    attacked: Attacked,
+    controls: dict[str, int],
+    proofs: Proofs | None,
+    unproved: str | None,
 ) -> AuditResult:
     """Put together the metrics, the instances and the manifest of a run.
 
@@ -30,48 +34,71 @@ def audit_result(
     ----------
     controls : dict of str to int
         Family that changed no cell → how many cells it changes with the whole domain as Δ.
-    curves : Curves, optional
-        Certificates, where the plan asked for them.
+    proofs : Proofs, optional
+        Certificates, where the audit proved anything.
+    unproved : str, optional
+        Why it did not.
     """
+    no_effect = len(controls) == len(families_of(seeds.plan)) and not any(controls.values())
+    metrics = {**_metrics(seeds, attacked), **_robust(seeds, attacked, proofs)}
     manifest = {
         **manifest_of(seeds),
         "cost": attacked.cost,
         "zero_gradients": attacked.zero_gradients,
         "controls": controls,
-        "inconclusive": len(controls) == len(seeds.plan.families()) and not any(controls.values()),
+        "inconclusive": no_effect and not _is_decided(metrics["robust"]),
+        "proofs": {"why_not": unproved} if proofs is None else {"why_not": None, **proofs.facts},
     }
-    run = AuditResult(_metrics(seeds, attacked), _instances(seeds, attacked), manifest)
-    if curves is None:
-        return run
-    proofs = {"curve": curves.metrics, "conflicts": _conflicts(curves, attacked)}
-    return replace(
-        run,
-        metrics={**run.metrics, "certificates": proofs},
-        manifest={**run.manifest, "max_nodes": seeds.plan.max_nodes},
-        certificates=curves.instances,
-    )
+    table = None if proofs is None else proofs.instances
+    return AuditResult(metrics, _instances(seeds, attacked), manifest, table)
+
+
+def _is_decided(robust: dict[str, Any]) -> bool:
+    """Tell whether every person is proved or broken, claim by claim."""
+    return all(rate["at_least"] == rate["at_most"] for rate in robust.values())
 
 
 def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
-    """Return the rates, over all of I(v) and along each sensitive attribute."""
-    clean, rows = attacked.clean, attacked.rows
+    """Return the rates of the seeds and of each row, over all of I(v)."""
     return {
         "dataset": seeds.data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
-        "clean": clean.verdict.rates(),
-        "attacks": {name: row.verdict.rates(robust=True) for name, row in rows.items()},
+        "clean": attacked.clean.verdict.rates(),
+        "robust": {},
+        "attacks": {name: row.counted.rates(robust=True) for name, row in attacked.rows.items()},
         "repairs": {},
+        "by_sensitive": {},
+    }
+
+
+def _robust(seeds: Seeds, attacked: Attacked, proofs: Proofs | None) -> dict[str, Any]:
+    """Return what holds under every change, and everything along each sensitive attribute."""
+    outcomes = [attacked.clean, *attacked.rows.values()]
+    jointly = [outcome.counted for outcome in outcomes]
+    alone = list(zip(*(outcome.alone for outcome in outcomes), strict=True))
+    proved = [None] * len(alone) if proofs is None else list(proofs.alone)
+    found: dict[str, Any] = {
+        "robust": robust_rates(jointly, None if proofs is None else proofs.jointly),
         "by_sensitive": {
             attribute: {
-                "clean": clean.alone[place].rates(),
+                "clean": verdicts[0].rates(),
+                "robust": robust_rates(verdicts, known),
                 "attacks": {
-                    name: row.alone[place].rates(robust=True) for name, row in rows.items()
+                    name: verdict.rates(robust=True)
+                    for name, verdict in zip(attacked.rows, verdicts[1:], strict=True)
                 },
             }
-            for place, attribute in enumerate(seeds.schema.sensitive)
+            for attribute, verdicts, known in zip(
+                seeds.schema.sensitive, alone, proved, strict=True
+            )
         },
     }
+    if proofs is not None:
+        wrong = [contradicted(jointly, proofs.jointly), *map(contradicted, alone, proofs.alone)]
+        conflicts = int(torch.stack(wrong).any(dim=0).sum())
+        found["certificates"] = {"curve": proofs.curve, "conflicts": conflicts}
+    return found
 
 
 def _instances(seeds: Seeds, attacked: Attacked) -> pd.DataFrame:
@@ -79,10 +106,3 @@ def _instances(seeds: Seeds, attacked: Attacked) -> pd.DataFrame:
     tables = [seeds.tabulate(CLEAN, "clean", attacked.clean)]
     tables += [seeds.tabulate(name, "attacked", row) for name, row in attacked.rows.items()]
     return pd.concat(tables, ignore_index=True)
-
-
-def _conflicts(curves: Curves, attacked: Attacked) -> int:
-    """Count the seeds that are proved although an attack broke them: wrong certificates."""
-    proved = curves.certificates["accurate_fair"][-1].status == 1
-    cells = torch.stack([row.verdict.cells for row in attacked.rows.values()])
-    return int((proved & (cells != TF).any(dim=0)).sum())

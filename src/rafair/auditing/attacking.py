@@ -10,6 +10,7 @@ from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.batches import Batch, SeedRows
 from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
+from rafair.plans.attacks import families_of
 from rafair.problem.dense import undisturbed
 from rafair.problem.network import relu_network
 from rafair.runs.outcomes import Outcome
@@ -75,7 +76,7 @@ def attacks_on(seeds: Seeds) -> Families:
     InvalidInput
         If an attack follows gradients, or the plan asks for proofs, and the model has none.
     """
-    families = seeds.plan.families(seeds.schema)
+    families = families_of(seeds.plan, seeds.schema)
     for members in families.values():
         for attack in members.values():
             if attack.gradients:
@@ -103,7 +104,7 @@ def attack_seeds(seeds: Seeds, families: Families, runner: Runner) -> Attacked:
         name: {
             "gradients": sum(shard.counts["gradients"] for shard in shards[name]),
             "forwards": sum(shard.counts["forwards"] for shard in shards[name]),
-            "changed": int((outcomes[name].verdict.cells != clean.verdict.cells).sum()),
+            "changed": outcomes[name].changed_from(clean),
             **_members(seeds.index, tensors[name].get(BROKEN_BY), shards[name]),
         }
         for name in attacks
@@ -143,7 +144,7 @@ def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
         tensors = {} if still is None else {NO_GRADIENT: still}
         return Shard({**batch.outcome_by_attribute(batch.x.unsqueeze(0)).tensors(), **tensors})
     result = work.attack.run(model, batch.x, batch.y, batch.counterparts, batch.space)
-    outcome = batch.outcome_by_attribute(_candidates(result, plan.select))
+    outcome = _outcome(batch, result)
     counts: dict[str, Any] = {"gradients": result.n_gradients, "forwards": result.n_forwards}
     if not isinstance(result, EnsembleResult):
         return Shard(outcome.tensors(), counts)
@@ -151,17 +152,21 @@ def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
     return Shard({**outcome.tensors(), BROKEN_BY: result.broken_by}, counts)
 
 
-def _candidates(result: AttackResult, select: Select) -> Tensor:
+def _outcome(batch: Batch, result: AttackResult) -> Outcome:
+    """Judge the instances that the plan's ``select`` names."""
+    select, last = batch.plan.select, result.x_adv.unsqueeze(0)
     if select == "worst" and result.trajectory is not None:
-        return result.trajectory.points
-    return result.x_adv.unsqueeze(0)
+        return batch.outcome_by_attribute(result.trajectory.points)
+    if select == "pooled":
+        return batch.with_pool(batch.outcome(last), result.pool)
+    return batch.outcome_by_attribute(last)
 
 
 def _rows(
     families: Families, outcomes: Mapping[str, Outcome], select: Select
 ) -> dict[str, Outcome]:
     """Name the rows of the result tables: the variants of each family, then the worst of them."""
-    suffix = "" if select == "last" else "@worst"
+    suffix = "" if select == "last" else f"@{select}"
     rows: dict[str, Outcome] = {}
     for family, members in families.items():
         rows |= {name + suffix: outcomes[name] for name in members}

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from rafair.analysis import explain
 from rafair.errors import InvalidInput
-from rafair.fairness import choose_seeds, judge_candidates
+from rafair.fairness import Verdict, choose_seeds, judge_candidates
 from rafair.models import Classifier, parse_device
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import CrossEntropy
 from rafair.problem.validation import check_classes
 from rafair.runs.instances import tabulate
-from rafair.runs.outcomes import Outcome
+from rafair.runs.outcomes import Outcome, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +126,15 @@ class Batch:
         names = self.schema.sensitive
         alone = tuple(self.judge(candidates, only=name).verdict for name in names)
         return replace(whole, alone=alone)
+
+    def with_pool(self, outcome: Outcome, instances: Tensor) -> Outcome:
+        """Return the outcome with a pool of instances, (t, n, d), which all count."""
+
+        def judged(only: str | None = None) -> Verdict:
+            return Verdict.pooled(self.judge(instances, only).verdicts)
+
+        pool = Pool(instances.transpose(0, 1).contiguous(), judged())
+        return replace(outcome, pool=pool, alone=tuple(map(judged, self.schema.sensitive)))
 
     def tabulate(self, name: str, stage: str, outcome: Outcome) -> pd.DataFrame:
         """Return the instances of an outcome in original units; one line per seed."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rafair.auditing.assembling import audit_result
 from rafair.auditing.attacking import attack_seeds, attacks_on
 from rafair.auditing.batches import Seeds
-from rafair.auditing.certifying import curves_of
 from rafair.auditing.controls import run_controls
 from rafair.auditing.metadata import identity_of
+from rafair.auditing.proving import prove, why_unproved
 from rafair.engine import Engine, Memory, Runner, silent
 from rafair.errors import InvalidInput
 from rafair.models import Classifier
@@ -85,10 +85,11 @@ def audit(
     seeds = Seeds.chosen(model, data, plan, sensitive, device)
     families = attacks_on(seeds)
     runner = Runner(store or Memory(), engine or Engine(), on_progress)
-    finished = runner.store.begin(identity_of("audit", seeds, plan.curve))
+    unproved = why_unproved(seeds)
+    finished = runner.store.begin(identity_of("audit", seeds, () if unproved else plan.radii))
     if finished is not None:
         return load_run(finished)
     attacked = attack_seeds(seeds, families, runner)
     controls = run_controls(seeds, attacked, runner)
-    curves = curves_of(seeds, plan.curve, runner) if plan.certify else None
-    return audit_result(seeds, attacked, controls, curves)
+    proofs = prove(seeds, runner) if unproved is None else None
+    return audit_result(seeds, attacked, controls, proofs, unproved)

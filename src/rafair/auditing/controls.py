@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rafair.attacks.registry import variants_of
 from rafair.auditing.batches import Batch, SeedRows
 from rafair.engine import Shard, Task, merged
+from rafair.plans.attacks import families_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ def run_controls(seeds: Seeds, attacked: Attacked, runner: Runner) -> dict[str, 
     schema, plan = _unlimited(seeds.schema), seeds.plan.control()
     attacks = [
         (family, name, attack)
-        for family, members in plan.families(schema).items()
+        for family, members in families_of(plan, schema).items()
         for name, attack in members.items()
         if family in idle
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from rafair.fairness import STRICT, Lipschitz
 from rafair.fairness.decisions import predict
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.dense import path
@@ -85,6 +86,7 @@ def identity_of(
     radii: Sequence[float],
     claims: Sequence[str] | None = None,
     cells: Sequence[str] = (),
+    condition: Lipschitz = STRICT,
 ) -> dict[str, Any]:
     """Return everything that the result of a run depends on, as JSON values.
 
@@ -96,6 +98,8 @@ def identity_of(
         The claims that are certified; by default all.
     cells : sequence of str
         The cells that are certified.
+    condition : Lipschitz
+        K, D and d of the certificates.
     """
     plan = seeds.plan.identity()
     certified = {"epsilons": radii, "max_nodes": seeds.plan.max_nodes} if radii else None
@@ -103,6 +107,8 @@ def identity_of(
         certified["claims"] = claims
     if certified is not None and cells:
         certified["cells"] = cells
+    if certified is not None and condition.K > 0:  # with K = 0, D and d make no difference
+        certified |= condition.as_dict()
     if kind == "certificates":
         del plan["attacks"]
     parts = {

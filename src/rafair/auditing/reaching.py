@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rafair.auditing.batches import SeedRows, Seeds
     from rafair.engine import Runner
+    from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.plans import Plan
     from rafair.schema import Schema
@@ -59,16 +60,16 @@ def reachable_cells(
     radii: Sequence[float],
     runner: Runner,
     cells: Sequence[str],
+    condition: Lipschitz,
     *,
-    max_seconds: float | None = None,
+    end: float = math.inf,
 ) -> Reach:
-    """Certify the cells of all seeds at every ε; see ``certify_cells``."""
-    end = math.inf if max_seconds is None else time.time() + max_seconds
+    """Certify the cells of all seeds at every ε; see ``certify_cells`` and ``curves_of``."""
     tasks = [
         Task(f"cells-{place:06d}", rows, "cells", len(rows.y))
         for place, rows in enumerate(seeds.split(SHARD))
     ]
-    question = (tuple(cells), tuple(radii), end)
+    question = (tuple(cells), tuple(radii), end, condition)
     shards = runner.run(partial(_reach, seeds.model, seeds.schema, seeds.plan, question), tasks)
     tensors = merged(shards)
     names = CellCertificate.__dataclass_fields__
@@ -90,11 +91,11 @@ def _reach(
     model: Classifier,
     schema: Schema,
     plan: Plan,
-    question: tuple[tuple[str, ...], tuple[float, ...], float],
+    question: tuple[tuple[str, ...], tuple[float, ...], float, Lipschitz],
     rows: SeedRows,
 ) -> Shard:
     """Certify some seeds at every ε."""
-    cells, radii, end = question
+    cells, radii, end, condition = question
     batch = Batch.load(model, schema, plan, rows)
     tensors: dict[str, Tensor] = {}
     stopped = False
@@ -102,7 +103,8 @@ def _reach(
         found, space = CellCertificate.unknown(batch.x), replace(plan, epsilon=radius).space(schema)
         if time.time() < end:
             problem = (model, batch.x, batch.y, batch.counterparts, space)
-            found = certify_cells(*problem, plan.max_nodes, cells=cells)
+            how = condition.as_dict()
+            found = certify_cells(*problem, plan.max_nodes, cells=cells, **how)
         else:
             stopped = True
         tensors |= {f"{place}.{name}": tensor for name, tensor in vars(found).items()}
@@ -113,12 +115,14 @@ def _table(seeds: Seeds, epsilon: float, cell: str, found: CellCertificate) -> p
     place = CELLS.index(cell)
     status = found.status[:, place].tolist()
     points = found.witness[:, place].to(torch.float64).numpy()
+    words = pd.Series([WORDS[value] for value in status])
     return pd.DataFrame(
         {
             "seed": seeds.index.cpu().numpy(),
             "epsilon": epsilon,
             "claim": cell,
-            "status": [WORDS[value] for value in status],
+            "varied": pd.Series([None] * len(words), dtype=words.dtype),
+            "status": words,
             "nodes": found.nodes[:, place].numpy(),
             "witness": [
                 point if value == REACHABLE else None

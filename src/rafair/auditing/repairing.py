@@ -14,10 +14,14 @@ from rafair.certificates import certify_cells
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
+from rafair.plans.attacks import step_sizes
 from rafair.problem.network import why_no_relu_network
 from rafair.repair import Benign, BenignSearch
+from rafair.runs.instances import pool_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rafair.datasets import Dataset
     from rafair.engine import Progress
     from rafair.models import Classifier
@@ -82,9 +86,13 @@ def repair_run(
         seeds = Seeds.of(model, data, plan, torch.tensor(rows["seed"].to_numpy()))
         points = torch.from_numpy(np.stack(rows["x"].tolist())).to(model.device)
         problem = (model, points, seeds.y, seeds.counterparts, seeds.space)
-        fixed = method.run(*problem)
-        outcome = seeds.outcome(fixed.x_adv.unsqueeze(0), points)
-        rates[name] = outcome.verdict.rates(robust=True)
+        outcome = seeds.outcome(method.run(*problem).x_adv.unsqueeze(0), points)
+        if plan.select == "pooled":
+            pool = pool_of(rows).transpose(0, 1).contiguous().to(model.device)
+            outcome = seeds.with_pool(
+                outcome, torch.stack([_repaired(method, seeds, x) for x in pool])
+            )
+        rates[name] = outcome.counted.rates(robust=True)
         tables.append(seeds.tabulate(name, "repaired", outcome.cpu()))
         if has_proofs:
             repairable[name] = certify_cells(*problem, cells=REPAIRED).rates(*REPAIRED)
@@ -105,8 +113,13 @@ def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSear
     """Return the method of repair for the model's access."""
     if model.access != "gradient":
         return BenignSearch(plan.queries, plan.random_state, plan.batch_size)
-    sizes = plan.step_sizes(data.schema)
+    sizes = step_sizes(plan, data.schema)
     return Benign(sizes, plan.steps, plan.measure, batch_size=plan.batch_size)
+
+
+def _repaired(method: Benign | BenignSearch, seeds: Seeds, x: Tensor) -> Tensor:
+    """Repair one instance of each seed, shape (n, d)."""
+    return method.run(seeds.model, x, seeds.y, seeds.counterparts, seeds.space).x_adv
 
 
 def _plan(

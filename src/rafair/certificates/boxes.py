@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,15 +13,18 @@ from rafair.problem.bounds import no_pattern
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.certificates.demands import Demands
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.network import ReluNetwork
 
-__all__ = ["POINT", "Boxes", "Values", "own_boxes", "root_boxes"]
+__all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "root_boxes"]
 
 # A box narrower than this in a feature is not split there: up to rounding, it has one value.
 POINT = 1e-9
 # Tolerance for the rounding of a multiple of a lattice's spacing, as a share of the spacing.
 ON_LATTICE = 1e-6
+# What a box has one row of, besides the pattern.
+COLUMNS = ("owner", "low", "high", "first", "last", "n_forbidden")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,8 @@ class Boxes:
         Corners of the box. Sensitive columns have the least and the greatest of their values.
     first, last : Tensor of int64, shape (n, s)
         Positions of these values on their axes; equal if the box has one value of the column.
+    n_forbidden : Tensor of int64, shape (n,)
+        How many classes the claim forbids to everybody in the box; see ``Demands``.
     pattern : tuple of Tensor of int8, shapes (n, n₁), …
         The neurons known to be active or idle in the box; see ``Bound``.
     """
@@ -76,6 +81,7 @@ class Boxes:
     high: Tensor
     first: Tensor
     last: Tensor
+    n_forbidden: Tensor
     pattern: tuple[Tensor, ...]
 
     def __len__(self) -> int:
@@ -83,23 +89,17 @@ class Boxes:
 
     def take(self, index: Tensor) -> Boxes:
         """Return some of the boxes."""
-        return Boxes(
-            self.owner[index],
-            self.low[index],
-            self.high[index],
-            self.first[index],
-            self.last[index],
-            tuple(signs[index] for signs in self.pattern),
-        )
+        columns: dict[str, Any] = {name: getattr(self, name)[index] for name in COLUMNS}
+        return replace(self, pattern=tuple(signs[index] for signs in self.pattern), **columns)
 
     @classmethod
     def join(cls, parts: Sequence[Boxes]) -> Boxes:
         """Concatenate boxes."""
-        names = ("owner", "low", "high", "first", "last")
-        joined = (torch.cat([getattr(part, name) for part in parts]) for name in names)
+        columns: dict[str, Any] = {
+            name: torch.cat([getattr(part, name) for part in parts]) for name in COLUMNS
+        }
         patterns = zip(*(part.pattern for part in parts), strict=True)
-        owner, low, high, first, last = joined
-        return cls(owner, low, high, first, last, tuple(torch.cat(layer) for layer in patterns))
+        return replace(parts[0], pattern=tuple(map(torch.cat, patterns)), **columns)
 
     def halves(self, score: Tensor, values: Values) -> Boxes:
         """Split each box in two along the feature with the largest score.
@@ -136,47 +136,34 @@ class Boxes:
             end[here], start[here] = axis[cut], axis[cut + 1]
         high, low = self.high.clone(), self.low.clone()
         high[row, column], low[row, column] = end, start
-        left = Boxes(self.owner, self.low, high, self.first, last, self.pattern)
-        right = Boxes(self.owner, low, self.high, first, self.last, self.pattern)
+        left, right = replace(self, high=high, last=last), replace(self, low=low, first=first)
         return Boxes.join([left, right])
 
 
 def root_boxes(
-    network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
+    network: ReluNetwork,
+    x: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    demands: Demands,
 ) -> tuple[Boxes, Values]:
-    """Return boxes that together contain I(v) × Δ of each instance.
+    """Return boxes that together contain everybody in I(v) × Δ to whom a class is forbidden.
 
-    If I(v) is a full product of values, an instance has one box, otherwise one per combination. If
-    the grid lacks v's own sensitive values, v itself has one more box. The boxes also contain
-    combinations that a relation excludes at some points of Δ only; a proof that covers more people
-    than necessary is still a proof.
+    If I(v) is a full product of values and the same is demanded of everyone, an instance has one
+    box. If only the former, it has one for each range of neighbouring values of the column with the
+    most values, otherwise one for each combination. Unless a box holds v itself and forbids every
+    class but y, v has one more box. The boxes also contain combinations that a relation excludes
+    at some points of Δ only; a proof that covers more people than necessary is still a proof.
     """
     low, high = space.hull(x.to(torch.float64))
     values = Values.of(counterparts, x, space)
-    everyone = torch.arange(len(x), device=x.device)
     # v itself is judged even if its own combination breaks a relation.
     valid = counterparts.valid(x, space.movable(x)) | counterparts.is_self(x)
-    full = values.size == len(counterparts) and bool(valid.all())
-    parts = []
-    if full:
-        first = torch.zeros(len(x), len(values.axes), dtype=torch.int64, device=x.device)
-        last = first + torch.tensor([len(axis) - 1 for axis in values.axes], device=x.device)
-        parts.append(_boxes(network, everyone, low, high, first, last, values))
-    else:
-        grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
-        places = torch.stack(
-            [
-                torch.searchsorted(axis, grid[:, at].contiguous())
-                for at, axis in enumerate(values.axes)
-            ],
-            dim=1,
-        )
-        owner, combination = valid.nonzero(as_tuple=True)
-        at = places[combination]
-        parts.append(_boxes(network, owner, low[owner], high[owner], at, at, values))
-    alone = (~counterparts.is_self(x).any(dim=1)).nonzero()[:, 0]
-    if len(alone):
-        parts.append(_alone(network, alone, low[alone], high[alone], values))
+    counts = torch.where(valid, demands.counts, 0)
+    owner, first, last, n_forbidden = _ranges(counts, values, demands.grid.to(torch.float64))
+    parts = [_boxes(network, owner, low[owner], high[owner], first, last, n_forbidden, values)]
+    alone = ~(demands.same & (counts == demands.all_but_one)).any(dim=1)
+    parts.append(_alone(network, alone.nonzero()[:, 0], low, high, values))
     return Boxes.join(parts), values
 
 
@@ -189,10 +176,64 @@ def own_boxes(
     return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
 
 
+def hull(x: Tensor, counterparts: Counterparts, space: PerturbationSpace) -> tuple[Tensor, Tensor]:
+    """Return the corners of one box around everybody in I(v) × Δ, each (n, d), float64."""
+    low, high = space.hull(x.to(torch.float64))
+    columns = list(counterparts.columns)
+    least, greatest = counterparts.grid.to(x.device, x.dtype).to(torch.float64).aminmax(dim=0)
+    low[:, columns] = torch.minimum(low[:, columns], least)
+    high[:, columns] = torch.maximum(high[:, columns], greatest)
+    return low, high
+
+
+def _ranges(counts: Tensor, values: Values, grid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Cover the combinations with a positive count by ranges, of one count each.
+
+    Parameters
+    ----------
+    counts : Tensor of int64, shape (n, m)
+    grid : Tensor, shape (m, s), float64
+
+    Returns
+    -------
+    owner : Tensor of int64, shape (r,)
+    first, last : Tensor of int64, shape (r, s)
+        Places on the axes of ``values``.
+    n_forbidden : Tensor of int64, shape (r,)
+    """
+    sizes = [len(axis) for axis in values.axes]
+    places = torch.stack(
+        [torch.searchsorted(axis, grid[:, at].contiguous()) for at, axis in enumerate(values.axes)],
+        dim=1,
+    )
+    longest = max(range(len(sizes)), key=sizes.__getitem__)
+    rank = torch.zeros(len(grid), dtype=torch.int64, device=grid.device)
+    for at in sorted(range(len(sizes)), key=lambda at: at == longest):
+        rank = rank * sizes[at] + places[:, at]
+    if len(torch.unique(rank)) != values.size:  # no full product
+        owner, row = counts.nonzero(as_tuple=True)
+        return owner, places[row], places[row], counts[owner, row]
+    rows = rank.argsort()
+    if bool(((counts == counts[:1, :1]) & (counts > 0)).all()):
+        everyone = torch.arange(len(counts), device=counts.device)
+        first = places[rows[:1]].expand(len(counts), -1)
+        last = places[rows[-1:]].expand(len(counts), -1)
+        return everyone, first, last, counts[:, 0]
+    table = counts[:, rows].view(len(counts), -1, sizes[longest])
+    edge = torch.full_like(table[:, :, :1], -1)
+    changes = torch.cat([edge, table, edge], dim=2).diff(dim=2) != 0
+    owner, other, start = (changes[:, :, :-1] & (table > 0)).nonzero(as_tuple=True)
+    *_, end = (changes[:, :, 1:] & (table > 0)).nonzero(as_tuple=True)
+    first, last = (places[rows[other * sizes[longest] + at]] for at in (start, end))
+    return owner, first, last, table[owner, other, start]
+
+
 def _alone(network: ReluNetwork, owner: Tensor, low: Tensor, high: Tensor, values: Values) -> Boxes:
     """Return boxes with one value per sensitive column, so that these are never split."""
     nowhere = torch.zeros(len(owner), len(values.axes), dtype=torch.int64, device=owner.device)
-    return Boxes(owner, low, high, nowhere, nowhere, no_pattern(network, len(owner)))
+    count = torch.full_like(owner, len(network.biases[-1]) - 1)
+    low, high = low[owner], high[owner]
+    return Boxes(owner, low, high, nowhere, nowhere, count, no_pattern(network, len(owner)))
 
 
 def _boxes(
@@ -202,9 +243,11 @@ def _boxes(
     high: Tensor,
     first: Tensor,
     last: Tensor,
+    n_forbidden: Tensor,
     values: Values,
 ) -> Boxes:
     low, high = low.clone(), high.clone()
     for place, (column, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
         low[:, column], high[:, column] = axis[first[:, place]], axis[last[:, place]]
-    return Boxes(owner, low, high, first, last, no_pattern(network, len(owner)))
+    pattern = no_pattern(network, len(owner))
+    return Boxes(owner, low, high, first, last, n_forbidden, pattern)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -65,6 +67,7 @@ def branch_and_bound(
     is_wrong: Callable[[Tensor, Tensor], Tensor],
     attack: Callable[[Tensor], Tensor],
     is_nobody: Callable[[Tensor, Tensor], Tensor],
+    until: float = math.inf,
 ) -> Decisions:
     """Decide for each instance whether f = y everywhere in its boxes.
 
@@ -94,6 +97,9 @@ def branch_and_bound(
         From rows of instances (b,) to one person of each, (b, d), who may be decided wrongly.
     is_nobody : callable
         Like ``is_wrong``: does a relation exclude this person? A box with nobody else is done.
+    until : float
+        Time of day, as ``time.time`` gives it, after which no further round begins. Instances with
+        open boxes are undecided then.
 
     Returns
     -------
@@ -102,6 +108,9 @@ def branch_and_bound(
     found = _Found.start(len(y), boxes.low)
     width = FIRST_ROUND
     while len(boxes):
+        if time.time() >= until:
+            found.give_up(boxes.owner, 0)
+            break
         found.attacked(boxes.owner, min(ATTACK_AFTER, max_nodes), attack, is_wrong)
         found.give_up(boxes.owner, max_nodes)
         boxes = boxes.take((found.status[boxes.owner] == PROVED).nonzero()[:, 0])
@@ -197,12 +206,12 @@ def _open_halves(
     found.note(corner, some.owner, wrong)
     width = some.high - some.low
     score = torch.where(width > POINT, (slope.abs() + ERROR_WEIGHT * felt) * width, 0.0)
-    gone = (width <= POINT).all(dim=1)
+    gone = (width == 0).all(dim=1)  # else somebody next to the corner may exist
     gone[gone.clone()] = is_nobody(corner[gone], some.owner[gone])
     stuck = some.owner[~wrong & ~gone & (score == 0).all(dim=1)]  # too narrow to split
     found.status[stuck[found.status[stuck] != BROKEN]] = UNDECIDED
     settled = tuple(signs[left] for signs in bound.pattern)
-    some = Boxes(some.owner, some.low, some.high, some.first, some.last, settled)
+    some = replace(some, pattern=settled)
     on = (~gone & (found.status[some.owner] == PROVED)).nonzero()[:, 0]
     some, slope, lower = some.take(on), slope[on], bound.lower[left][on]
     halves = some.halves(score[on], values)

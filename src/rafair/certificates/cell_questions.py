@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.boxes import own_boxes, root_boxes
-from rafair.fairness import TF, judge, worst_of_all
+from rafair.certificates.demands import Contest
+from rafair.fairness import TF, judge
 from rafair.fairness.decisions import predict
 from rafair.problem.bounds import Bound, linear_bound, no_pattern
-from rafair.problem.losses import Margin
 
 if TYPE_CHECKING:
     from rafair.certificates.boxes import Boxes, Values
     from rafair.certificates.claim import Claim
     from rafair.problem import PerturbationSpace
     from rafair.problem.network import ReluNetwork
+    from rafair.problem.rounding import Rounding
 
 __all__ = ["BiasedCell", "FairCell", "Question"]
 
@@ -50,34 +51,47 @@ class Question(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BiasedCell:
-    """f(v + δ) = c, and somebody in I(v + δ) is decided otherwise."""
+    """f(v + δ) = c, and somebody in I(v + δ) is decided as a class that this forbids to them."""
 
     claim: Claim
     network: ReluNetwork
     space: PerturbationSpace
+    rounding: Rounding
 
     def boxes(self) -> tuple[Boxes, Values]:
         """Return I(v) × Δ; a pattern holds what is known of the counterparts' neurons, then v's."""
-        x = self.claim.x
-        boxes, values = root_boxes(self.network, x, self.claim.counterparts, self.space)
+        claim = self.claim
+        everyone = (claim.counterparts, self.space, claim.demands)
+        boxes, values = root_boxes(self.network, claim.x, *everyone)
         return replace(boxes, pattern=boxes.pattern * 2), values
 
     def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
-        """Bound a weighted sum of the margin of c at the counterpart, and the one against c at v.
+        """Bound a weighted sum of two margins: at the counterpart, and against c at v.
 
-        Where there is a witness, both are at most 0, and so is every such sum.
+        The first is that of an allowed class over the forbidden ones. Where there is a witness,
+        both are at most 0, and so is every such sum.
         """
         columns, layers = list(self.claim.counterparts.columns), self.network.n_hidden
         low, high = some.low.clone(), some.high.clone()
         own = self.claim.x[some.owner][:, columns].to(low)
         low[:, columns], high[:, columns] = own, own
-        rival, v_margin = _likeliest_rival(self.network, (low + high) / 2, target)
-        _, margin = _likeliest_rival(self.network, (some.low + some.high) / 2, target)
+        against = target.unsqueeze(1)
+        sides = self.claim.demands.sides(some.owner, some.n_forbidden)
+        others = self.claim.demands.classes[some.owner, :-1]
+        at_v = Contest.at((low + high) / 2, (against, others), self.network)
+        middle = Contest.at((some.low + some.high) / 2, sides, self.network)
         v = linear_bound(
-            self.network, low, high, rival, some.pattern[layers:], rivals=target.unsqueeze(1)
+            self.network, low, high, at_v.forbidden, some.pattern[layers:], rivals=against
         )
         other = linear_bound(
-            self.network, some.low, some.high, target, some.pattern[:layers], raise_from, enough
+            self.network,
+            some.low,
+            some.high,
+            middle.allowed,
+            some.pattern[:layers],
+            raise_from,
+            enough,
+            rivals=sides[1],
         )
         fixed = torch.tensor(columns, device=low.device)  # v does not move with the box there
         v = replace(
@@ -85,82 +99,101 @@ class BiasedCell:
             slope=v.slope.index_fill(1, fixed, 0.0),
             sensitivity=v.sensitivity.index_fill(1, fixed, 0.0),
         )
-        mixed = _mixed(other, v, (-margin, v_margin), some)
+        mixed = _mixed(other, v, (-middle.lead, at_v.lead), some)
+        people = (low, high), (some.low, some.high)
+        mixed = self.rounding.tightened(mixed, some.owner, enough, *people)
         # Nobody is decided otherwise than themselves, though bounds near a tie cannot tell.
         is_v = ((some.low[:, columns] == own) & (some.high[:, columns] == own)).all(dim=1)
         return replace(mixed, lower=mixed.lower.masked_fill(is_v, torch.inf))
 
     def holds(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell where v is decided as c and this person, who exists, is not."""
+        """Tell where v is decided as c and this person, who exists, as a forbidden class."""
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
         claim = self.claim
         point, counterpart = claim.possible(people, owner)
-        is_otherwise = predict(claim.model, counterpart) != claim.y[owner]
+        themselves = (counterpart == point).all(dim=1)
+        is_forbidden = claim.is_forbidden(counterpart, themselves, owner)
         is_class = predict(claim.model, point) == claim.y[owner]
-        return is_class & is_otherwise & claim.counterparts.exist(counterpart)
+        return is_class & is_forbidden & claim.counterparts.exist(counterpart)
 
     def person(self, points: Tensor, owner: Tensor) -> Tensor:
         """Return the member of I(v + δ) with the largest margin against c."""
         claim = self.claim
-        _, row = worst_of_all(claim.model, points, claim.y[owner], claim.counterparts, Margin())
+        row = claim.worst(points, owner)
         return claim.counterparts.take(points, row).to(torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class FairCell:
-    """All of I(v + δ), v + δ itself included, are decided as c."""
+    """f(v + δ) = c, and nobody in I(v + δ) is decided as a class that this forbids to them."""
 
     claim: Claim
     network: ReluNetwork
     space: PerturbationSpace
+    rounding: Rounding
 
     def boxes(self) -> tuple[Boxes, Values]:
         """Return Δ around each v."""
         return own_boxes(self.network, self.claim.x, self.claim.counterparts, self.space)
 
-    def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
-        """Bound a weighted sum of the margins against c of two people.
+    def bound(self, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:  # noqa: ARG002
+        """Bound a weighted sum of the margins of two people.
 
-        The first is who has the largest margin in the middle of the box, the second who has it at
-        the corner where the first one's bound is least. Where there is a witness, both are at most
-        0, and so is every such sum.
+        A margin is that of a forbidden class over the allowed ones. The first person is who has the
+        largest margin against c in the middle of the box, the second who has it at the corner where
+        the first one's bound is least. Where there is a witness, both are at most 0, and so is
+        every such sum.
         """
         middle = (some.low + some.high) / 2
-        first, value = self._bound_of(middle, some, target, raise_from, enough)
+        first, value, person = self._bound_of(middle, some, raise_from, enough)
         corner = torch.where(first.slope > 0, some.low, some.high)
-        second, other_value = self._bound_of(corner, some, target, raise_from, enough)
+        second, other_value, another = self._bound_of(corner, some, raise_from, enough)
         mixed = _mixed(second, first, (other_value, value), some)
+        mixed = self.rounding.tightened(mixed, some.owner, enough, person, another)
         # A half of the box may ask other people, whose neurons have another pattern.
         return replace(mixed, pattern=no_pattern(self.network, len(middle)))
 
     def _bound_of(
-        self, points: Tensor, some: Boxes, target: Tensor, raise_from: Tensor, enough: Tensor
-    ) -> tuple[Bound, Tensor]:
-        """Bound the margin against c of who has the largest at some points; return it there too."""
-        columns = list(self.claim.counterparts.columns)
-        who = self._somebody(points.to(self.claim.x.dtype), target)[:, columns]
+        self, points: Tensor, some: Boxes, raise_from: Tensor, enough: Tensor
+    ) -> tuple[Bound, Tensor, tuple[Tensor, Tensor]]:
+        """Bound the margin of who has the largest against c at some points.
+
+        Return the bound, the margin in the middle of the box, and this person's box.
+        """
+        columns, demands = list(self.claim.counterparts.columns), self.claim.demands
+        who, n_forbidden = self._somebody(points.to(self.claim.x.dtype), some.owner)
         low, high = some.low.clone(), some.high.clone()
-        low[:, columns], high[:, columns] = who, who
-        rival, value = _likeliest_rival(self.network, (low + high) / 2, target)
-        nothing, against = no_pattern(self.network, len(low)), target.unsqueeze(1)
+        low[:, columns], high[:, columns] = who[:, columns], who[:, columns]
+        sides = demands.sides(some.owner, n_forbidden)
+        middle = Contest.at((low + high) / 2, sides, self.network)
         found = linear_bound(
-            self.network, low, high, rival, nothing, raise_from, enough, rivals=against
+            self.network,
+            low,
+            high,
+            middle.forbidden,
+            no_pattern(self.network, len(low)),
+            raise_from,
+            enough,
+            rivals=sides[0],
         )
-        return found, value
+        return found, middle.lead, (low, high)
 
-    def _somebody(self, points: Tensor, target: Tensor) -> Tensor:
-        """Return the person with the largest margin against c, (n, d), float64.
+    def _somebody(self, points: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the person with the largest margin against c, and how many classes are forbidden.
 
-        It must be a person who is judged at every point of Δ.
+        It must be a person, (n, d), float64, who is judged at every point of Δ.
         """
         claim = self.claim
         conditions, movable = claim.counterparts.conditions, self.space.movable(points)
         moved = movable.nonzero()[:, 0].tolist()
-        if not len(points) or (conditions is not None and len(conditions.about(moved))):
-            return points.to(torch.float64)  # only v itself is judged whatever moves
-        _, row = worst_of_all(claim.model, points, target, claim.counterparts, Margin())
-        return claim.counterparts.take(points, row).to(torch.float64)
+        row = torch.full_like(owner, -1)
+        # If a relation involves features that move, only v itself is judged whatever moves.
+        if len(points) and (conditions is None or not len(conditions.about(moved))):
+            row = claim.worst(points, owner)
+        count = claim.demands.counts[owner, row.clamp_min(0)]
+        count = torch.where(row < 0, claim.demands.all_but_one, count)
+        return claim.counterparts.take(points, row).to(torch.float64), count
 
     def holds(self, people: Tensor, owner: Tensor) -> Tensor:
         """Tell where all of I(v) are decided as c."""
@@ -168,19 +201,13 @@ class FairCell:
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
         claim = self.claim
         point, _ = claim.possible(people, owner)
-        return judge(claim.model, point, claim.y[owner], claim.counterparts).cells == TF
+        problem = (claim.model, point, claim.y[owner], claim.counterparts)
+        verdict = judge(*problem, *claim.demands.condition.parameters)
+        return verdict.cells == TF
 
     def person(self, points: Tensor, owner: Tensor) -> Tensor:  # noqa: ARG002
         """Return v + δ itself."""
         return points.to(torch.float64)
-
-
-def _likeliest_rival(network: ReluNetwork, points: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the class with the largest score other than the target, and by how much it leads."""
-    scores = network.scores(points)
-    own = scores.gather(1, target.unsqueeze(1)).squeeze(1)
-    largest, rival = scores.scatter(1, target.unsqueeze(1), -torch.inf).max(dim=1)
-    return rival, largest - own
 
 
 def _mixed(other: Bound, v: Bound, real: tuple[Tensor, Tensor], some: Boxes) -> Bound:

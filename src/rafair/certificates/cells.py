@@ -9,20 +9,24 @@ import torch
 from torch import Tensor
 
 from rafair.attacks.cell_ascent import CellAscent, classes_of_cell
+from rafair.certificates.boxes import hull
 from rafair.certificates.branching import BROKEN, PROVED, branch_and_bound
 from rafair.certificates.cell_questions import BiasedCell, FairCell
-from rafair.certificates.claim import Claim, rounding_slack
+from rafair.certificates.claim import Claim
+from rafair.certificates.demands import Demands
 from rafair.checks import check_one_of, check_whole
-from rafair.fairness import CELLS, judge, rates
+from rafair.fairness import CELLS, Lipschitz, judge, rates
 from rafair.fairness.decisions import own_scores
 from rafair.problem import check_problem
 from rafair.problem.network import relu_network
+from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.certificates.cell_questions import Question
     from rafair.fairness import Rates
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.network import ReluNetwork
@@ -84,6 +88,9 @@ def certify_cells(
     max_nodes: int = CELL_NODES,
     *,
     cells: Sequence[str] = CELLS,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
 ) -> CellCertificate:
     """Decide for each instance and cell whether some δ in Δ moves it into the cell.
 
@@ -106,6 +113,7 @@ def certify_cells(
         Largest number of boxes to bound per instance, cell and class.
     cells : sequence of {"TF", "TB", "FF", "FB"}
         The cells to decide; the others are filled in only where a witness turns up.
+    K, D, d : see ``certify``.
 
     Returns
     -------
@@ -115,7 +123,7 @@ def certify_cells(
     ------
     InvalidInput
         If the model is no such network, the problem has no meaning (``check_problem``), a cell is
-        unknown, or ``max_nodes`` is no positive whole number.
+        unknown, ``max_nodes`` is no positive whole number, or K, D or d is refused (``certify``).
 
     Source: Table 1 of Li et al., arXiv:2404.01356v1; the bounds are those of ``linear_bound``.
     """
@@ -123,7 +131,8 @@ def certify_cells(
     check_whole("max_nodes", max_nodes, 1)
     for cell in cells:
         check_one_of("cell", cell, CELLS)
-    search = _CellSearch(model, relu_network(model), x, y, counterparts, space, max_nodes)
+    network, condition = relu_network(model), Lipschitz(K, D, d)
+    search = _CellSearch(model, network, x, y, counterparts, space, condition, max_nodes)
     found = CellCertificate.unknown(x)
     search.note(found, space.round(x, x), torch.arange(len(x), device=x.device))
     for cell in cells:
@@ -143,13 +152,15 @@ class _CellSearch:
     y: Tensor
     counterparts: Counterparts
     space: PerturbationSpace
+    condition: Lipschitz
     max_nodes: int
 
     def note(self, found: CellCertificate, points: Tensor, rows: Tensor) -> None:
         """Judge a point of each of some instances; it is a witness for the cell that it lies in."""
         if not len(rows):
             return
-        cells = judge(self.model, points, self.y[rows], self.counterparts).cells
+        problem = (self.model, points, self.y[rows], self.counterparts)
+        cells = judge(*problem, *self.condition.parameters).cells
         new = found.status[rows, cells] != REACHABLE
         found.status[rows[new], cells[new]] = REACHABLE
         found.witness[rows[new], cells[new]] = points[new]
@@ -188,9 +199,13 @@ class _CellSearch:
     def _decide(self, cell: str, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what branch and bound says of these instances, their points, and the boxes."""
         x = self.x[rows]
-        claim = Claim(self.model, x, target, self.counterparts, self.space, alone=False)
+        n_classes = len(self.network.biases[-1])
+        demands = Demands.of(self.condition, x, target, self.counterparts, n_classes)
+        claim = Claim(self.model, x, target, self.counterparts, self.space, demands, alone=False)
         kind = FairCell if cell.endswith("F") else BiasedCell
-        question: Question = kind(claim, self.network, self.space)
+        around = hull(x, self.counterparts, self.space)
+        rounding = Rounding.around(self.network, *around, self.model.dtype, x.dtype)
+        question: Question = kind(claim, self.network, self.space, rounding)
         boxes, values = question.boxes()
         late = CellAscent(cell, steps=LATE_STEPS, leaky=False)
         done = branch_and_bound(
@@ -198,7 +213,7 @@ class _CellSearch:
             boxes,
             values,
             target,
-            slack=rounding_slack(self.network, x, self.model.dtype),
+            slack=rounding.slack(*around, torch.arange(len(x), device=x.device)),
             max_nodes=self.max_nodes,
             is_wrong=question.holds,
             attack=lambda owner: question.person(self._ascent(late, rows[owner]), owner),

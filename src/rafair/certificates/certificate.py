@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
-from rafair.certificates.boxes import own_boxes, root_boxes
+from rafair.certificates.boxes import hull, own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
-from rafair.certificates.claim import Claim, rounding_slack
+from rafair.certificates.claim import Claim
+from rafair.certificates.demands import Contest, Demands
 from rafair.errors import InvalidInput
-from rafair.fairness import rates
+from rafair.fairness import Lipschitz, judge, rates
 from rafair.fairness.decisions import predict
 from rafair.fairness.dissent import find_dissent
 from rafair.problem import check_problem
 from rafair.problem.bounds import linear_bound
 from rafair.problem.network import relu_network
+from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.certificates.boxes import Boxes
+    from rafair.certificates.branching import Decisions
     from rafair.fairness import Rates
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.bounds import Bound
+    from rafair.problem.network import ReluNetwork
 
 __all__ = ["Certificate", "Property", "certify"]
 
@@ -74,6 +80,17 @@ class Certificate:
             nothing.nodes,
         )
 
+    def or_else(self, other: Certificate) -> Certificate:
+        """Take the verdicts of another certificate where this one is undecided."""
+        decided = self.status != UNDECIDED
+        wide = decided.unsqueeze(1)
+        return Certificate(
+            torch.where(decided, self.status, other.status),
+            torch.where(wide, self.witness, other.witness),
+            torch.where(wide, self.witness_counterpart, other.witness_counterpart),
+            torch.where(decided, self.nodes, other.nodes),
+        )
+
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
         """Concatenate the certificates of consecutive instances."""
@@ -104,8 +121,15 @@ def certify(
     max_nodes: int = MAX_NODES,
     *,
     prove: Property = "accurate_fair",
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
+    until: float = math.inf,
 ) -> Certificate:
-    """Prove that f(v') = y for every v' in I(v + δ) and every δ in Δ, or find a counterexample.
+    """Prove that the judge calls v + δ accurate and fair for every δ in Δ, or find a δ otherwise.
+
+    With K = 0 this means f(v') = y for every v' in I(v + δ). With K > 0, v' may get a class c with
+    D(y, c) ≤ K·d(v, v'): the bounds leave out everybody who may get any class.
 
     Complete branch and bound with CROWN bounds in float64; see ``branch_and_bound``.
 
@@ -123,12 +147,18 @@ def certify(
         Δ. If it has a lattice, a proof may also cover points between the lattice points; a witness
         is always a possible person.
     max_nodes : int
-        Largest number of boxes to bound per instance. There is no time limit, so the verdict does
-        not depend on the speed or load of the machine.
+        Largest number of boxes to bound per instance. Unless ``until`` is given there is no time
+        limit, so the verdict does not depend on the speed or load of the machine.
     prove : {"accurate_fair", "accurate", "fair"}
         The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
-        all of I(v) × Δ get the same class, broken if a biased instance v + δ is found, and
-        otherwise undecided.
+        v + δ gets the same class for every δ and nobody's class is too far from it, broken if a
+        biased instance v + δ is found, and otherwise undecided.
+    K : float, not negative
+    D : {"discrete", "absolute"} or callable
+    d : {"l1", "l2", "linf"}
+        See ``judge``, whose question with the same K, D and d is answered.
+    until : float
+        Time of day, as ``time.time`` gives it, at which what is still open becomes undecided.
 
     Returns
     -------
@@ -138,7 +168,8 @@ def certify(
     ------
     InvalidInput
         If the model is no such network, the problem has no meaning (``check_problem``), the claim
-        is unknown, or ``max_nodes`` is no positive whole number.
+        is unknown, ``max_nodes`` is no positive whole number, K is negative or not finite, D or d
+        is unknown, D of two equal classes is not 0, or d is a function.
 
     Source: Zhang et al., NeurIPS 2018 (CROWN); see ``linear_bound``.
     """
@@ -147,34 +178,68 @@ def certify(
         raise InvalidInput(f"unknown claim {prove!r}; use one of {', '.join(get_args(Property))}")
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 1:
         raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
-    network = relu_network(model)
+    network, condition = relu_network(model), Lipschitz(K, D, d)
     claimed = predict(model, x) if prove == "fair" else y
-    claim = Claim(model, x, claimed, counterparts, space, alone=prove == "accurate")
-
-    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
-        low, high = some.low, some.high
-        return linear_bound(network, low, high, labels, some.pattern, raise_from, enough)
-
-    boxes = own_boxes if claim.alone else root_boxes
-    found = branch_and_bound(
-        bound,
-        *boxes(network, x, counterparts, space),
-        claimed,
-        slack=rounding_slack(network, x, model.dtype),
-        max_nodes=max_nodes,
-        is_wrong=claim.is_wrong,
-        attack=claim.attack,
-        is_nobody=claim.is_nobody,
-    )
+    demands = Demands.of(condition, x, claimed, counterparts, len(network.biases[-1]))
+    claim = Claim(model, x, claimed, counterparts, space, demands, alone=prove == "accurate")
+    found = _searched(claim, network, max_nodes, until, skip_alone=prove == "fair")
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)
     broken = (status == BROKEN).nonzero()[:, 0]
     if len(broken):
         witness[broken], counterpart[broken] = claim.possible(found.person[broken], broken)
-    if prove == "fair" and len(broken):
-        pair, other, is_pair = find_dissent(model, x[broken], witness[broken], counterparts, space)
-        witness[broken], counterpart[broken] = pair, other
-        unclear = broken[~is_pair]
+        origin, end = x[broken], witness[broken]
+        if prove == "fair":
+            pair, other, _ = find_dissent(model, origin, end, counterparts, space, condition)
+            witness[broken], counterpart[broken] = pair, other
+        # The judge alone accepts a witness.
+        verdict = judge(model, witness[broken], y[broken], counterparts, *condition.parameters)
+        unclear = broken[~verdict.breaks(prove)]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     return Certificate(status, witness, counterpart, found.nodes)
+
+
+def _searched(
+    claim: Claim, network: ReluNetwork, max_nodes: int, until: float, *, skip_alone: bool
+) -> Decisions:
+    """Search I(v) × Δ of each instance for who is decided otherwise than claimed.
+
+    ``skip_alone``: nothing is claimed of those whose counterparts may all get any class.
+    """
+    x, counterparts, space, demands = claim.x, claim.counterparts, claim.space, claim.demands
+
+    if claim.alone:
+        around = space.hull(x.to(torch.float64))
+        boxes, values = own_boxes(network, x, counterparts, space)
+    else:
+        around = hull(x, counterparts, space)
+        boxes, values = root_boxes(network, x, counterparts, space, demands)
+    if skip_alone:
+        valid = counterparts.valid(x, space.movable(x))
+        compared = ((demands.counts > 0) & valid & ~demands.same).any(dim=1)
+        boxes = boxes.take(compared[boxes.owner].nonzero()[:, 0])
+    rounding = Rounding.around(network, *around, claim.model.dtype, x.dtype)
+
+    def bound(some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:
+        low, high = corners = some.low, some.high
+        allowed, forbidden = sides = demands.sides(some.owner, some.n_forbidden)
+        if allowed.shape[1] > 1:
+            labels = Contest.at((low + high) / 2, sides, network).allowed
+        found = linear_bound(
+            network, low, high, labels, some.pattern, raise_from, enough, rivals=forbidden
+        )
+        return rounding.tightened(found, some.owner, enough, corners)
+
+    return branch_and_bound(
+        bound,
+        boxes,
+        values,
+        claim.y,
+        slack=rounding.slack(*around, torch.arange(len(x), device=x.device)),
+        max_nodes=max_nodes,
+        is_wrong=claim.is_wrong,
+        attack=claim.attack,
+        is_nobody=claim.is_nobody,
+        until=until,
+    )

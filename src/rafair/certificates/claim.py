@@ -10,41 +10,29 @@ from torch import Tensor
 
 from rafair.attacks.apgd import APGD
 from rafair.attacks.multi_apgd import MultiAPGD
-from rafair.fairness import worst_of_all
-from rafair.fairness.decisions import predict
-from rafair.problem.losses import Margin
+from rafair.fairness.decisions import counterpart_scores, own_scores, predict
 
 if TYPE_CHECKING:
+    from rafair.certificates.demands import Demands
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
 
-__all__ = ["Claim", "rounding_slack"]
+__all__ = ["Claim"]
 
 # The attack on instances that are still undecided.
 ATTACK_STEPS, RESTARTS = 40, 3
-# Largest rounding error of a margin, of the bounds in float64 and of the model in its own type: the
-# larger of the first number, and of the second number times the sum of a score's absolute terms.
-SLACK = {torch.float64: (1e-6, 1e-12), torch.float32: (1e-4, 1e-5)}
-
-
-def rounding_slack(network: ReluNetwork, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the number that a bound must exceed to be a proof, shape (n,), float64."""
-    least, share = SLACK.get(dtype, max(SLACK.values()))
-    hidden = network.hidden(x.to(torch.float64)).abs()
-    terms = hidden @ network.weights[-1].abs().T + network.biases[-1].abs()
-    return (share * terms.amax(dim=1)).clamp_min(least)
 
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """The claim that f = ``y`` at v + δ and, unless ``alone``, for everyone in I(v + δ)."""
+    """The claim that f = ``y`` at v + δ and, unless ``alone``, on I(v + δ) what it demands."""
 
     model: Classifier
     x: Tensor
     y: Tensor
     counterparts: Counterparts
     space: PerturbationSpace
+    demands: Demands
     alone: bool
 
     def possible(self, people: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,9 +49,32 @@ class Claim:
         if not len(owner):
             return torch.zeros(0, dtype=torch.bool, device=owner.device)
         perturbed, counterpart = self.possible(people, owner)
-        wrong = predict(self.model, counterpart) != self.y[owner]
         themselves = (counterpart == perturbed).all(dim=1)
+        wrong = self.is_forbidden(counterpart, themselves, owner)
         return wrong & (themselves | self.counterparts.exist(counterpart))
+
+    def is_forbidden(self, people: Tensor, themselves: Tensor, owner: Tensor) -> Tensor:
+        """Tell which of these counterparts, (b, d), the model gives a forbidden class, (b,)."""
+        values = people[:, list(self.counterparts.columns)]
+        count = self.demands.count(values, owner, themselves)
+        return self.demands.forbid(predict(self.model, people), owner, count)
+
+    def worst(self, points: Tensor, owner: Tensor) -> Tensor:
+        """Return whose forbidden classes lead the allowed ones most: row of the grid, −1 for v.
+
+        Only v itself and people to whom a class is forbidden count.
+        """
+        found, people, demands = [], self.counterparts, self.demands
+        for block in people.blocks(len(points)):
+            some, who = points[block], owner[block]
+            scores = counterpart_scores(self.model, some, people)
+            lead = demands.lead(scores, who, demands.counts[who])
+            lead = lead.masked_fill(~people.valid(some), -torch.inf)
+            largest, row = lead.max(dim=1)
+            strict = torch.full_like(who, demands.all_but_one).unsqueeze(1)
+            own = demands.lead(own_scores(self.model, some).unsqueeze(1), who, strict)[:, 0]
+            found.append(row.masked_fill(own > largest, -1))
+        return torch.cat(found)
 
     def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
         """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""
@@ -83,5 +94,4 @@ class Claim:
             return own.run(self.model, x, y, people, self.space).x_adv.to(torch.float64)
         joint = MultiAPGD(ATTACK_STEPS, restarts=RESTARTS)
         point = joint.run(self.model, x, y, people, self.space).x_adv
-        _, row = worst_of_all(self.model, point, y, people, Margin())
-        return people.take(point, row).to(torch.float64)
+        return people.take(point, self.worst(point, owner)).to(torch.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
@@ -33,6 +35,10 @@ def certify_curve(
     *,
     prove: Property = "accurate_fair",
     known: Sequence[Certificate] | None = None,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
+    until: float = math.inf,
 ) -> list[Certificate]:
     """Certify the same instances in growing spaces.
 
@@ -43,7 +49,7 @@ def certify_curve(
 
     Parameters
     ----------
-    model, x, y, counterparts, max_nodes, prove : see ``certify``.
+    model, x, y, counterparts, max_nodes, prove, K, D, d, until : see ``certify``.
     spaces : sequence of PerturbationSpace
         Each one lies inside the next one.
     known : sequence of Certificate, optional
@@ -76,7 +82,8 @@ def certify_curve(
         if not len(rows):
             continue
         space = spaces[place]
-        here = certify(model, x[rows], y[rows], counterparts, space, max_nodes, prove=prove)
+        problem = (model, x[rows], y[rows], counterparts, space, max_nodes)
+        here = certify(*problem, prove=prove, K=K, D=D, d=d, until=until)
         found[place] = _written(found[place], rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)

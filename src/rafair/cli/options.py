@@ -203,30 +203,34 @@ class PlanGroup:
     def parameters(self) -> Iterator[inspect.Parameter]:
         """Yield the options."""
         for name, option in self._options.items():
-            is_switch = bool in option.types
-            usual = "" if is_switch else f" [default: {self._usual or option.usual}]"
             yield _parameter(
                 name,
                 _type_of(option),
-                False if is_switch else None,
-                option.flag,
-                help=f"{option.help}{usual}.",
+                None,
+                _flags_of(option),
+                help=f"{option.help} [default: {self._usual or option.usual}].",
                 metavar=f"N|{option.word[0]}" if option.word else None,
             )
 
     def value(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what was given; a switch that is off was not given."""
+        """Return what was given."""
         return {
             name: _value_of(self._options[name], text)
             for name, text in given.items()
-            if text is not None and text is not False
+            if text is not None
         }
+
+
+def _flags_of(option: Option) -> str:
+    """Return the option's name; a switch has a second one, which turns it off."""
+    off = f"/--no-{option.flag.removeprefix('--')}" if bool in option.types else ""
+    return f"{option.flag}{off}"
 
 
 def _type_of(option: Option) -> Any:
     """Return the type that typer reads; None means that the option was not given."""
     if bool in option.types:
-        return bool
+        return bool | None
     if list in option.types:
         return list[str] | None
     if option.word is not None:

@@ -3,6 +3,7 @@
 from rafair.fairness.candidates import JudgedCandidates, judge_candidates
 from rafair.fairness.decisions import decide
 from rafair.fairness.judging import judge
+from rafair.fairness.lipschitz import STRICT, Lipschitz
 from rafair.fairness.quality import model_quality
 from rafair.fairness.rates import Rates, rates
 from rafair.fairness.seeds import choose_seeds
@@ -11,8 +12,10 @@ from rafair.fairness.worst import worst_of_all
 
 __all__ = [
     "CELLS",
+    "STRICT",
     "TF",
     "JudgedCandidates",
+    "Lipschitz",
     "Rates",
     "Verdict",
     "choose_seeds",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.fairness.decisions import decide, own_scores, predict
+from rafair.fairness.lipschitz import STRICT, Lipschitz
 from rafair.fairness.worst import worst_of_all
 from rafair.problem.losses import Margin
 
@@ -25,7 +26,12 @@ FURTHER = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1)
 
 
 def find_dissent(
-    model: Classifier, x: Tensor, end: Tensor, counterparts: Counterparts, space: PerturbationSpace
+    model: Classifier,
+    x: Tensor,
+    end: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    condition: Lipschitz = STRICT,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Find a biased instance on the segment from each seed to a given point.
 
@@ -41,11 +47,13 @@ def find_dissent(
         The seeds.
     end : Tensor, shape (n, d), unit space
         A point of Δ around each seed.
+    condition : Lipschitz
+        Which decisions are too far apart; by default all that differ.
 
     Returns
     -------
     instance, counterpart : Tensor, shape (n, d), in x's type
-        The biased instance, and a counterpart of it with another class.
+        The biased instance, and a counterpart of it whose class is too far from its own.
     found : Tensor of bool, shape (n,)
         Whether a biased instance was found.
     """
@@ -65,7 +73,10 @@ def find_dissent(
         share = (before, after)[step][rows] if step < 2 else (before[rows] + after[rows]) / 2
         points = on_the_way(share, rows)
         own, others = decide(model, points, counterparts)
-        differs = (others != own.unsqueeze(1)) & counterparts.valid(points)
+        too_far = condition.apart(own.unsqueeze(1), others) > condition.allowed(
+            points, counterparts
+        )
+        differs = too_far & counterparts.valid(points)
         biased = differs.any(dim=1)
         dissenter[rows[biased]] = differs[biased].to(torch.int8).argmax(dim=1)
         place[rows[biased]] = share[biased]
@@ -78,20 +89,28 @@ def find_dissent(
     clearest = torch.zeros(len(rows), dtype=torch.float64, device=x.device)
     for further in FURTHER if len(rows) else ():
         points = on_the_way(place[rows] + (1 - place[rows]) * further, rows)
-        clear, other = _clearest(model, points, counterparts)
+        clear, other = _clearest(model, points, counterparts, condition)
         better = clear > clearest
         instance[rows[better]], dissenter[rows[better]] = points[better], other[better]
         clearest = torch.maximum(clear, clearest)
     return instance, counterparts.take(instance, dissenter), dissenter >= 0
 
 
-def _clearest(model: Classifier, x: Tensor, counterparts: Counterparts) -> tuple[Tensor, Tensor]:
+def _clearest(
+    model: Classifier, x: Tensor, counterparts: Counterparts, condition: Lipschitz
+) -> tuple[Tensor, Tensor]:
     """Return by which margin a counterpart is decided otherwise than v, and its row of the grid.
 
     The margin, shape (n,), float64, is the smaller of two: that of v's class at v, and that of
-    another class at the counterpart. It is not above 0 if all of I(v) gets v's class.
+    another class at the counterpart. It is not above 0 if nobody's class is too far from v's.
     """
-    first = predict(model, x)
-    own = -Margin().value(own_scores(model, x), first)
-    against, row = worst_of_all(model, x, first, counterparts, Margin())
-    return torch.minimum(own, against), row
+    first, scores = predict(model, x), own_scores(model, x)
+    own = -Margin().value(scores, first)
+    classes = torch.arange(scores.shape[1], device=x.device)
+    farthest = condition.apart(first.unsqueeze(1), classes).amax(dim=1, keepdim=True)
+    allowed = condition.allowed(x, counterparts).expand(len(x), len(counterparts))
+    against, row = worst_of_all(model, x, first, counterparts, Margin(), among=farthest > allowed)
+    decided = predict(model, counterparts.take(x, row))
+    limit = allowed.gather(1, row.clamp_min(0).unsqueeze(1)).squeeze(1)
+    too_far = condition.apart(first, decided) > limit
+    return torch.minimum(own, against).masked_fill(~too_far, -torch.inf), row

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from rafair.errors import InvalidInput
 from rafair.fairness.decisions import counterpart_scores, predict
+from rafair.fairness.lipschitz import Lipschitz
 from rafair.fairness.verdict import Verdict
 from rafair.problem import AUTO, BatchSize
 from rafair.problem.dense import undisturbed
 from rafair.problem.validation import check_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+    from rafair.fairness.lipschitz import (
+        LabelDistance,
+        LabelDistanceName,
+        PersonDistance,
+        PersonDistanceName,
+    )
     from rafair.models import Classifier
     from rafair.problem import Counterparts
 
 __all__ = ["judge"]
-
-# From two tensors of classes to their distances, in the shape to which both are broadcast.
-LabelDistance: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
-# From v (n, 1, d) and v' (n, m, d) in unit space to distances (n, m).
-PersonDistance: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
-
-LABEL_DISTANCES: Mapping[str, LabelDistance] = {
-    "discrete": lambda a, b: (a != b).to(torch.float64),
-    "absolute": lambda a, b: (a - b).abs().to(torch.float64),
-}
-PERSON_DISTANCES: Mapping[str, PersonDistance] = {
-    "l1": lambda v, w: (v - w).abs().sum(dim=-1),
-    "l2": lambda v, w: (v - w).square().sum(dim=-1).sqrt(),
-    "linf": lambda v, w: (v - w).abs().amax(dim=-1),
-}
 
 
 def judge(
@@ -45,8 +33,8 @@ def judge(
     y: Tensor,
     counterparts: Counterparts,
     K: float = 0.0,
-    D: Literal["discrete", "absolute"] | LabelDistance = "discrete",
-    d: Literal["l1", "l2", "linf"] | PersonDistance = "l1",
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName | PersonDistance = "l1",
     *,
     batch_size: BatchSize = AUTO,
 ) -> Verdict:
@@ -89,18 +77,12 @@ def judge(
     Source: Li et al., arXiv:2404.01356v1, Definition 3.1, Theorem 3.2 and Table 1.
     """
     check_rows(x, y, counterparts, model)
-    if not (math.isfinite(K) and K >= 0):
-        raise InvalidInput(f"K must be finite and not negative, not {K}")
-    label_distance = _named(D, LABEL_DISTANCES, "D")
-    person_distance = _named(d, PERSON_DISTANCES, "d")
+    condition = Lipschitz(K, D, d)
 
     def fair_to(people: Tensor, own: Tensor, everyone: Counterparts) -> Tensor:
         scores = counterpart_scores(model, people, everyone, batch_size)
-        apart = label_distance(own.unsqueeze(1), scores.argmax(dim=2))
-        allowed = torch.zeros((), dtype=torch.float64, device=x.device)
-        if K > 0:
-            v = people.to(torch.float64)
-            allowed = K * person_distance(v.unsqueeze(1), everyone.expand(v))
+        apart = condition.apart(own.unsqueeze(1), scores.argmax(dim=2))
+        allowed = condition.allowed(people, everyone)
         return ((apart <= allowed) | ~everyone.valid(people)).all(dim=1)
 
     verdicts = []
@@ -114,15 +96,3 @@ def judge(
                     fair[left] = fair_to(people[left], own[left], part)
             verdicts.append(Verdict.of(own == y[block], fair))
     return Verdict.concat(verdicts)
-
-
-def _named(
-    chosen: str | Callable[[Tensor, Tensor], Tensor],
-    known: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
-    parameter: str,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    if not isinstance(chosen, str):
-        return chosen
-    if chosen not in known:
-        raise InvalidInput(f"unknown {parameter} {chosen!r}; use one of {', '.join(known)}")
-    return known[chosen]

@@ -20,25 +20,41 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
 
     Parameters
     ----------
-    events : mapping of str to bool Tensor, shape (n,)
+    events : mapping of str to bool Tensor, shape (n,) or (n, t)
+        With t entries for each of n seeds, the entries of one seed are not independent. The
+        interval then takes p (1 − p) / v for the number of entries, at least n and at most n·t; v
+        is the variance of the share p, estimated from the shares of the n seeds.
 
     Returns
     -------
     dict
         The share of each event by its name, and under ``"ci"`` the [low, high] of each event.
 
-    Source: Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212.
+    Source: Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212; for several entries per seed the
+    effective sample size of Kish, Survey Sampling (1965), section 8.2.
     """
     shares: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
     for name, happened in events.items():
-        count, n = int(happened.sum()), len(happened)
-        shares[name] = count / n
-        intervals[name] = wilson(count, n)
+        count, whole = int(happened.sum()), happened.numel()
+        shares[name] = count / whole
+        size = _effective_size(happened)
+        intervals[name] = wilson(count * size / whole, size)
     return {**shares, "ci": intervals}
 
 
-def wilson(count: int, n: int, level: float = 0.95) -> list[float]:
+def _effective_size(happened: Tensor) -> float:
+    """Return the number of independent entries that would be as informative; see ``rates``."""
+    n, whole = len(happened), happened.numel()
+    if whole == n:
+        return n
+    of_seed = happened.double().mean(dim=1)
+    share = float(of_seed.mean())
+    variance = float(of_seed.var(correction=0)) / n
+    return min(max(share * (1 - share) / variance, n), whole) if variance else n
+
+
+def wilson(count: float, n: float, level: float = 0.95) -> list[float]:
     """Return Wilson's interval [low, high] for ``count`` events in ``n``; see ``rates``."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     share, pull = count / n, z * z / n

@@ -24,15 +24,15 @@ PRECEDENCE = (TB, FF, FB, TF)
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """The verdicts of the judge on n instances.
+    """The verdicts of the judge on n instances, or on t instances of each of n seeds.
 
     Attributes
     ----------
-    accurate : Tensor of bool, shape (n,)
+    accurate : Tensor of bool, shape (n,) or (n, t)
         f(v) = y.
-    fair : Tensor of bool, shape (n,)
+    fair : Tensor of bool, shape (n,) or (n, t)
         D(f(v), f(v')) ≤ K·d(v, v') for every v' in I(v).
-    cells : Tensor of int64, shape (n,)
+    cells : Tensor of int64, shape (n,) or (n, t)
         TF 0, TB 1, FF 2, FB 3 (Table 1).
     """
 
@@ -60,6 +60,15 @@ class Verdict:
         return cls(accurate, fair, cell)
 
     @classmethod
+    def pooled(cls, verdicts: Sequence[Verdict]) -> Verdict:
+        """Put the verdicts on t instances of each of n seeds side by side, shape (n, t)."""
+        return cls(
+            torch.stack([verdict.accurate for verdict in verdicts], dim=1),
+            torch.stack([verdict.fair for verdict in verdicts], dim=1),
+            torch.stack([verdict.cells for verdict in verdicts], dim=1),
+        )
+
+    @classmethod
     def concat(cls, verdicts: Sequence[Verdict]) -> Verdict:
         """Concatenate the verdicts on consecutive instances."""
         return cls(
@@ -72,11 +81,23 @@ class Verdict:
         """Return the verdicts on the instances with these row numbers, int64."""
         return Verdict(self.accurate[index], self.fair[index], self.cells[index])
 
+    def breaks(self, claim: str) -> Tensor:
+        """Tell which instances are counterexamples to a claim, shape (n,), bool.
+
+        Parameters
+        ----------
+        claim : {"accurate_fair", "accurate", "fair"}
+        """
+        holds = {"accurate_fair": self.cells == TF, "accurate": self.accurate, "fair": self.fair}
+        return ~holds[claim]
+
     def __len__(self) -> int:
         return len(self.cells)
 
     def rates(self, *, robust: bool = False) -> Rates:
         """Return ACC, IF, AF, TFR, TBR, FFR and FBR, with Wilson's 95 % intervals under ``"ci"``.
+
+        All instances count; with several for each seed the interval allows for that (``rates``).
 
         Parameters
         ----------
@@ -103,13 +124,13 @@ def first_in_worst_cell(cells: Tensor) -> tuple[Tensor, Tensor]:
 
     Parameters
     ----------
-    cells : Tensor of int64, shape (instances, n)
+    cells : Tensor of int64, shape (instances, n) or (instances, n, t)
 
     Returns
     -------
-    index : Tensor of int64, shape (n,)
+    index : Tensor of int64, shape (n,) or (n, t)
         Row of ``cells``.
-    cell : Tensor of int64, shape (n,)
+    cell : Tensor of int64, of the same shape
         The seed's cell; see ``Verdict.worst``.
     """
     rank = torch.empty(len(CELLS), dtype=torch.int64, device=cells.device)

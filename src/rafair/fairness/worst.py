@@ -24,6 +24,8 @@ def worst_of_all(
     counterparts: Counterparts,
     loss: Loss,
     batch_size: BatchSize = AUTO,
+    *,
+    among: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the largest loss over I(v), v included, and the person who has it.
 
@@ -36,6 +38,8 @@ def worst_of_all(
     counterparts : Counterparts
     loss : Loss
     batch_size : int or "auto"
+    among : Tensor of bool, shape (n, m), optional
+        Leave the other combinations out; v itself stays.
 
     Returns
     -------
@@ -50,7 +54,10 @@ def worst_of_all(
         scores = counterpart_scores(model, people, counterparts, batch_size)
         n, m, k = scores.shape
         others = loss.value(scores.view(n * m, k), labels.repeat_interleave(m)).view(n, m)
-        others = others.masked_fill(~counterparts.valid(people), -torch.inf)
+        counts = counterparts.valid(people)
+        if among is not None:
+            counts &= among[block]
+        others = others.masked_fill(~counts, -torch.inf)
         own = loss.value(own_scores(model, people, batch_size), labels)
         largest, row = others.max(dim=1)
         losses.append(torch.maximum(largest, own))

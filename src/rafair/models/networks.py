@@ -64,9 +64,12 @@ def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def epochs_for(n: int) -> int:
-    """Return the number of epochs for n training rows: 30, or more to reach 1,000 steps."""
-    return max(EPOCHS, -(-LEAST_STEPS // -(-n // BATCH)))
+def epochs_for(n: int, *, plain: bool = False) -> int:
+    """Return the number of epochs for n training rows: 30, or more to reach 1,000 steps.
+
+    A plain network always gets 30.
+    """
+    return EPOCHS if plain else max(EPOCHS, -(-LEAST_STEPS // -(-n // BATCH)))
 
 
 def fit(
@@ -76,13 +79,15 @@ def fit(
     *,
     random_state: int = 0,
     epochs: int | None = None,
+    plain: bool = False,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> nn.Sequential:
     """Train FCNN(6) with Adam and cross-entropy, on one thread, so that it is reproducible.
 
     The learning rate falls to zero along a cosine. The result is the average of the weights after
     each step in the second half of the epochs (stochastic weight averaging, Izmailov et al. 2018),
-    which makes it depend little on rounding.
+    which makes it depend little on rounding. An L2 penalty keeps the weights small. A plain network
+    has none of the three.
 
     Parameters
     ----------
@@ -90,6 +95,8 @@ def fit(
     y : Tensor of int64, shape (n,).
     epochs : int, optional
         By default ``epochs_for(n)``.
+    plain : bool
+        Adam with a constant learning rate and cross-entropy alone; the weights after the last step.
     on_epoch : callable
         Called with the number of finished epochs.
 
@@ -104,8 +111,8 @@ def fit(
     torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng(devices=[]):
-            total = epochs_for(len(x)) if epochs is None else epochs
-            return _fit(x.float(), y, n_classes, random_state, total, on_epoch)
+            total = epochs_for(len(x), plain=plain) if epochs is None else epochs
+            return _fit(x.float(), y, n_classes, random_state, total, plain, on_epoch)
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
@@ -117,6 +124,7 @@ def _fit(
     n_classes: int,
     random_state: int,
     epochs: int,
+    plain: bool,
     on_epoch: Callable[[int], None],
 ) -> nn.Sequential:
     generator = torch.Generator().manual_seed(random_state)
@@ -124,7 +132,7 @@ def _fit(
     for parameter in module.parameters():
         _initialise(parameter, generator)
     average = torch.optim.swa_utils.AveragedModel(module)
-    penalty = min(PENALTY / len(x), LARGEST_PENALTY)
+    penalty = 0.0 if plain else min(PENALTY / len(x), LARGEST_PENALTY)
     optimiser = torch.optim.Adam(
         module.parameters(), lr=LEARNING_RATE, weight_decay=penalty, foreach=True
     )
@@ -136,11 +144,14 @@ def _fit(
             optimiser.zero_grad()
             functional.cross_entropy(module(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            if plain:
+                continue
             schedule.step()
             if epoch >= epochs * (1 - AVERAGED):
                 average.update_parameters(module)
         on_epoch(epoch + 1)
-    module.load_state_dict(average.module.state_dict())
+    if not plain:
+        module.load_state_dict(average.module.state_dict())
     with torch.no_grad():
         for parameter in module.parameters():
             parameter[parameter.abs() < NOTHING] = 0.0
@@ -160,6 +171,7 @@ def train_fcnn(
     *,
     random_state: int = 0,
     epochs: int | None = None,
+    plain: bool = False,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> TorchClassifier:
     """Train the paper's baseline network on the train split of a dataset.
@@ -171,6 +183,8 @@ def train_fcnn(
         Seeds the initial weights and the order of the batches.
     epochs : int, optional
         By default ``epochs_for`` of the number of rows in the split.
+    plain : bool
+        Without L2 penalty, falling learning rate and averaged weights; see ``fit``.
     on_epoch : callable
         Called with the number of finished epochs.
 
@@ -192,6 +206,7 @@ def train_fcnn(
         len(data.schema.classes),
         random_state=random_state,
         epochs=epochs,
+        plain=plain,
         on_epoch=on_epoch,
     )
     return _wrapped(module, data.schema)

@@ -10,9 +10,11 @@ import torch
 
 from rafair.errors import InvalidInput
 from rafair.fairness.quality import accuracy_figures
+from rafair.plans.attacks import families_of
 from rafair.problem.batching import forward_rows
 from rafair.problem.gradients import gradient_rows
 from rafair.problem.losses import CrossEntropy
+from rafair.problem.network import why_no_relu_network
 from rafair.problem.space import SLACK
 from rafair.problem.validation import check_classes
 
@@ -147,7 +149,7 @@ def check_model(model: Classifier, data: Dataset, plan: Plan) -> list[str]:
         )
     blind = [
         family
-        for family, members in plan.families(data.schema).items()
+        for family, members in families_of(plan, data.schema).items()
         if model.access != "gradient" and any(attack.gradients for attack in members.values())
     ]
     if blind:
@@ -160,15 +162,18 @@ def _cost(model: Classifier, data: Dataset, plan: Plan) -> str:
     if n > len(data.test):
         raise InvalidInput(f"{n} seeds asked for, but the test split has {len(data.test)} rows")
     m = len(plan.people(data.schema))
-    attacks = [attack for members in plan.families(data.schema).values() for attack in members]
+    attacks = [attack for members in families_of(plan, data.schema).values() for attack in members]
     if model.access == "gradient":
         rows, what = n * (m + 2) * plan.steps * len(attacks), "gradient rows"
     else:
         rows, what = n * plan.queries * len(attacks), "queries"
     rate = _rows_per_second(model, data)
+    proofs = ""
+    if plan.certify is not False and why_no_relu_network(model) is None:
+        proofs = f" Proofs take at most {_time(plan.proof_seconds(n))} more."
     return (
         f"Cost: {', '.join(attacks)} on {n:,} seeds take at most {rows / 1e6:,.1f} million {what}; "
-        f"at {rate:,.0f} a second here, {_time(rows / rate)}."
+        f"at {rate:,.0f} a second here, {_time(rows / rate)}.{proofs}"
     )
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rafair.checks import check_number, check_one_of, check_whole
+from rafair.checks import check_number, check_one_of, check_positive, check_whole
 from rafair.plans import values
 from rafair.plans.options import documented, option, options_of
 
 if TYPE_CHECKING:
-    from rafair.attacks import Attack
     from rafair.datasets import Dataset
     from rafair.models import Access
     from rafair.problem import BatchSize, Counterparts, PerturbationSpace
     from rafair.problem.space import Setting
-    from rafair.schema import Feature, Schema
+    from rafair.schema import Schema
 
 __all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
 
-Select: TypeAlias = Literal["last", "worst"]
-SELECTS: tuple[Select, ...] = ("last", "worst")
+Select: TypeAlias = Literal["last", "worst", "pooled"]
+SELECTS: tuple[Select, ...] = ("last", "worst", "pooled")
 LARGEST_RANDOM_STATE = 2**32 - 1
 NUMBER = (int, float)
-# Where a certified audit looks, as shares of its ε.
+# Time that the proofs of an audit may take by default.
+SECONDS_PER_SEED = 0.3
+# Where an audit with a curve proves, as shares of its ε.
 CURVE = (0.05, 0.25, 0.5, 1.0)
 
 
@@ -124,10 +125,10 @@ class Plan:
     )
     select: Select = option(
         "last",
-        '{"last", "worst"}',
-        "Judge the last iterate, or count a seed as broken if any iterate, itself included, is; "
-        "rows of the second reading are named ``NAME@worst``.",
-        help="Judge the last or the worst iterate",
+        '{"last", "worst", "pooled"}',
+        "Judge the last iterate; count a seed as broken if any iterate, itself included, is (rows "
+        "``NAME@worst``); or count every iterate but the seed (rows ``NAME@pooled``).",
+        help="Judge the last, the worst or every iterate: last, worst or pooled",
         types=(str,),
         check=partial(check_one_of, known=SELECTS),
     )
@@ -159,14 +160,37 @@ class Plan:
         types=(int,),
         check=partial(check_whole, least=1),
     )
-    certify: bool = option(
-        False,
-        "bool",
-        "Also prove, at ε and at three smaller ones, for whom nothing in I(v) × Δ changes "
-        "anything (``rafair.certify``); the truth then stands between two figures.",
-        help="Also prove for whom nothing breaks it",
+    certify: bool | None = option(
+        None,
+        "bool, optional",
+        "Prove, beside the attacks, for whom nothing in I(v) × Δ changes anything "
+        "(``rafair.certify``). By default wherever the model has certificates; True refuses a "
+        "model that has none.",
+        help="Prove for whom nothing breaks it",
         types=(bool,),
         check=values.check_switch,
+        usual="where the model has certificates",
+        identifies=False,
+    )
+    curve: bool = option(
+        False,
+        "bool",
+        "Prove at three smaller ε too.",
+        help="Prove at three smaller ε too",
+        types=(bool,),
+        check=values.check_switch,
+        usual="no",
+        identifies=False,
+    )
+    max_seconds: float | None = option(
+        None,
+        "float, optional",
+        "Time for the proofs of an audit, in seconds, by default 0.3 per seed. What is open by "
+        "then is undecided, and the result says so.",
+        help="Seconds that the proofs may take",
+        types=NUMBER,
+        check=check_positive,
+        usual="0.3 per seed",
         identifies=False,
     )
     max_nodes: int = option(
@@ -221,38 +245,19 @@ class Plan:
         return self.steps * self.step_size if self.epsilon is None else self.epsilon
 
     @property
-    def curve(self) -> tuple[float, ...]:
-        """Every ε that a certified audit looks at, in growing order; empty where it proves nothing.
+    def radii(self) -> tuple[float, ...]:
+        """Every ε at which an audit proves, in growing order; the last one is its own."""
+        return tuple(sorted({share * self.radius for share in CURVE if self.curve or share == 1}))
 
-        The last one is its own.
-        """
-        return tuple(sorted({share * self.radius for share in CURVE})) if self.certify else ()
+    def proof_seconds(self, n_seeds: int) -> float:
+        """Return the time that the proofs of an audit may take."""
+        return SECONDS_PER_SEED * n_seeds if self.max_seconds is None else self.max_seconds
 
     def space(self, schema: Schema) -> PerturbationSpace:
         """Return Δ."""
         from rafair.problem import PerturbationSpace
 
         return PerturbationSpace.of(schema, self.radius, self.setting)
-
-    def step_sizes(self, schema: Schema) -> float | list[float]:
-        """Return the length of a step: one number, or one per feature where a feature has its own.
-
-        A feature with an own ε and no own step reaches it in ``steps``.
-        """
-        features = schema.features
-        own = [f.movable and (f.switch or (f.epsilon, f.step) != (None, None)) for f in features]
-        if self.setting == "paper" or not any(own):
-            return self.step_size
-        return [
-            self._step(feature) if is_own else self.step_size
-            for feature, is_own in zip(features, own, strict=True)
-        ]
-
-    def _step(self, feature: Feature) -> float:
-        if feature.step is not None:
-            return feature.step
-        radius = feature.epsilon if feature.epsilon is not None else self.radius
-        return (1.0 if feature.switch else radius) / max(self.steps, 1)
 
     def control(self) -> Plan:
         """Return the same plan with the whole domain as Δ."""
@@ -265,46 +270,6 @@ class Plan:
         return Counterparts.of(
             schema, only=only, sample=self.counterparts, random_state=self.random_state
         )
-
-    def families(self, schema: Schema | None = None) -> dict[str, dict[str, Attack]]:
-        """Return the attacks to run: family → variant → attack, each variant once.
-
-        Parameters
-        ----------
-        schema : Schema, optional
-            A schema whose features may have their own step sizes.
-
-        Raises
-        ------
-        InvalidInput
-            If a loss is given to an attack that has none.
-        """
-        from rafair.attacks.registry import variants_of
-
-        found: dict[str, dict[str, Attack]] = {}
-        for name in self.attacks:
-            attack, variants = variants_of(name)
-            members = found.setdefault(attack.family, {})
-            members.update({variant: self._attack(variant, schema) for variant in variants})
-        return found
-
-    def _attack(self, variant: str, schema: Schema | None) -> Attack:
-        from rafair.attacks.registry import make_attack, variants_of
-
-        attack, _ = variants_of(variant)
-        shared: dict[str, Any] = {
-            "steps": self.steps,
-            "step_size": self.step_size if schema is None else self.step_sizes(schema),
-            "queries": self.queries,
-            "random_state": self.random_state,
-            "batch_size": self.batch_size,
-        }
-        # Steps and step size give every attack its ε; not every attack also has them itself.
-        known = {field.name for field in fields(attack)}  # type: ignore[arg-type]
-        chosen = {name: value for name, value in shared.items() if name in known}
-        if self.loss is not None:
-            chosen["loss"] = self.loss
-        return make_attack(variant, **chosen)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values, ε always as a number."""

@@ -14,6 +14,7 @@ from rafair.datasets.table import open_table
 from rafair.errors import InvalidInput, naming
 from rafair.models.inputs import INPUTS
 from rafair.models.wrapping import OUTPUTS
+from rafair.plans.attacks import families_of
 from rafair.plans.options import options_of
 from rafair.plans.plan import Plan
 from rafair.plans.sections import Section
@@ -206,7 +207,7 @@ def _audit(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     bounds = {name: float(gates.take(name, NUMBER)) for name in list(gates.content)}
     section.finish()
     with section.located():
-        Plan(**found).families()
+        families_of(Plan(**found))
     return found, bounds
 
 

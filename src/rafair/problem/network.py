@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
-from rafair.models.chain import linear_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rafair.models import Classifier
 
 __all__ = ["ReluNetwork", "relu_network", "why_no_relu_network"]
+
+Linear: TypeAlias = tuple[Tensor, Tensor]
 
 # Layers that change nothing in evaluation mode.
 IDLE = (nn.Identity, nn.Dropout)
@@ -28,10 +31,21 @@ class ReluNetwork:
     ----------
     weights : tuple of Tensor, shapes (n₁, d), (n₂, n₁), …, (k, n_last), float64
     biases : tuple of Tensor, shapes (n₁,), …, (k,), float64
+    layers : tuple of tuples of (weight, bias)
+        The linear layers that the model itself runs in the place of each of these; several where
+        consecutive ones were merged.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
+    layers: tuple[tuple[Linear, ...], ...]
+
+    @classmethod
+    def of(cls, layers: Sequence[Sequence[Linear]]) -> ReluNetwork:
+        """Merge consecutive linear layers, between which there is no ReLU."""
+        merged = [_merged(several) for several in layers]
+        weights, biases = zip(*merged, strict=True)
+        return cls(weights, biases, tuple(map(tuple, layers)))
 
     @property
     def n_hidden(self) -> int:
@@ -64,21 +78,23 @@ def relu_network(model: Classifier) -> ReluNetwork:
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    layers = _merged([layer for layer in _flattened(body) if not isinstance(layer, IDLE)])
-    linear = [layer for layer in layers[::2] if isinstance(layer, nn.Linear)]
-    relus = [layer for layer in layers[1::2] if isinstance(layer, nn.ReLU)]
-    if len(linear) != len(relus) + 1 or len(linear) + len(relus) != len(layers):
-        names = ", ".join(dict.fromkeys(type(layer).__name__ for layer in layers))
+    groups = _grouped([layer for layer in _flattened(body) if not isinstance(layer, IDLE)])
+    linear = [group for group in groups[::2] if isinstance(group[0], nn.Linear)]
+    relus = [group for group in groups[1::2] if isinstance(group[0], nn.ReLU)]
+    if len(linear) != len(relus) + 1 or len(linear) + len(relus) != len(groups):
+        names = ", ".join(dict.fromkeys(type(group[0]).__name__ for group in groups))
         raise InvalidInput(
             "certificates need linear layers with ReLU between them, a linear one last; "
             f"this network has {names}"
         )
-    weights = [layer.weight.detach().to(torch.float64) for layer in linear]
-    biases = [_bias(layer) for layer in linear]
-    if len(weights[-1]) == 1:
-        weights[-1] = torch.cat([torch.zeros_like(weights[-1]), weights[-1]])
-        biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
-    return ReluNetwork(tuple(weights), tuple(biases))
+    layers = [[_numbers(layer) for layer in group] for group in linear]
+    if len(layers[-1][-1][0]) == 1:
+        weight, bias = layers[-1][-1]
+        layers[-1][-1] = (
+            torch.cat([torch.zeros_like(weight), weight]),
+            torch.cat([torch.zeros_like(bias), bias]),
+        )
+    return ReluNetwork.of(layers)
 
 
 def why_no_relu_network(model: Classifier) -> str | None:
@@ -96,24 +112,27 @@ def _flattened(module: nn.Module) -> list[nn.Module]:
     return [module]
 
 
-def _merged(layers: list[nn.Module]) -> list[nn.Module]:
-    """Merge consecutive linear layers into one; scaling before a network is such a layer."""
-    merged: list[nn.Module] = []
+def _grouped(layers: list[nn.Module]) -> list[list[nn.Module]]:
+    """Put consecutive linear layers together; scaling before a network is such a layer."""
+    groups: list[list[nn.Module]] = []
     for layer in layers:
-        before = merged[-1] if merged else None
-        if isinstance(layer, nn.Linear) and isinstance(before, nn.Linear):
-            weight = layer.weight.detach().to(torch.float64)
-            whole = linear_layer(
-                weight @ before.weight.detach().to(torch.float64),
-                torch.mv(weight, _bias(before)) + _bias(layer),
-            )
-            merged[-1] = whole.to(weight.device)
+        if groups and isinstance(layer, nn.Linear) and isinstance(groups[-1][0], nn.Linear):
+            groups[-1].append(layer)
         else:
-            merged.append(layer)
-    return merged
+            groups.append([layer])
+    return groups
 
 
-def _bias(layer: nn.Linear) -> Tensor:
+def _numbers(layer: nn.Module) -> Linear:
+    assert isinstance(layer, nn.Linear)  # noqa: S101 - the caller chose these
     bias: Tensor | None = layer.bias
     found = torch.zeros(layer.out_features, device=layer.weight.device) if bias is None else bias
-    return found.detach().to(torch.float64)
+    return layer.weight.detach().to(torch.float64), found.detach().to(torch.float64)
+
+
+def _merged(layers: Sequence[Linear]) -> Linear:
+    """Multiply the matrices of consecutive linear layers."""
+    whole, offset = layers[0]
+    for weight, bias in layers[1:]:
+        whole, offset = weight @ whole, torch.mv(weight, offset) + bias
+    return whole, offset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import torch
@@ -55,9 +55,12 @@ class Trajectory:
         The iterates as the judge sees them: rounded to possible points of Δ. With restarts, the
         iterates of one start follow those of the start before. ``random_search`` keeps only some
         of its points.
+    after_steps : Tensor, shape (steps, n, d), or None
+        The points after each step, without starts; None where a search does not keep them all.
     """
 
     points: Tensor
+    after_steps: Tensor | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,16 @@ class AttackResult:
     trajectory: Trajectory | None
     n_gradients: int
     n_forwards: int = 0
+
+    @property
+    def pool(self) -> Tensor:
+        """The instances that Algorithm 1 collects (line 17): one after each step, (steps, n, d).
+
+        The seed is not among them. Where a search does not keep them, or takes no step, the pool
+        is ``x_adv`` alone.
+        """
+        walked = None if self.trajectory is None else self.trajectory.after_steps
+        return self.x_adv.unsqueeze(0) if walked is None or not len(walked) else walked
 
 
 class Walk(Protocol):
@@ -220,11 +233,13 @@ def _walked(
         losses.append(state.losses)
         chosen.append(state.counterpart)
         still.append(state.still.to(torch.float64).mean())
+    visited = torch.stack(points)
     trajectory = PairTrajectory(
-        torch.stack(points),
+        visited,
         torch.stack(losses) if losses else torch.empty(0, n, 2, dtype=torch.float64),
         torch.stack(chosen) if chosen else torch.empty(0, n, dtype=torch.int64),
         torch.stack(still) if still else torch.empty(0, dtype=torch.float64),
+        after_steps=visited[1:],
     )
     return AttackResult(points[-1], trajectory, n_gradients)
 

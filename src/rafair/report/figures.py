@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.report.drawing import CELL_COLOURS, CELL_NAMES, axes_of, new_figure, style, svg
 from rafair.report.tables import CLAIMS
-from rafair.report.words import headline_attack
+from rafair.report.words import has_curve, strongest_attack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def draw_figures(run: AuditResult) -> dict[str, bytes]:
     """Return every figure of a run as SVG, by name."""
     with style():
         drawn = {"confusion": svg(_confusion(run)), "sensitive": svg(_sensitive(run))}
-        if "certificates" in run.metrics:
+        if has_curve(run):
             start = [(run.metrics["clean"][CLEAN[claim]],) * 2 for claim in CLAIMS]
             drawn["robustness"] = svg(_bands(run.metrics["certificates"]["curve"], start))
         return drawn
@@ -73,7 +73,7 @@ def _confusion(run: AuditResult) -> Figure:
 
     The area of each tile is proportional to its rate.
     """
-    name = headline_attack(run.metrics)
+    name = strongest_attack(run.metrics)
     panels = [("clean seeds", run.metrics["clean"]), (name, run.metrics["attacks"][name])]
     if name in run.metrics["repairs"]:
         panels.append((f"{name} + benign", run.metrics["repairs"][name]))
@@ -104,28 +104,23 @@ def _matrix(axes: Axes, title: str, rates: dict[str, Any]) -> None:
 
 
 def _sensitive(run: AuditResult) -> Figure:
-    """Draw IF (clean) against R-IF (strongest attack), per sensitive attribute."""
-    name = headline_attack(run.metrics)
-    scopes = [
-        (attribute, rates["clean"], rates["attacks"][name])
-        for attribute, rates in run.metrics["by_sensitive"].items()
-    ]
+    """Draw IF against R-IF, per sensitive attribute; a bar shows where the true R-IF may lie."""
+    scopes = [*run.metrics["by_sensitive"].items()]
     if len(scopes) > 1:
-        scopes.append(("all jointly", run.metrics["clean"], run.metrics["attacks"][name]))
+        scopes.append(("all jointly", run.metrics))
     figure = new_figure(6.2, 0.9 + 0.5 * len(scopes))
     (axes,) = axes_of(figure, 1)
-    series = (
-        ("IF, clean", 0, "#0072B2", -0.12, "if"),
-        (f"R-IF, {name}", 1, "#D55E00", 0.12, "r_if"),
-    )
-    for label, which, colour, offset, key in series:
-        for place, scope in enumerate(scopes):
-            rates: dict[str, Any] = scope[1 + which]
-            low, high = rates["ci"][key]
-            axes.plot([low, high], [place + offset] * 2, color=colour, lw=2, alpha=0.5)
-            marker = "o" if which == 0 else "s"
-            shown = label if place == 0 else None
-            axes.plot([rates[key]], [place + offset], marker, color=colour, ms=7, label=shown)
+    for place, (_, rates) in enumerate(scopes):
+        shown = place == 0
+        clean, robust = rates["clean"], rates["robust"]["r_if"]
+        proved, most = robust["at_least"], robust["at_most"]
+        low, high = clean["ci"]["if"]
+        _mark(axes, place - 0.12, (low, high), [clean["if"]], "#0072B2", "IF, clean" * shown)
+        lowest = robust["ci"].get("at_least", robust["ci"]["at_most"])[0]
+        ends = (lowest, robust["ci"]["at_most"][1])
+        label = "R-IF, at most" if proved is None else "R-IF"
+        marks = [most] if proved is None else [proved, most]
+        _mark(axes, place + 0.12, ends, marks, "#D55E00", label * shown)
     axes.set(xlim=(-0.02, 1.02), ylim=(len(scopes) - 0.5, -0.5))
     axes.set_xlabel("share of people decided alike, with 95 % interval")
     axes.set_yticks(range(len(scopes)), [scope[0] for scope in scopes], parse_math=False)
@@ -133,3 +128,11 @@ def _sensitive(run: AuditResult) -> Figure:
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
+
+
+def _mark(
+    axes: Axes, y: float, ends: tuple[float, float], marks: list[float], colour: str, label: str
+) -> None:
+    """Draw an interval as a thin line, and on it the marks with a thick line between them."""
+    axes.plot(ends, [y, y], color=colour, lw=2, alpha=0.5)
+    axes.plot(marks, [y] * len(marks), "o-", color=colour, ms=7, lw=4, label=label or None)

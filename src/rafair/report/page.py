@@ -10,13 +10,14 @@ from rafair.report.people import worst_stories
 from rafair.report.tables import (
     Table,
     certificates_table,
+    headline_table,
     members_tables,
     rates_table,
     repairable_table,
     sensitive_table,
 )
 from rafair.report.templating import inline_svg, render
-from rafair.report.words import access, answer, headline_attack, warnings
+from rafair.report.words import access, answer, has_curve, strongest_attack, warnings
 from rafair.runs.files import replace_file
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def write_report(run: AuditResult, path: str | Path) -> None:
 
 
 def _certificates(run: AuditResult) -> Table | None:
-    if "certificates" not in run.metrics:
+    if not has_curve(run):
         return None
     return certificates_table(run.metrics, run.metrics["certificates"]["curve"])
 
@@ -58,11 +59,12 @@ def render_pages(run: AuditResult) -> dict[str, bytes]:
         run=run,
         metrics=run.metrics,
         manifest=run.manifest,
-        headline=headline_attack(run.metrics),
+        headline=strongest_attack(run.metrics),
         answer=answer(run),
         access=access(run.manifest),
         warnings=warnings(run),
         tables={
+            "headline": headline_table(run),
             "rates": rates_table(run),
             "repairable": repairable_table(run),
             "sensitive": sensitive_table(run),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rafair.report.words import headline_attack
+from rafair.report.words import strongest_attack
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
@@ -62,7 +62,7 @@ def worst_stories(run: AuditResult, n: int = 10) -> list[Story]:
     Instances that the attack broke come before those that were already broken. Within both groups
     the largest loss of a counterpart comes first.
     """
-    name = headline_attack(run.metrics)
+    name = strongest_attack(run.metrics)
     clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
     rows = run.instances[
         (run.instances["stage"] == "attacked") & (run.instances["attack"] == name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rafair.attacks.registry import aim_of
+
 if TYPE_CHECKING:
     from rafair.plans.checking import TableCheck
     from rafair.runs import AuditResult
@@ -15,15 +17,19 @@ __all__ = [
     "cells_table",
     "certificates_table",
     "features_table",
+    "headline_table",
     "members_tables",
     "rates_table",
     "repairable_table",
     "sensitive_table",
+    "truth",
 ]
 
-RATE_HEADS = ("", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TFR", "TBR", "FFR", "FBR")
+RATE_HEADS = ("", "aims at", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TBR", "FFR", "FBR")
+HEADLINE = ("acc", "if", "af")
 CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
-CELL_RATES = ("tfr", "tbr", "ffr", "fbr")
+# Without TFR, which is R-AF.
+CELL_RATES = ("tbr", "ffr", "fbr")
 # Characters of a feature's name or domain: the table must fit a terminal of 80 columns.
 WIDEST = 20
 
@@ -47,27 +53,72 @@ class Table:
     quoted: tuple[int, ...] = ()
 
 
-def rates_table(run: AuditResult) -> Table:
-    """Return clean seeds, every attack and every repair: the paper's Tables 3 and 4."""
-    metrics = run.metrics
-    rows = [_rates_row("clean", metrics["clean"], "")]
-    groups = [0, 1]
-    rows += [_rates_row(name, rates, "r_") for name, rates in metrics["attacks"].items()]
-    if metrics["repairs"]:
-        groups.append(len(rows))
-        rows.append(("after benign", *[""] * (len(RATE_HEADS) - 1)))
-        rows += [_rates_row(name, rates, "r_") for name, rates in metrics["repairs"].items()]
+def headline_table(run: AuditResult) -> Table:
+    """Return the answer: clean, and what holds under every change, proved where it can be."""
+    metrics, robust = run.metrics, run.metrics["robust"]
+    clean = metrics["clean"]
+    rows = [
+        ("clean", *(f"{clean[key]:.3f}" for key in HEADLINE)),
+        ("  95 %", *(_interval(clean["ci"][key]) for key in HEADLINE)),
+        *_robust_rows([robust[f"r_{key}"] for key in HEADLINE], run.manifest["plan"]["epsilon"]),
+    ]
     title = (
         f"{metrics['dataset']}: {metrics['n_seeds']} seeds, "
         f"{metrics['n_counterparts']} counterparts each"
     )
-    return Table(title, RATE_HEADS, rows, tuple(groups))
+    return Table(title, ("", "R-ACC", "R-IF", "R-AF"), rows, (0, 2))
 
 
-def _rates_row(name: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]:
-    low, high = rates["ci"][f"{prefix}af"]
-    main = (f"{rates[prefix + key]:.3f}" for key in ("acc", "if", "af"))
-    return (name, *main, f"{low:.2f}-{high:.2f}", *(f"{rates[key]:.3f}" for key in CELL_RATES))
+def _robust_rows(rates: list[dict[str, Any]], epsilon: float) -> list[tuple[str, ...]]:
+    if rates[0]["at_least"] is None:
+        return [
+            (f"at most, ε = {epsilon:g}", *(f"{rate['at_most']:.3f}" for rate in rates)),
+            ("  95 %", *(_interval(rate["ci"]["at_most"]) for rate in rates)),
+        ]
+    return [
+        (f"proved, ε = {epsilon:g}", *(f"{rate['at_least']:.3f}" for rate in rates)),
+        ("  95 %", *(_interval(rate["ci"]["at_least"]) for rate in rates)),
+        ("undecided", *(f"{rate['at_most'] - rate['at_least']:.3f}" for rate in rates)),
+    ]
+
+
+def _interval(ends: list[float]) -> str:
+    return f"{ends[0]:.2f}-{ends[1]:.2f}"
+
+
+def truth(rate: dict[str, Any]) -> str:
+    """Return the true rate as text: a number, the two between which it lies, or an upper bound."""
+    low, high = rate["at_least"], f"{rate['at_most']:.3f}"
+    if low is None:
+        return f"≤ {high}"
+    return high if f"{low:.3f}" == high else f"{low:.3f}-{high}"
+
+
+def rates_table(run: AuditResult) -> Table:
+    """Return clean seeds, every attack and every repair: the paper's Tables 3 and 4."""
+    metrics = run.metrics
+    rows = [_rates_row("clean", "", metrics["clean"], "")]
+    groups = [0, 1]
+    rows += _rates_rows(metrics["attacks"])
+    if metrics["repairs"]:
+        groups.append(len(rows))
+        rows.append(("after benign", *[""] * (len(RATE_HEADS) - 1)))
+        rows += _rates_rows(metrics["repairs"])
+    return Table("What each attack found", RATE_HEADS, rows, tuple(groups))
+
+
+def _rates_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    # The suffix of a row names the reading.
+    return [
+        _rates_row(name, aim_of(name.partition("@")[0]), rates, "r_")
+        for name, rates in found.items()
+    ]
+
+
+def _rates_row(name: str, aim: str, rates: dict[str, Any], prefix: str) -> tuple[str, ...]:
+    main = (f"{rates[prefix + key]:.3f}" for key in HEADLINE)
+    cells = (f"{rates[key]:.3f}" for key in CELL_RATES)
+    return (name, aim, *main, _interval(rates["ci"][f"{prefix}af"]), *cells)
 
 
 def certificates_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
@@ -143,23 +194,20 @@ def _member_row(member: dict[str, Any]) -> tuple[str, ...]:
 
 
 def sensitive_table(run: AuditResult) -> Table:
-    """Return IF and AF, clean and under each family, for each sensitive attribute alone."""
+    """Return IF and AF, clean and under every change, for each sensitive attribute alone."""
     metrics = run.metrics
-    shown = list(metrics["attacks"])
-    heads = ("varied", "IF", "AF", *(head for name in shown for head in _heads(name)))
     scopes = [*metrics["by_sensitive"].items()]
     if len(scopes) > 1:
-        scopes.append(("all jointly", {"clean": metrics["clean"], "attacks": metrics["attacks"]}))
-    rows = []
-    for scope, rates in scopes:
-        clean = (f"{rates['clean'][key]:.3f}" for key in ("if", "af"))
-        robust = (f"{rates['attacks'][a][key]:.3f}" for a in shown for key in ("r_if", "r_af"))
-        rows.append((scope, *clean, *robust))
-    return Table("Which sensitive attribute is it?", heads, rows)
-
-
-def _heads(attack: str) -> tuple[str, str]:
-    return f"R-IF {attack}", f"R-AF {attack}"
+        scopes.append(("all jointly", metrics))
+    rows = [
+        (
+            scope,
+            *(f"{rates['clean'][key]:.3f}" for key in ("if", "af")),
+            *(truth(rates["robust"][key]) for key in ("r_if", "r_af")),
+        )
+        for scope, rates in scopes
+    ]
+    return Table("Which sensitive attribute is it?", ("varied", "IF", "AF", "R-IF", "R-AF"), rows)
 
 
 def features_table(check: TableCheck) -> Table:

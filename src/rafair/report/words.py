@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Warn if at least this share of the seeds has only gradients that are exactly zero.
 MASKED = 0.05
 
-__all__ = ["access", "answer", "headline_attack", "percent", "quality", "warnings"]
+__all__ = ["access", "answer", "has_curve", "percent", "quality", "strongest_attack", "warnings"]
 
 
 def percent(share: float) -> str:
@@ -49,7 +49,7 @@ def access(manifest: dict[str, Any]) -> str:
     )
 
 
-def headline_attack(metrics: dict[str, Any]) -> str:
+def strongest_attack(metrics: dict[str, Any]) -> str:
     """Return the attack with the lowest R-AF; among equals the last.
 
     A family follows its variants in the metrics, so a family wins over its equal variants.
@@ -59,34 +59,74 @@ def headline_attack(metrics: dict[str, Any]) -> str:
     return min(reversed(list(attacks)), key=lambda name: float(attacks[name]["r_af"]))
 
 
+def has_curve(run: AuditResult) -> bool:
+    """Tell whether a run proved anything at more than one ε."""
+    return len(run.metrics.get("certificates", {}).get("curve", ())) > 1
+
+
 def answer(run: AuditResult) -> list[str]:
     """Return the findings, one sentence each."""
     metrics = run.metrics
+    clean, name = metrics["clean"], strongest_attack(metrics)
     sensitive = _listed(run.manifest["schema"]["sensitive"])
-    clean, name = metrics["clean"], headline_attack(metrics)
-    attacked = metrics["attacks"][name]
     found = [
         (
             f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
             f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}."
         ),
-        (
-            f"After a change of at most {_reach(run.manifest)}, found by "
-            f"{name}, {percent(attacked['r_af'])} still are "
-            f"(95 % interval {_interval(attacked, 'r_af')})."
-        ),
-        _shape(attacked, name),
-        *_sandwich(metrics, name),
+        *_robust(run, sensitive),
+        _shape(metrics["attacks"][name], name, _counted(run)),
         _attribute(metrics),
     ]
-    if metrics["repairs"]:
-        fixed = metrics["repairs"].get(name)
-        if fixed is not None:
-            found.append(
-                f"Benign perturbations, which need the true label, bring the share back to "
-                f"{percent(fixed['r_af'])}."
-            )
+    fixed = metrics["repairs"].get(name)
+    if fixed is not None:
+        found.append(
+            f"Benign perturbations, which need the true label, bring the share back to "
+            f"{percent(fixed['r_af'])}."
+        )
     return found
+
+
+def _robust(run: AuditResult, sensitive: str) -> list[str]:
+    """Say what holds under every change, and what that rests on."""
+    robust = run.metrics["robust"]
+    low, high = robust["r_af"]["ci"].get("at_least"), robust["r_af"]["ci"]["at_most"]
+    interval = f"95 % interval {100 * (low or high)[0]:.0f} to {100 * high[1]:.0f} %"
+    shares = {name: _share(rate) for name, rate in robust.items()}
+    first = (
+        f"Whatever changes by at most {_reach(run.manifest)}, {shares['r_af']} still are "
+        f"({interval}); {shares['r_acc']} are still predicted correctly themselves, and "
+        f"{shares['r_if']} are still decided alike whatever their {sensitive}."
+    )
+    return [first, _ground(run)]
+
+
+def _share(rate: dict[str, Any]) -> str:
+    low, high = rate["at_least"], rate["at_most"]
+    if low is None:
+        return f"at most {percent(high)}"
+    if high - low < 5e-4:
+        return percent(low)
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def _ground(run: AuditResult) -> str:
+    """Say whether these shares are proved or found by attacks alone."""
+    proofs, robust = run.manifest["proofs"], run.metrics["robust"]
+    if proofs["why_not"] is not None:
+        return (
+            f"These shares are upper bounds, the least that any attack left unbroken: nothing is "
+            f"proved, because {proofs['why_not']}."
+        )
+    if all(rate["at_most"] - rate["at_least"] < 5e-4 for rate in robust.values()):
+        return "That is proved: for everybody else an example shows that it is not so."
+    stop = ""
+    if proofs["stopped"]:
+        stop = f" The proofs stopped after {proofs['max_seconds']:g} s (--max-seconds)."
+    return (
+        "The lower figures are proved. The upper ones leave out everybody whom an example breaks; "
+        f"the people in between are undecided.{stop}"
+    )
 
 
 def _reach(manifest: dict[str, Any]) -> str:
@@ -102,26 +142,13 @@ def _reach(manifest: dict[str, Any]) -> str:
     return f"{shared} ({'; '.join(parts)})"
 
 
-def _sandwich(metrics: dict[str, Any], name: str) -> list[str]:
-    if "certificates" not in metrics:
-        return []
-    point = metrics["certificates"]["curve"][-1]
-    rates = point["claims"]["accurate_fair"]
-    low, high = rates["proved"], min(1 - rates["broken"], metrics["attacks"][name]["r_af"])
-    if high - low < 5e-4:
-        text = (
-            f"That {percent(low)} are decided rightly under every such change is proved; for each "
-            "of the others an example shows that they are not."
-        )
-    else:
-        text = (
-            f"The true share lies between {100 * low:.1f} %, which are proved, and "
-            f"{100 * high:.1f} %: for each of the others an example shows that they break."
-        )
-    return [text]
+def _counted(run: AuditResult) -> str:
+    """Name what the rates of an attack count."""
+    is_pooled = run.manifest["plan"]["select"] == "pooled"
+    return "all instances on the way" if is_pooled else "all"
 
 
-def _shape(rates: dict[str, Any], name: str) -> str:
+def _shape(rates: dict[str, Any], name: str, counted: str) -> str:
     kinds = {
         "tbr": "right for them but different for someone like them (true biased)",
         "ffr": "wrong for them and for everyone like them (false fair)",
@@ -130,7 +157,8 @@ def _shape(rates: dict[str, Any], name: str) -> str:
     worst = max(kinds, key=lambda key: rates[key])
     if rates[worst] == 0:
         return f"No instance broke under {name}."
-    return f"What breaks most often is a decision {kinds[worst]}: {percent(rates[worst])} of all."
+    share = f"{percent(rates[worst])} of {counted}"
+    return f"What breaks most often is a decision {kinds[worst]}: {share}."
 
 
 def _attribute(metrics: dict[str, Any]) -> str:
@@ -165,10 +193,12 @@ def warnings(run: AuditResult) -> list[str]:
             "because it decides nothing."
         )
     if (run.manifest.get("zero_gradients") or 0) >= MASKED:
+        is_proved = run.manifest["proofs"]["why_not"] is None
+        hint = " Proofs need no gradient." if is_proved else " Use --attack ensemble."
         found.append(
             f"At {percent(run.manifest['zero_gradients'])} of the seeds every gradient is exactly "
             "zero: attacks that follow gradients are blind there, and what they do not break may "
-            "not be robust. Use --attack ensemble or --certify."
+            f"not be robust.{hint}"
         )
     found += [_control(family, changed) for family, changed in _controls(run.manifest).items()]
     found += run.manifest["dataset"].get("notes", [])
@@ -211,11 +241,6 @@ def _control(family: str, changed: int | None) -> str:
     return f"{family} changed no seed's cell: it shows nothing about the model." + (
         "" if changed is None else " Nor does it with all of the domain within reach."
     )
-
-
-def _interval(rates: dict[str, Any], key: str) -> str:
-    low, high = rates["ci"][key]
-    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _listed(names: list[str]) -> str:

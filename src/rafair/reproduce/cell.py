@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rafair.models import fcnn, train_fcnn, wrap
+from rafair.reproduce.study import SHIPPED
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.auditing.batches import Seeds
     from rafair.datasets import Dataset
     from rafair.models import Classifier
-    from rafair.reproduce.study import Setup, Study
+    from rafair.reproduce.study import Setup, Study, Training
 
-__all__ = ["Cache", "Cell", "SetupCell"]
+__all__ = ["Cache", "Cell", "SetupCell", "TrainedCell"]
 
 
 class Cache(Protocol):
@@ -32,8 +35,8 @@ class Cache(Protocol):
         """Return a benchmark."""
         ...
 
-    def model(self, dataset: str) -> Classifier:
-        """Return the baseline model of a benchmark."""
+    def model(self, dataset: str, training: Training = SHIPPED) -> Classifier:
+        """Return a network of a benchmark."""
         ...
 
     def seeds(self, setup: Setup) -> Seeds:
@@ -73,6 +76,45 @@ class Cell(Protocol):
 
 
 @dataclass(frozen=True)
+class TrainedCell:
+    """The weights of a network that the package does not contain."""
+
+    dataset: str
+    training: Training
+
+    @property
+    def label(self) -> str:
+        """The cell's name in the messages on progress."""
+        kind = "plain network" if self.training.plain else "network"
+        return f"{kind} {self.training.random_state}"
+
+    @property
+    def steps(self) -> float:
+        """Approximate number of passes over all seeds × counterparts."""
+        return 5.0
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells whose results this cell reads from the cache: none."""
+        return ()
+
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
+        """Train the network."""
+        chosen = self.training
+        model = train_fcnn(
+            cache.data(self.dataset), random_state=chosen.random_state, plain=chosen.plain
+        )
+        return model.module.state_dict()
+
+    def model(self, cache: Cache) -> Classifier:
+        """Return the network."""
+        schema = cache.data(self.dataset).schema
+        module = fcnn(len(schema.features), len(schema.classes))
+        module.load_state_dict(cache.result(self))
+        return wrap(module.eval().requires_grad_(requires_grad=False), schema, output="logits")
+
+
+@dataclass(frozen=True)
 class SetupCell:
     """Base class of the cells that work on one setup."""
 
@@ -85,5 +127,6 @@ class SetupCell:
 
     @property
     def needs(self) -> tuple[Cell, ...]:
-        """The cells whose results this cell reads from the cache: none."""
-        return ()
+        """The cells whose results this cell reads: the network, unless the package has it."""
+        chosen = self.setup.training
+        return () if chosen == SHIPPED else (TrainedCell(self.setup.dataset, chosen),)

@@ -11,7 +11,18 @@ from rafair.report.templating import inline_svg, render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Block", "Finding", "Grid", "Listing", "Picture", "Section", "Text", "html", "markdown"]
+__all__ = [
+    "Block",
+    "Finding",
+    "Grid",
+    "Ground",
+    "Listing",
+    "Picture",
+    "Section",
+    "Text",
+    "html",
+    "markdown",
+]
 
 
 @dataclass(frozen=True)
@@ -70,21 +81,30 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A conclusion of the paper, and whether it holds here."""
+class Ground:
+    """What one reading of the tables says about a conclusion."""
 
-    claim: str
+    reading: str
     evidence: str
     holds: bool
 
     @property
     def verdict(self) -> str:
         """Whether the conclusion holds, in words."""
-        return "holds" if self.holds else "does not hold"
+        return f"{self.reading}: {'holds' if self.holds else 'does not hold'}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A conclusion of the paper, and whether it holds here, for each reading that can tell."""
+
+    claim: str
+    grounds: tuple[Ground, ...]
 
     def markdown(self) -> str:
-        """Return the finding as a list item."""
-        return f"- **{_plain(self.claim)}** — *{self.verdict} here.* {_plain(self.evidence)}"
+        """Return the finding as a list item, with one item below it for each reading."""
+        below = [f"  - *{_plain(g.verdict)}.* {_plain(g.evidence)}" for g in self.grounds]
+        return "\n".join([f"- **{_plain(self.claim)}**", *below])
 
 
 Block: TypeAlias = Text | Grid | Picture | Listing | Finding

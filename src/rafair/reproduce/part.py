@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.fairness import Verdict
 from rafair.report.tables import Table
+from rafair.reproduce.published import row_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
     from rafair.reproduce.document import Section
     from rafair.reproduce.study import Study
 
-__all__ = ["HEADS", "Part", "average", "comparison", "rates_of", "short_table", "with_interval"]
+__all__ = [
+    "AVERAGE",
+    "HEADS",
+    "Part",
+    "average",
+    "comparison",
+    "rates_of",
+    "side_by_side",
+    "with_average",
+    "with_interval",
+]
+
+AVERAGE = "average"
 
 HEADS = ("", "R-ACC", "R-IF", "R-AF", "TFR", "TBR", "FFR", "FBR")
 KEYS = ("acc", "if", "af", "tfr", "tbr", "ffr", "fbr")
@@ -64,6 +77,13 @@ def rates_of(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     return {name: v.rates(robust=name != "clean") for name, v in verdicts.items()}
 
 
+def with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]:
+    """Return the rates of the rows of each dataset, their average first."""
+    rows = next(iter(tables.values()))
+    joint = {row: average([table[row] for table in tables.values()]) for row in rows}
+    return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
+
+
 def with_interval(rates: Mapping[str, Any], key: str) -> str:
     """Return a rate with its 95 % interval as text."""
     low, high = rates["ci"][key]
@@ -88,11 +108,26 @@ def comparison(
     return Table(title, HEADS, rows, tuple(groups), tuple(quoted))
 
 
-def short_table(title: str, rates: Mapping[str, Any]) -> Table:
-    """Return a table of rates without intervals, which fits into a terminal."""
-    rows = []
-    for name, values in rates.items():
-        prefix = "" if name == "clean" else "r_"
-        keys = [key if place > 2 else prefix + key for place, key in enumerate(KEYS)]
-        rows.append((name, *(f"{values[key]:.3f}" for key in keys)))
-    return Table(title, HEADS, rows)
+def side_by_side(
+    title: str,
+    readings: Mapping[str, Mapping[str, Any]],
+    published: Mapping[str, Mapping[str, float]],
+) -> Table:
+    """Return the published rows under several readings, with the mean absolute error of each.
+
+    Parameters
+    ----------
+    readings : mapping
+        Name of a reading → row → rates.
+    """
+    rows: list[tuple[str, ...]] = []
+    groups, quoted = [], []
+    for name, paper in published.items():
+        groups.append(len(rows))
+        for place, (reading, found) in enumerate(readings.items()):
+            figures = (f"{found[name][key]:.3f}" for key in paper)
+            error = f"{row_error(found[name], paper):.3f}"
+            rows.append(("" if place else name, reading, *figures, error))
+        quoted.append(len(rows))
+        rows.append(("paper", "", *(f"{value:.3f}" for value in paper.values()), ""))
+    return Table(title, ("", "reading", *HEADS[1:], "error"), rows, tuple(groups), tuple(quoted))

@@ -6,8 +6,23 @@ Source: Li et al., arXiv:2404.01356v1, Tables 2, 3 and 4 and sections 1 and 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["BROUGHT_BACK", "CLEAN", "TABLE2", "TABLE3", "TABLE4", "Sizes"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "BROUGHT_BACK",
+    "CLEAN",
+    "OTHERS",
+    "OWN",
+    "TABLE2",
+    "TABLE3",
+    "TABLE4",
+    "Sizes",
+    "mean_error",
+    "row_error",
+]
 
 
 @dataclass(frozen=True)
@@ -57,3 +72,21 @@ TABLE4 = {
 
 # "corrects 58.4 % of adversarial instances": R-AF of RAFair's row, Table 4 minus Table 3.
 BROUGHT_BACK = TABLE4["rafair"]["r_af"] - TABLE3["rafair"]["r_af"]
+
+# The rows of Table 3 about the paper's own method, and the attacks that it compares with.
+OWN = ("clean", "rafair-tb", "rafair-ff", "rafair-fb", "rafair")
+OTHERS = ("apgd", "acg", "adf", "dice")
+
+
+def row_error(rates: Mapping[str, Any], published: Mapping[str, float]) -> float:
+    """Return the mean absolute error over the figures of a row."""
+    differences = [abs(rates[key] - value) for key, value in published.items()]
+    return float(sum(differences)) / len(differences)
+
+
+def mean_error(
+    rows: Mapping[str, Any], published: Mapping[str, Mapping[str, float]], names: Iterable[str]
+) -> float:
+    """Return the mean absolute error over these rows, as far as the published table has them."""
+    errors = [row_error(rows[name], published[name]) for name in names if name in published]
+    return sum(errors) / len(errors)

@@ -160,9 +160,10 @@ def _lead(study: Study) -> list[str]:
         ),
         (
             "The paper's numbers, in lines marked “paper”, are averages over its own four models "
-            "and splits, with 12 sampled counterparts per person as its authors' published code "
-            "has it; ours are for other models, with every combination of observed sensitive "
-            "values. They stand side by side, not against each other."
+            "and splits. Its text leaves open which instances a table counts and how many "
+            "counterparts there are; beside the published figures stand two readings, “pooled” "
+            "(every iterate, 12 sampled counterparts) and “last” (the last iterate, every "
+            "combination of observed sensitive values). The models are not the paper's."
         ),
         _made_with(),
     ]
@@ -196,4 +197,5 @@ OPTIONS = {
     "step_size": "--step-size",
     "trend_seeds": "--trend-seeds",
     "trend_steps": "--trend-steps",
+    "trainings": "--trainings",
 }

@@ -21,8 +21,9 @@ from rafair.engine import Engine, silent
 from rafair.errors import InvalidInput
 from rafair.fairness import choose_seeds
 from rafair.models import baseline
-from rafair.reproduce.cell import SetupCell
+from rafair.reproduce.cell import SetupCell, TrainedCell
 from rafair.reproduce.stages import stages, with_needs
+from rafair.reproduce.study import SHIPPED
 from rafair.runs.files import replace_file, reporting_os_errors
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from rafair.engine import Progress
     from rafair.models import Classifier
     from rafair.reproduce.cell import Cell
-    from rafair.reproduce.study import Setup, Study
+    from rafair.reproduce.study import Setup, Study, Training
 
 __all__ = ["ResultCache"]
 
@@ -193,13 +194,20 @@ class ResultCache:
         """Return a benchmark."""
         return self._once(("data", dataset), lambda: load_dataset(dataset))
 
-    def model(self, dataset: str) -> Classifier:
-        """Return the baseline model of a benchmark."""
-        return self._once(("model", dataset), lambda: baseline(dataset))
+    def model(self, dataset: str, training: Training = SHIPPED) -> Classifier:
+        """Return a network of a benchmark, by default the one that the package contains."""
+        return self._once(
+            ("model", dataset, training),
+            lambda: (
+                baseline(dataset)
+                if training == SHIPPED
+                else TrainedCell(dataset, training).model(self)
+            ),
+        )
 
     def seeds(self, setup: Setup) -> Seeds:
         """Return the seeds of a setup, with their model and counterparts."""
-        data, model = self.data(setup.dataset), self.model(setup.dataset)
+        data, model = self.data(setup.dataset), self.model(setup.dataset, setup.training)
         index = self.chosen(setup.dataset, setup.n_seeds, setup.random_state)
         return self._once(("seeds", setup), lambda: Seeds.of(model, data, setup.plan, index))
 

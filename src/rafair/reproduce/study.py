@@ -13,7 +13,19 @@ from rafair.plans import Plan
 if TYPE_CHECKING:
     from rafair.problem.space import Setting
 
-__all__ = ["Setup", "Study"]
+__all__ = ["SHIPPED", "Setup", "Study", "Training"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network FCNN(6) was trained: ``random_state`` and ``plain`` of ``train_fcnn``."""
+
+    random_state: int = 0
+    plain: bool = False
+
+
+# The training of the networks that the package contains.
+SHIPPED = Training()
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Setup:
     """The seeds of one dataset, their Δ and their counterparts.
 
     ε is ``steps * step_size``. ``counterparts`` is how many combinations of sensitive values are
-    sampled; None means all.
+    sampled; None means all. ``training`` says which network is attacked.
     """
 
     dataset: str
@@ -31,6 +43,7 @@ class Setup:
     step_size: float
     setting: Setting = "paper"
     counterparts: int | None = None
+    training: Training = SHIPPED
 
     @property
     def plan(self) -> Plan:
@@ -63,6 +76,8 @@ class Study:
         Iterations and step size p in tables.
     trend_seeds, trend_steps : int
         Seeds and iterations in figures of losses.
+    trainings : int
+        Networks that are trained of each kind, to see how far results depend on the training.
 
     Raises
     ------
@@ -77,6 +92,7 @@ class Study:
     step_size: float = 0.01
     trend_seeds: int = 100
     trend_steps: int = 50
+    trainings: int = 3
 
     def __post_init__(self) -> None:
         if not self.datasets:
@@ -89,8 +105,9 @@ class Study:
                     f"unknown dataset {name!r}; use one of {', '.join(benchmark_names())}"
                 )
             _ = self.setup(name).plan
-        for name, least in (("n_seeds", 1), ("steps", 1), ("trend_seeds", 1), ("trend_steps", 2)):
-            check_whole(name, getattr(self, name), least)
+        for name in ("n_seeds", "steps", "trend_seeds", "trainings"):
+            check_whole(name, getattr(self, name), 1)
+        check_whole("trend_steps", self.trend_steps, 2)
 
     @property
     def radius(self) -> float:

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     from rafair.analysis import Explanation
     from rafair.problem import Counterparts
-    from rafair.runs.outcomes import Outcome
+    from rafair.runs.outcomes import Outcome, Pool
     from rafair.schema import Schema
 
-__all__ = ["column_names", "tabulate"]
+__all__ = ["column_names", "pool_of", "tabulate"]
 
 OWN_COLUMNS = (
     "seed", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
-    "worst_prediction", "worst_loss", "dissenting", "x",
+    "worst_prediction", "worst_loss", "dissenting", "x", "pool", "pool_accurate", "pool_fair",
+    "pool_tf", "pool_tb", "pool_ff", "pool_fb",
 )  # fmt: skip
 
 
@@ -63,8 +64,26 @@ def tabulate(
     names = [columns[name]["column"] for name in schema.names]
     people = schema.decode_features(x).set_axis(names, axis=1)
     others = _counterpart_columns(why, x, schema, counterparts)
-    exact = {"x": list(x.to(torch.float64).numpy())}
-    return pd.concat([pd.DataFrame(own), people, others, pd.DataFrame(exact)], axis=1)
+    exact = pd.DataFrame({"x": list(x.to(torch.float64).numpy())})
+    pool = [] if outcome.pool is None else [_pool_columns(outcome.pool)]
+    return pd.concat([pd.DataFrame(own), people, others, exact, *pool], axis=1)
+
+
+def pool_of(instances: pd.DataFrame) -> Tensor:
+    """Return the pools of a table's rows, shape (n, t, d), float64."""
+    return torch.from_numpy(np.stack([np.stack(list(pool)) for pool in instances["pool"]]))
+
+
+def _pool_columns(pool: Pool) -> pd.DataFrame:
+    """Return the exact points of each seed's pool, and how many of them are in which cell."""
+    points, verdict = pool.points.to(torch.float64).numpy(), pool.verdict
+    events = {"accurate": verdict.accurate, "fair": verdict.fair}
+    events |= {name.lower(): verdict.cells == place for place, name in enumerate(CELLS)}
+    counts = {f"pool_{name}": event.sum(dim=1).numpy() for name, event in events.items()}
+    # Clean rows have no pool; "Int64" keeps the counts of the others whole.
+    return pd.DataFrame({"pool": [list(each) for each in points], **counts}).astype(
+        dict.fromkeys(counts, "Int64")
+    )
 
 
 def column_names(schema: Schema) -> dict[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from rafair.fairness import Verdict, first_in_worst_cell
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Outcome"]
+__all__ = ["Outcome", "Pool"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,9 @@ class Outcome:
     explanation : Explanation
     alone : tuple of Verdict
         Along each sensitive attribute alone, in the schema's order.
+    pool : Pool, optional
+        All instances of each seed, where every one of them counts (``select="pooled"``); ``alone``
+        is then about them.
     """
 
     x: Tensor
@@ -39,6 +42,17 @@ class Outcome:
     verdict: Verdict
     explanation: Explanation
     alone: tuple[Verdict, ...] = ()
+    pool: Pool | None = None
+
+    @property
+    def counted(self) -> Verdict:
+        """The verdict on the instances that rates count."""
+        return self.verdict if self.pool is None else self.pool.verdict
+
+    def changed_from(self, clean: Outcome) -> int:
+        """Count the seeds of which a counted instance is in another cell than the seed."""
+        cells = self.counted.cells.view(len(self.x), -1)
+        return int((cells != clean.verdict.cells[:, None]).any(dim=1).sum())
 
     @classmethod
     def worst(cls, several: Sequence[Outcome]) -> Outcome:
@@ -57,6 +71,7 @@ class Outcome:
             Verdict.worst([outcome.verdict for outcome in several]),
             Explanation(**{n: chosen([each[n] for each in explained]) for n in explained[0]}),
             tuple(map(Verdict.worst, zip(*(outcome.alone for outcome in several), strict=True))),
+            Pool.worst([outcome.pool for outcome in several if outcome.pool is not None]),
         )
 
     def cpu(self) -> Outcome:
@@ -72,17 +87,56 @@ class Outcome:
             for name, tensor in vars(verdict).items()
         }
         own = {"x": self.x, "feasible": self.feasible}
-        return {**own, **vars(self.verdict), **vars(self.explanation), **alone}
+        pool = {} if self.pool is None else self.pool.tensors()
+        return {**own, **vars(self.verdict), **vars(self.explanation), **alone, **pool}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], attributes: int) -> Outcome:
         """Rebuild an outcome from ``tensors``, with so many sensitive attributes."""
-
-        def verdict(prefix: str) -> Verdict:
-            names = Verdict.__dataclass_fields__
-            return Verdict(**{name: tensors[prefix + name] for name in names})
-
         names = Explanation.__dataclass_fields__
         explanation = Explanation(**{name: tensors[name] for name in names})
-        alone = tuple(verdict(f"alone.{place}.") for place in range(attributes))
-        return cls(tensors["x"], tensors["feasible"], verdict(""), explanation, alone)
+        alone = tuple(_verdict(tensors, f"alone.{place}.") for place in range(attributes))
+        verdict, pool = _verdict(tensors, ""), Pool.from_tensors(tensors)
+        return cls(tensors["x"], tensors["feasible"], verdict, explanation, alone, pool)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Several instances of each of n seeds, which all count.
+
+    Attributes
+    ----------
+    points : Tensor, shape (n, t, d), unit space
+        For each seed t instances.
+    verdict : Verdict, shape (n, t)
+        Over all of I(v).
+    """
+
+    points: Tensor
+    verdict: Verdict
+
+    @classmethod
+    def worst(cls, several: Sequence[Pool]) -> Pool | None:
+        """Return the pool of a family: of its variants' t-th instances the worst; None of none."""
+        if not several:
+            return None
+        index, _ = first_in_worst_cell(torch.stack([pool.verdict.cells for pool in several]))
+        stacked = torch.stack([pool.points for pool in several])
+        points = torch.take_along_dim(stacked, index[None, ..., None], dim=0)[0]
+        return cls(points, Verdict.worst([pool.verdict for pool in several]))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all numbers by name; ``from_tensors`` reads them."""
+        verdict = {f"pool.{name}": tensor for name, tensor in vars(self.verdict).items()}
+        return {"pool.points": self.points, **verdict}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Pool | None:
+        """Rebuild a pool from ``tensors``; None where they hold none."""
+        if "pool.points" not in tensors:
+            return None
+        return cls(tensors["pool.points"], _verdict(tensors, "pool."))
+
+
+def _verdict(tensors: Mapping[str, Tensor], prefix: str) -> Verdict:
+    return Verdict(**{name: tensors[prefix + name] for name in Verdict.__dataclass_fields__})

@@ -21,6 +21,7 @@ METRICS_KEYS = (
     "n_seeds",
     "n_counterparts",
     "clean",
+    "robust",
     "attacks",
     "repairs",
     "by_sensitive",
@@ -46,7 +47,10 @@ def load_run(path: str | Path) -> AuditResult:
     ):
         lost = [key for key in keys if key not in found]
         if lost:
-            raise InvalidInput(f"{path / name}: damaged, {lost[0]!r} is missing")
+            raise InvalidInput(
+                f"{path / name}: {lost[0]!r} is missing; the file is damaged, or an older rafair "
+                "wrote it"
+            )
     certificates = path / CERTIFIED
     proofs = _read_table(certificates) if certificates.exists() else None
     return AuditResult(metrics, instances, manifest, proofs)

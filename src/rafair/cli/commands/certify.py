@@ -54,6 +54,13 @@ def command(
             "claims are left out."
         ),
     ] = None,
+    K: Annotated[float, typer.Option("--K", help="D(y, f(v')) ≤ K·d(v, v') is certified.")] = 0.0,
+    D: Annotated[
+        str, typer.Option("--D", help="Distance of two classes: discrete or absolute.")
+    ] = "discrete",
+    d: Annotated[
+        str, typer.Option("--d", help="Distance of two people in unit space: l1, l2 or linf.")
+    ] = "l1",
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
@@ -67,11 +74,12 @@ def command(
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
-    from rafair.fairness import CELLS
+    from rafair.fairness import CELLS, Lipschitz
     from rafair.plans import Plan
     from rafair.report.figures import draw_curve
     from rafair.runs import write_certificates
 
+    condition = Lipschitz(K, D, d)  # type: ignore[arg-type]  # checked there
     source = Source.open(subject, columns)
     with kept_run(out, f"{source.name}-certified", context.obj, resume=resume) as directory:
         options = source.options(plan)
@@ -86,6 +94,7 @@ def command(
                 claim or (() if cell else CLAIMS),  # type: ignore[arg-type]  # checked there
                 cells=CELLS if "all" in (cell or ()) else cell or (),
                 epsilons=radii,
+                condition=condition,
                 max_seconds=max_seconds,
                 engine=engine,
                 store=directory,
@@ -105,6 +114,8 @@ def _show(found: CertifiedResult, path: Path, max_seconds: float | None) -> None
     from rafair.report.words import quality
 
     curve = found.metrics["curve"]
+    if found.manifest["K"] > 0:
+        console().print("Fair: {D} distance of decisions ≤ {K:g} · {d}".format(**found.manifest))
     if curve[0]["claims"]:
         show_table(certificates_table(found.metrics, curve))
     if "cells" in curve[0]:

@@ -29,6 +29,7 @@ def command(
     step_size: Annotated[float, typer.Option(help="p, a share of each range.")] = 0.01,
     trend_seeds: Annotated[int, typer.Option(help="Seeds in figures of losses.")] = 100,
     trend_steps: Annotated[int, typer.Option(help="Iterations in figures of losses.")] = 50,
+    trainings: Annotated[int, typer.Option(help="Networks of each kind in readings.")] = 3,
     random_state: Annotated[int, typer.Option(help="Of seeds and samples.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -36,15 +37,15 @@ def command(
     from rafair.cli.terminal import console, progress, show_table
     from rafair.reproduce import Study, choose_parts, reproduce
 
-    given = {} if dataset is None else {"datasets": tuple(dataset)}
     study = Study(
-        **given,
+        datasets=Study.datasets if dataset is None else tuple(dataset),
         n_seeds=seeds,
         random_state=random_state,
         steps=steps,
         step_size=step_size,
         trend_seeds=trend_seeds,
         trend_steps=trend_steps,
+        trainings=trainings,
     )
     choose_parts(part, study)
     try:

@@ -21,6 +21,9 @@ def command(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="[default: 30, more for few rows]")] = None,
     random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="30 epochs without L2 penalty and averaged weights.")
+    ] = False,
     sensitive: Sensitive = None,
     quiet: Quiet = False,
 ) -> int:
@@ -38,12 +41,13 @@ def command(
     data = source.data
     target = out or Path(f"{source.name}.safetensors")
     check_file_target(target)
-    total = epochs_for(len(data.train.y)) if epochs is None else epochs
+    total = epochs_for(len(data.train.y), plain=plain) if epochs is None else epochs
     with progress(quiet=quiet) as on_progress:
         model = train_fcnn(
             data,
             random_state=random_state,
             epochs=total,
+            plain=plain,
             on_epoch=lambda done: on_progress("epochs", done, total),
         )
     people = Counterparts.of(data.schema)

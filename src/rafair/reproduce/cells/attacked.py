@@ -1,4 +1,4 @@
-"""An attack on the seeds of a dataset, judged by its last and by its worst iterate."""
+"""An attack on the seeds of a dataset, judged by its last, its worst and by every iterate."""
 
 from __future__ import annotations
 
@@ -19,36 +19,53 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.attacks import Attack
-    from rafair.fairness import JudgedCandidates
+    from rafair.auditing.batches import Seeds
+    from rafair.plans.plan import Select
+    from rafair.problem import AttackResult, Counterparts
     from rafair.reproduce.cell import Cache
     from rafair.reproduce.study import Setup
 
-__all__ = ["WORST", "AttackCell", "AttackOutcome", "CleanCell", "attack_cells", "clean", "outcomes"]
+__all__ = [
+    "POOLED",
+    "WORST",
+    "AttackCell",
+    "AttackOutcome",
+    "CleanCell",
+    "attack_cells",
+    "clean",
+    "outcomes",
+]
 
-WORST = "@worst"
+WORST, POOLED = "@worst", "@pooled"
+# Which instances are judged, see ``Plan.select`` → the suffix of such a row's name.
+READINGS: dict[Select, str] = {"last": "", "worst": WORST, "pooled": POOLED}
 # The year of the paper.
 PUBLISHED = 2024
 
 
 @dataclass(frozen=True, eq=False)
 class AttackOutcome:
-    """The attacked instance of each seed, shape (n, d), unit space, and the verdict on them."""
+    """The attacked instance of each seed, shape (n, d), unit space, and the verdict on them.
+
+    Where every iterate counts, a seed has t instances, shape (n, t, d), and as many verdicts.
+    """
 
     x: Tensor
     verdict: Verdict
 
     @classmethod
     def of(cls, found: dict[str, Tensor], reading: str) -> AttackOutcome:
-        """Take one reading, ``"last"`` or ``"worst"`` iterate, from a cell's result."""
+        """Take one reading, ``"last"``, ``"worst"`` or ``"pooled"``, from a cell's result."""
         names = ("accurate", "fair", "cells")
         accurate, fair, cells = (found[f"{reading}_{name}"] for name in names)
         return cls(found[f"{reading}_x"], Verdict(accurate, fair, cells))
 
     @classmethod
     def worst(cls, outcomes: Sequence[AttackOutcome]) -> AttackOutcome:
-        """Take for each seed its first outcome in the worst cell that its outcomes reach."""
+        """Take for each seed (and iterate) its first outcome in the worst cell of its outcomes."""
         index, _ = first_in_worst_cell(torch.stack([o.verdict.cells for o in outcomes]))
-        x = torch.stack([o.x for o in outcomes])[index, torch.arange(len(index))]
+        stacked = torch.stack([o.x for o in outcomes])
+        x = torch.take_along_dim(stacked, index[None, ..., None], dim=0)[0]
         return cls(x, Verdict.worst([o.verdict for o in outcomes]))
 
 
@@ -69,7 +86,7 @@ class CleanCell(SetupCell):
     def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Judge the seeds."""
         seeds = cache.seeds(self.setup)
-        return _reading("last", seeds.judge(seeds.x.unsqueeze(0)))
+        return _judged("last", seeds, seeds.x.unsqueeze(0), seeds.counterparts)
 
 
 @dataclass(frozen=True)
@@ -82,15 +99,15 @@ class AttackCell(SetupCell):
         The attack, as named in a row of a table.
     options : tuple of (name, value)
         Parameters of the attack that the setup does not give.
-    every_iterate : bool
-        Judge all iterates as well, for the worst one.
+    readings : tuple of {"last", "worst", "pooled"}
+        Which iterates are judged. An attack without iterates has only the last.
     judged_on_all : bool
         Judge over all of I(v), even if the attack used a sample of it.
     """
 
     variant: str
     options: tuple[tuple[str, str], ...] = ()
-    every_iterate: bool = True
+    readings: tuple[Select, ...] = ("last", "worst")
     judged_on_all: bool = False
 
     @property
@@ -101,7 +118,7 @@ class AttackCell(SetupCell):
     @property
     def steps(self) -> float:
         """Approximate number of passes over all seeds × counterparts."""
-        judged = 0.3 * self.setup.steps if self.every_iterate else 0.3
+        judged = 0.3 if self.readings == ("last",) else 0.3 * self.setup.steps
         attack, _ = variants_of(self.variant)
         searches = {"both": 1.0, "accuracy": 0.0, "fairness": 0.4}[attack.aim]
         sampled = 0.1 if self.setup.counterparts else 1.0
@@ -120,20 +137,14 @@ class AttackCell(SetupCell):
         if self.judged_on_all:
             people = cache.seeds(replace(self.setup, counterparts=None)).counterparts
 
-        def judged(candidates: Tensor) -> JudgedCandidates:
-            return judge_candidates(seeds.model, candidates, seeds.y, people, "auto")
-
-        last = torch.cat([result.x_adv for result in results]).unsqueeze(0)
-        found = _reading("last", judged(last))
-        trajectories = [result.trajectory for result in results]
-        if self.every_iterate:
-            points = [t.points for t in trajectories if t is not None]
-            every = torch.cat(points, dim=1) if len(points) == len(results) else last
-            found |= _reading("worst", judged(every))
+        found: dict[str, Tensor] = {}
+        for reading in self.readings:
+            candidates = torch.cat([_candidates(r, reading) for r in results], dim=1)
+            found |= _judged(reading, seeds, candidates, people)
         found["cost"] = torch.tensor(
             [sum(r.n_gradients for r in results), sum(r.n_forwards for r in results)]
         )
-        walks = [t for t in trajectories if isinstance(t, PairTrajectory)]
+        walks = [r.trajectory for r in results if isinstance(r.trajectory, PairTrajectory)]
         if len(walks) == len(results):
             still = [walk.still * walk.points.shape[1] for walk in walks]
             found["still"] = torch.stack(still).sum(dim=0) / len(seeds.y)
@@ -152,13 +163,28 @@ class AttackCell(SetupCell):
         return make_attack(self.variant, **own, **dict(self.options))
 
 
-def _reading(name: str, judged: JudgedCandidates) -> dict[str, Tensor]:
-    verdict = judged.verdict
+def _candidates(result: AttackResult, reading: Select) -> Tensor:
+    """Return the instances that a reading judges, shape (c, n, d)."""
+    if reading == "pooled":
+        return result.pool
+    if reading == "worst" and result.trajectory is not None:
+        return result.trajectory.points
+    return result.x_adv.unsqueeze(0)
+
+
+def _judged(
+    reading: Select, seeds: Seeds, candidates: Tensor, people: Counterparts
+) -> dict[str, Tensor]:
+    """Judge the candidates, (c, n, d), over these counterparts; ``AttackOutcome.of`` reads it."""
+    judged = judge_candidates(seeds.model, candidates, seeds.y, people, "auto")
+    x, verdict = judged.x, judged.verdict
+    if reading == "pooled":
+        x, verdict = candidates.transpose(0, 1), Verdict.pooled(judged.verdicts)
     return {
-        f"{name}_x": judged.x,
-        f"{name}_accurate": verdict.accurate,
-        f"{name}_fair": verdict.fair,
-        f"{name}_cells": verdict.cells,
+        f"{reading}_x": x,
+        f"{reading}_accurate": verdict.accurate,
+        f"{reading}_fair": verdict.fair,
+        f"{reading}_cells": verdict.cells,
     }
 
 
@@ -172,7 +198,7 @@ def attack_cells(
     variants: Sequence[str] = (),
     *,
     options: tuple[tuple[str, str], ...] = (),
-    every_iterate: bool = True,
+    readings: tuple[Select, ...] = ("last", "worst"),
     judged_on_all: bool = False,
 ) -> list[AttackCell]:
     """Return the cells of these rows of a table.
@@ -182,18 +208,18 @@ def attack_cells(
     following = (attack for attack in attack_classes().values() if attack.gradients)
     known = (attack for attack in following if attack.year <= PUBLISHED)
     rows = variants or [row for attack in known for row in attack.variants]
-    return [AttackCell(setup, row, options, every_iterate, judged_on_all) for row in rows]
+    return [AttackCell(setup, row, options, readings, judged_on_all) for row in rows]
 
 
 def outcomes(cache: Cache, cells: Sequence[AttackCell]) -> dict[str, AttackOutcome]:
-    """Return the rows of a table by the last and by the worst iterate.
+    """Return the rows of a table under every reading of the cells.
 
     The row of a family follows those of its variants. Rows by the worst iterate are named
-    ``NAME@worst``.
+    ``NAME@worst``, those by every iterate ``NAME@pooled``.
     """
     found: dict[str, AttackOutcome] = {}
     families = list(dict.fromkeys(variants_of(cell.variant)[0].family for cell in cells))
-    for reading, suffix in (("last", ""), ("worst", WORST)):
+    for reading, suffix in READINGS.items():
         for family in families:
             members = [c for c in cells if variants_of(c.variant)[0].family == family]
             results = {cell.variant: cache.result(cell) for cell in members}

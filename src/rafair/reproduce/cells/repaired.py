@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rafair.reproduce.cell import Cache
+    from rafair.reproduce.cell import Cache, Cell
     from rafair.reproduce.cells.attacked import AttackCell
     from rafair.reproduce.study import Setup
 
@@ -41,10 +41,13 @@ class RepairCell(SetupCell):
         The attacks whose instances are repaired.
     part : int
         Repair the instances ``part``, ``part + PARTS``, ``part + 2 * PARTS``, …
+    searched : bool
+        Search for better repairs of those that are still broken.
     """
 
     attacks: tuple[AttackCell, ...]
     part: int
+    searched: bool = True
 
     @property
     def label(self) -> str:
@@ -55,12 +58,13 @@ class RepairCell(SetupCell):
     def steps(self) -> float:
         """Approximate number of passes over all seeds × counterparts."""
         sampled = 0.1 if self.setup.counterparts else 1.0
-        return sampled * self.setup.steps * 1.7 * len(self.attacks) / PARTS
+        passes = 1.7 if self.searched else 0.7
+        return sampled * self.setup.steps * passes * len(self.attacks) / PARTS
 
     @property
-    def needs(self) -> tuple[AttackCell, ...]:
+    def needs(self) -> tuple[Cell, ...]:
         """The cells whose results this cell reads from the cache."""
-        return self.attacks
+        return (*super().needs, *self.attacks)
 
     def compute(self, cache: Cache) -> dict[str, Tensor]:
         """Repair and judge the instances, and search for better repairs of those still broken."""
@@ -85,8 +89,8 @@ class RepairCell(SetupCell):
         x_ben = torch.cat(mended)
         verdict = judge(seeds.model, x_ben, y, people)
         left = (verdict.cells != TF).nonzero()[:, 0]
-        found = torch.ones(len(x), dtype=torch.bool)
-        if len(left):
+        found = verdict.cells == TF
+        if len(left) and self.searched:
             best = Minimax().run(seeds.model, x[left], y[left], people, space, x_ben[left]).x_adv
             found[left] = judge(seeds.model, best, y[left], people).cells == TF
         return {
@@ -99,25 +103,32 @@ class RepairCell(SetupCell):
 
 @dataclass(frozen=True, eq=False)
 class Repaired:
-    """A row of Table 4: the verdict after repair, and the instances that a search brings to TF."""
+    """A row of Table 4: the verdict after repair, and the instances that a search brings to TF.
+
+    Without a search, ``found`` says which instances benign perturbations bring to TF.
+    """
 
     verdict: Verdict
     found: Tensor
 
 
-def repair_cells(setup: Setup, attacks: Sequence[AttackCell]) -> list[RepairCell]:
+def repair_cells(
+    setup: Setup, attacks: Sequence[AttackCell], *, searched: bool = True
+) -> list[RepairCell]:
     """Return the cells that together repair the instances of these attacks."""
-    return [RepairCell(setup, tuple(attacks), part) for part in range(PARTS)]
+    return [RepairCell(setup, tuple(attacks), part, searched) for part in range(PARTS)]
 
 
-def repaired(cache: Cache, setup: Setup, attacks: Sequence[AttackCell]) -> dict[str, Repaired]:
+def repaired(
+    cache: Cache, setup: Setup, attacks: Sequence[AttackCell], *, searched: bool = True
+) -> dict[str, Repaired]:
     """Return the rows of Table 4, by the names of the attacks' rows."""
     x, _, places = _distinct(cache, setup, attacks)
     joined = {
         name: torch.empty(len(x), dtype=torch.int64 if name == "cells" else torch.bool)
         for name in ("accurate", "fair", "cells", "found")
     }
-    for cell in repair_cells(setup, attacks):
+    for cell in repair_cells(setup, attacks, searched=searched):
         result = cache.result(cell)
         for name, whole in joined.items():
             whole[cell.part :: PARTS] = result[name]
@@ -134,7 +145,15 @@ def _distinct(
     """Return the distinct instances, their labels, and row → indices of its instances."""
     rows = outcomes(cache, attacks)
     y = cache.seeds(setup).y
-    labelled = torch.stack([torch.cat([o.x, y[:, None].to(o.x)], dim=1) for o in rows.values()])
-    distinct, place = torch.unique(labelled.flatten(0, 1), dim=0, return_inverse=True)
-    places = dict(zip(rows, place.view(len(rows), -1), strict=True))
+    labelled = []
+    for outcome in rows.values():
+        labels = y.view(-1, *[1] * (outcome.x.ndim - 1)).to(outcome.x)
+        instances = torch.cat([outcome.x, labels.expand(*outcome.x.shape[:-1], 1)], dim=-1)
+        labelled.append(instances.flatten(0, -2))
+    distinct, place = torch.unique(torch.cat(labelled), dim=0, return_inverse=True)
+    split = place.split([len(instances) for instances in labelled])
+    places = {
+        name: piece.view(outcome.verdict.cells.shape)
+        for (name, outcome), piece in zip(rows.items(), split, strict=True)
+    }
     return distinct[:, :-1].contiguous(), distinct[:, -1].long(), places

@@ -15,9 +15,10 @@ from rafair.reproduce.cells.attacked import (
 )
 from rafair.reproduce.cells.repaired import repair_cells
 from rafair.reproduce.document import Block, Grid, Section, Text
-from rafair.reproduce.part import Part, average, comparison, rates_of
-from rafair.reproduce.parts.tables import AVERAGE, attacked_rates, repaired_rates
+from rafair.reproduce.part import AVERAGE, Part, average, comparison, rates_of
+from rafair.reproduce.parts.tables import attacked_rates, repaired_rates
 from rafair.reproduce.published import CLEAN, TABLE3, TABLE4
+from rafair.reproduce.readings import SAMPLED
 
 if TYPE_CHECKING:
     from rafair.problem.space import Setting
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTORS", "PARTS", "Factor"]
 
-# Number of counterparts that the published predecessor of the paper samples.
-SAMPLED = 12
 HEADS = (
     "changed", "to", "clean AF", "R-ACC", "R-IF", "R-AF", "TBR of tb", "FFR of ff", "FBR of fb",
 )  # fmt: skip
@@ -53,11 +52,12 @@ class Factor:
 
         Cells that another table also has are equal to its cells, so they are computed once.
         """
+        shared = not self.options and self.setting == "paper" and not self.judged_on_all
         return attack_cells(
             self.setup(study, dataset),
             ("rafair-tb", "rafair-ff", "rafair-fb"),
             options=self.options,
-            every_iterate=not self.options and self.setting == "paper" and not self.judged_on_all,
+            readings=("last", "worst") if shared else ("last",),
             judged_on_all=self.judged_on_all,
         )
 

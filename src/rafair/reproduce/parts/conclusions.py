@@ -1,8 +1,10 @@
-"""The conclusions of the paper, and whether each one holds here."""
+"""The conclusions of the paper, and whether each one holds here, under each reading."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -10,19 +12,16 @@ from rafair.attacks.registry import variants_of
 from rafair.fairness.verdict import TF
 from rafair.reproduce.cells.attacked import WORST, CleanCell, attack_cells, clean, outcomes
 from rafair.reproduce.cells.repaired import repair_cells
-from rafair.reproduce.document import Finding, Section, Text
-from rafair.reproduce.part import Part
+from rafair.reproduce.document import Finding, Ground, Section, Text
+from rafair.reproduce.part import AVERAGE, Part
 from rafair.reproduce.parts.figures import area_shares, slopes_of, trends_of
-from rafair.reproduce.parts.tables import (
-    AVERAGE,
-    MODES,
-    attacked_rates,
-    repaired_rates,
-    still_share,
-)
-from rafair.reproduce.published import BROUGHT_BACK, CLEAN, TABLE3, TABLE4
+from rafair.reproduce.parts.tables import MODES, attacked_rates, repaired_rates
+from rafair.reproduce.published import BROUGHT_BACK, CLEAN, OTHERS, TABLE3, TABLE4
+from rafair.reproduce.readings import LAST, POOLED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rafair.reproduce.cell import Cache, Cell
     from rafair.reproduce.study import Study
 
@@ -31,8 +30,30 @@ __all__ = ["PARTS"]
 METRICS = {"r_acc": "R-ACC", "r_if": "R-IF", "r_af": "R-AF"}
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """Tables 3 and 4 under one reading: dataset or ``"average"`` → row → rates."""
+
+    attacked: dict[str, Any]
+    mended: dict[str, Any]
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """The average of Table 3, without rows by the worst iterate."""
+        return {n: r for n, r in self.attacked[AVERAGE].items() if not n.endswith(WORST)}
+
+    @property
+    def after(self) -> dict[str, Any]:
+        """The average of Table 4, without rows by the worst iterate."""
+        return {n: r for n, r in self.mended[AVERAGE].items() if not n.endswith(WORST)}
+
+
+# What the numbers say about a claim, and whether it holds.
+_Judgement: TypeAlias = "tuple[str, bool]"
+
+
 def _cells(study: Study) -> list[Cell]:
-    cells: list[Cell] = []
+    cells: list[Cell] = [*POOLED.cells3(study), *POOLED.cells4(study)]
     for name in study.datasets:
         setup = study.setup(name)
         attacks = attack_cells(setup)
@@ -47,32 +68,91 @@ def _cells(study: Study) -> list[Cell]:
 
 def _write(cache: Cache) -> Section:
     setups = {name: cache.study.setup(name) for name in cache.study.datasets}
-    attacked, mended = attacked_rates(cache, setups), repaired_rates(cache, setups)
-    findings = [
-        _trends(cache),
-        _lowest(attacked[AVERAGE]),
-        _combined(attacked[AVERAGE]),
-        *(_mode(cache, attacked, name) for name in MODES),
-        _true_biased_hides(attacked[AVERAGE]),
-        _false_fair_hides(attacked[AVERAGE]),
-        _dice(attacked[AVERAGE]),
-        _against_pgd(cache),
-        _brought_back(attacked[AVERAGE], mended[AVERAGE]),
-        _hard_to_mend(mended[AVERAGE]),
-        _hardest_cell(mended[AVERAGE]),
-        _limit(mended[AVERAGE]),
-    ]
+    tables = {
+        POOLED.name: _Tables(POOLED.table3(cache), POOLED.table4(cache)),
+        LAST.name: _Tables(attacked_rates(cache, setups), repaired_rates(cache, setups)),
+    }
+    findings = _findings(cache, tables)
     note = (
-        "Numbers are averages over the datasets, last iterates, unless a sentence says otherwise; "
-        "they come from the cells behind Tables 3 and 4 and the figures."
+        "Each conclusion under each reading that can tell. Numbers are averages over the datasets "
+        "unless a sentence says otherwise; they come from the cells behind Tables 3 and 4 and the "
+        f"figures. Reading {POOLED.name}: {POOLED.words}. Reading {LAST.name}: {LAST.words}."
     )
     data = {
-        "findings": [{"claim": f.claim, "here": f.evidence, "holds": f.holds} for f in findings]
+        "findings": [
+            {
+                "claim": finding.claim,
+                "readings": {
+                    ground.reading: {"here": ground.evidence, "holds": ground.holds}
+                    for ground in finding.grounds
+                },
+            }
+            for finding in findings
+        ]
     }
     return Section("Does it hold?", [Text(note), *findings], data)
 
 
-def _trends(cache: Cache) -> Finding:
+def _findings(cache: Cache, tables: dict[str, _Tables]) -> list[Finding]:
+    last = tables[LAST.name]
+
+    def both(claim: str, judge: Callable[[_Tables], _Judgement]) -> Finding:
+        return Finding(claim, tuple(Ground(name, *judge(t)) for name, t in tables.items()))
+
+    def of_last(claim: str, judgement: _Judgement) -> Finding:
+        return Finding(claim, (Ground(LAST.name, *judgement),))
+
+    return [
+        of_last(
+            "Under each mode most instances lie in that mode's area (Figures 3, 7, 8, 9).",
+            _trends(cache),
+        ),
+        both("Of all attacks RAFair leaves the lowest R-ACC, R-IF and R-AF.", _lowest),
+        both(
+            "After RAFair few seeds stay accurate and fair: "
+            f"{TABLE3['rafair']['r_af']:.1%} in the paper.",
+            _combined,
+        ),
+        *(
+            both(
+                f"{name} raises the {key.upper()} on the average of the datasets.",
+                partial(_mode, variant=name, key=key),
+            )
+            for name, key in MODES.items()
+        ),
+        both(
+            "The true biased mode raises R-ACC while it lowers R-IF and R-AF: bias hidden by "
+            "accuracy.",
+            _true_biased_hides,
+        ),
+        both(
+            "The false fair mode ruins R-ACC and R-AF while R-IF changes little: error hidden by "
+            "fairness.",
+            _false_fair_hides,
+        ),
+        both("DICE does not lower R-IF.", _dice),
+        of_last(
+            "RAFair breaks at least as many true fair seeds as an attack on accuracy does.",
+            _against_pgd(cache),
+        ),
+        both(
+            f"Benign perturbations bring {BROUGHT_BACK:.1%} of RAFair's instances back to accurate "
+            "and fair.",
+            _brought_back,
+        ),
+        both("RAFair's instances are harder to repair than those of other attacks.", _hard_to_mend),
+        both(
+            "True biased instances are the hardest to repair: TBR stays above FFR and FBR.",
+            _hardest_cell,
+        ),
+        of_last(
+            "Benign perturbations repair what can be repaired (the paper does not ask).",
+            _limit(last.after),
+        ),
+    ]
+
+
+def _trends(cache: Cache) -> _Judgement:
     shares = {
         name: {
             mode: area_shares(slopes)[MODES[mode]]
@@ -84,95 +164,94 @@ def _trends(cache: Cache) -> Finding:
         f"{name} " + ", ".join(f"{mode} {share:.0%}" for mode, share in found.items())
         for name, found in shares.items()
     )
-    return Finding(
-        "Under each mode most instances lie in that mode's area (Figures 3, 7, 8, 9).",
-        f"Share in the mode's own area: {listed}. Under the biased modes the losses of an instance "
-        "stay as they are where the two gradients agree in every sign.",
+    return (
+        (
+            f"Share in the mode's own area: {listed}. Under the biased modes the losses of an "
+            "instance stay as they are where the two gradients agree in every sign."
+        ),
         all(share > 0.5 for found in shares.values() for share in found.values()),
     )
 
 
-def _lowest(rows: dict[str, Any]) -> Finding:
-    last = {name: r for name, r in rows.items() if name != "clean" and WORST not in name}
-    families = {name: r for name, r in last.items() if name not in MODES}
+def _lowest(tables: _Tables) -> _Judgement:
+    rows = tables.before
+    families = {name: r for name, r in rows.items() if name != "clean" and name not in MODES}
     lowest = {key: min(families, key=lambda name: families[name][key]) for key in METRICS}
     listed = ", ".join(
         f"{METRICS[key]} {families['rafair'][key]:.3f} (lowest: {name} {families[name][key]:.3f})"
         for key, name in lowest.items()
     )
-    return Finding(
-        "Of all attacks RAFair leaves the lowest R-ACC, R-IF and R-AF.",
-        f"RAFair's row: {listed}. ADF, EIDIG and DICE look for discrimination alone, and here "
-        "with every counterpart in view.",
+    return (
+        f"RAFair's row: {listed}. ADF and DICE look for discrimination alone.",
         all(families[name][key] >= families["rafair"][key] for key, name in lowest.items()),
     )
 
 
-def _combined(rows: dict[str, Any]) -> Finding:
+def _combined(tables: _Tables) -> _Judgement:
+    rows = tables.attacked[AVERAGE]
     ours, paper = rows["rafair"]["r_af"], TABLE3["rafair"]["r_af"]
-    return Finding(
-        f"After RAFair few seeds stay accurate and fair: {paper:.1%} in the paper.",
-        f"Here {ours:.1%}, from {rows['clean']['af']:.1%} before (paper: {CLEAN['af']:.1%}); "
-        f"{rows['rafair' + WORST]['r_af']:.1%} if any iterate counts.",
+    worst = rows.get("rafair" + WORST)
+    any_iterate = "" if worst is None else f"; {worst['r_af']:.1%} if any iterate counts"
+    return (
+        (
+            f"Here {ours:.1%}, from {rows['clean']['af']:.1%} before (paper: {CLEAN['af']:.1%})"
+            f"{any_iterate}."
+        ),
         ours <= paper,
     )
 
 
-def _mode(cache: Cache, tables: dict[str, Any], variant: str) -> Finding:
-    key = MODES[variant]
-    words, raised = [], []
-    for name in (AVERAGE, *cache.study.datasets):
-        before, after = tables[name]["clean"][key], tables[name][variant][key]
-        text = f"{name} {before:.3f} → {after:.3f}"
-        if name != AVERAGE:
-            raised.append(after > before)
-            if after <= before:
-                text += f" ({still_share(cache, name, variant):.0%} of directions zero)"
-        words.append(text)
-    paper = f"paper {CLEAN[key]:.3f} → {TABLE3[variant][key]:.3f}"
-    return Finding(
-        f"{variant} raises the {key.upper()} on every dataset.",
-        f"{'; '.join(words)}; {paper}. A direction is zero where no feature meets the mode's "
-        "condition on signs: with all of I(v) on one side, the gradients of an instance and of its "
-        "counterpart mostly agree.",
-        all(raised),
+def _mode(tables: _Tables, variant: str, key: str) -> _Judgement:
+    changes = {
+        name: (rows["clean"][key], rows[variant][key]) for name, rows in tables.attacked.items()
+    }
+    listed = "; ".join(f"{name} {b:.3f} → {a:.3f}" for name, (b, a) in changes.items())
+    before, after = changes.pop(AVERAGE)
+    raised = sum(a > b for b, a in changes.values())
+    still = (
+        ""
+        if raised == len(changes)
+        else " Table 3 says how often no feature met the mode's condition on signs."
+    )
+    return (
+        (
+            f"{listed}; paper {CLEAN[key]:.3f} → {TABLE3[variant][key]:.3f}. Raised on {raised} of "
+            f"{len(changes)} datasets.{still}"
+        ),
+        after > before,
     )
 
 
-def _true_biased_hides(rows: dict[str, Any]) -> Finding:
-    before, after = rows["clean"], rows["rafair-tb"]
-    return Finding(
-        "The true biased mode raises R-ACC while it lowers R-IF and R-AF: bias hidden by accuracy.",
-        f"R-ACC {before['acc']:.3f} → {after['r_acc']:.3f}, R-IF {before['if']:.3f} → "
-        f"{after['r_if']:.3f}, R-AF {before['af']:.3f} → {after['r_af']:.3f}.",
+def _true_biased_hides(tables: _Tables) -> _Judgement:
+    before, after = tables.before["clean"], tables.before["rafair-tb"]
+    return (
+        (
+            f"R-ACC {before['acc']:.3f} → {after['r_acc']:.3f}, R-IF {before['if']:.3f} → "
+            f"{after['r_if']:.3f}, R-AF {before['af']:.3f} → {after['r_af']:.3f}."
+        ),
         after["r_acc"] > before["acc"]
         and after["r_if"] < before["if"]
         and after["r_af"] < before["af"],
     )
 
 
-def _false_fair_hides(rows: dict[str, Any]) -> Finding:
-    before, after = rows["clean"], rows["rafair-ff"]
-    return Finding(
-        "The false fair mode ruins R-ACC and R-AF while R-IF changes little: error hidden by "
-        "fairness.",
-        f"R-ACC {before['acc']:.3f} → {after['r_acc']:.3f}, R-AF {before['af']:.3f} → "
-        f"{after['r_af']:.3f}, R-IF {before['if']:.3f} → {after['r_if']:.3f}.",
+def _false_fair_hides(tables: _Tables) -> _Judgement:
+    before, after = tables.before["clean"], tables.before["rafair-ff"]
+    return (
+        (
+            f"R-ACC {before['acc']:.3f} → {after['r_acc']:.3f}, R-AF {before['af']:.3f} → "
+            f"{after['r_af']:.3f}, R-IF {before['if']:.3f} → {after['r_if']:.3f}."
+        ),
         after["r_acc"] < 0.5 * before["acc"] and after["r_if"] > before["if"] - 0.1,
     )
 
 
-def _dice(rows: dict[str, Any]) -> Finding:
-    before, after = rows["clean"]["if"], rows["dice"]["r_if"]
-    return Finding(
-        "DICE does not lower R-IF.",
-        f"R-IF {before:.3f} → {after:.3f}. DICE clusters the outputs over I(v), here of all "
-        "counterparts instead of a sample.",
-        after >= before,
-    )
+def _dice(tables: _Tables) -> _Judgement:
+    before, after = tables.before["clean"]["if"], tables.before["dice"]["r_if"]
+    return f"R-IF {before:.3f} → {after:.3f}.", after >= before
 
 
-def _against_pgd(cache: Cache) -> Finding:
+def _against_pgd(cache: Cache) -> _Judgement:
     broken, listed = {"rafair": 0, "pgd": 0}, []
     fine_seeds = 0
     for name in cache.study.datasets:
@@ -187,57 +266,57 @@ def _against_pgd(cache: Cache) -> Finding:
         fine_seeds += int(fine.sum())
         listed.append(f"{name} {' and '.join(shares)}")
     ours, theirs = (count / max(fine_seeds, 1) for count in broken.values())
-    return Finding(
-        "RAFair breaks at least as many true fair seeds as an attack on accuracy does.",
-        f"Share of clean true fair seeds broken by RAFair and by PGD: {'; '.join(listed)}; all "
-        f"together {ours:.3f} and {theirs:.3f}.",
+    return (
+        (
+            f"Share of clean true fair seeds broken by RAFair and by PGD: {'; '.join(listed)}; all "
+            f"together {ours:.3f} and {theirs:.3f}."
+        ),
         ours >= theirs - 0.02,
     )
 
 
-def _brought_back(attacked: dict[str, Any], mended: dict[str, Any]) -> Finding:
-    before, after = attacked["rafair"]["r_af"], mended["rafair"]["r_af"]
-    return Finding(
-        f"Benign perturbations bring {BROUGHT_BACK:.1%} of RAFair's instances back to accurate and "
-        "fair.",
-        f"Here {after - before:.1%}: R-AF {before:.3f} → {after:.3f} (paper "
-        f"{TABLE3['rafair']['r_af']:.3f} → {TABLE4['rafair']['r_af']:.3f}).",
+def _brought_back(tables: _Tables) -> _Judgement:
+    before, after = tables.before["rafair"]["r_af"], tables.after["rafair"]["r_af"]
+    return (
+        (
+            f"Here {after - before:.1%}: R-AF {before:.3f} → {after:.3f} (paper "
+            f"{TABLE3['rafair']['r_af']:.3f} → {TABLE4['rafair']['r_af']:.3f})."
+        ),
         after - before >= BROUGHT_BACK,
     )
 
 
-def _hard_to_mend(mended: dict[str, Any]) -> Finding:
-    others = [n for n in TABLE4 if n not in MODES and n != "rafair"]
-    listed = ", ".join(f"{name} {mended[name]['r_af']:.3f}" for name in others)
-    ours = mended["rafair"]["r_af"]
-    return Finding(
-        "RAFair's instances are harder to repair than those of other attacks.",
+def _hard_to_mend(tables: _Tables) -> _Judgement:
+    listed = ", ".join(f"{name} {tables.after[name]['r_af']:.3f}" for name in OTHERS)
+    ours = tables.after["rafair"]["r_af"]
+    return (
         f"R-AF after repair: rafair {ours:.3f}; {listed}.",
-        all(ours <= mended[name]["r_af"] for name in others),
+        all(ours <= tables.after[name]["r_af"] for name in OTHERS),
     )
 
 
-def _hardest_cell(mended: dict[str, Any]) -> Finding:
-    rows = {name: r for name, r in mended.items() if WORST not in name}
+def _hardest_cell(tables: _Tables) -> _Judgement:
+    rows = tables.after
     hard = [name for name, r in rows.items() if r["tbr"] >= max(r["ffr"], r["fbr"])]
     row = rows["rafair"]
-    return Finding(
-        "True biased instances are the hardest to repair: TBR stays above FFR and FBR.",
-        f"So in {len(hard)} of {len(rows)} rows; for rafair TBR {row['tbr']:.3f}, FFR "
-        f"{row['ffr']:.3f}, FBR {row['fbr']:.3f}.",
+    return (
+        (
+            f"So in {len(hard)} of {len(rows)} rows; for rafair TBR {row['tbr']:.3f}, FFR "
+            f"{row['ffr']:.3f}, FBR {row['fbr']:.3f}."
+        ),
         len(hard) == len(rows),
     )
 
 
-def _limit(mended: dict[str, Any]) -> Finding:
-    rows = {name: r for name, r in mended.items() if WORST not in name}
+def _limit(rows: dict[str, Any]) -> _Judgement:
     gaps = torch.tensor([r["best"]["r_af"] - r["r_af"] for r in rows.values()])
     name = list(rows)[int(gaps.argmax())]
-    return Finding(
-        "Benign perturbations repair what can be repaired (the paper does not ask).",
-        f"Within the same Δ a search down the largest loss repairs more: on average over the rows "
-        f"{float(gaps.mean()):.3f} more, most for {name} ({rows[name]['r_af']:.3f} → "
-        f"{rows[name]['best']['r_af']:.3f}). What remains after it is rather the model's limit.",
+    return (
+        (
+            "Within the same Δ a search down the largest loss repairs more: on average over the "
+            f"rows {float(gaps.mean()):.3f} more, most for {name} ({rows[name]['r_af']:.3f} → "
+            f"{rows[name]['best']['r_af']:.3f}). What remains after it is rather the model's limit."
+        ),
         bool(gaps.max() < 0.02),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,8 +19,9 @@ from rafair.reproduce.cells.attacked import (
 )
 from rafair.reproduce.cells.repaired import repair_cells, repaired
 from rafair.reproduce.document import Grid, Section, Text
-from rafair.reproduce.part import HEADS, Part, average, comparison, rates_of, short_table
-from rafair.reproduce.published import CLEAN, TABLE3, TABLE4
+from rafair.reproduce.part import AVERAGE, HEADS, Part, comparison, side_by_side, with_average
+from rafair.reproduce.published import CLEAN, OTHERS, OWN, TABLE3, TABLE4, mean_error
+from rafair.reproduce.readings import LAST, POOLED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
     from rafair.reproduce.cell import Cache, Cell
     from rafair.reproduce.study import Setup, Study
 
-__all__ = ["AVERAGE", "MODES", "PARTS", "attacked_rates", "repaired_rates", "still_share"]
+__all__ = ["MODES", "PARTS", "attacked_rates", "repaired_rates"]
 
-AVERAGE = "average"
 # The rate that each mode of RAFair tries to raise.
 MODES = {"rafair-tb": "tbr", "rafair-ff": "ffr", "rafair-fb": "fbr"}
 ZERO = (
@@ -40,6 +41,18 @@ ZERO = (
     "direction is zero and the instance stays: with all of I(v) on one side the two gradients "
     "mostly agree, and the biased modes have nothing to move."
 )
+
+READ = (
+    f"Reading {POOLED.name}: {POOLED.words}; Algorithm 1, line 17, collects the instance after "
+    "each step, and the predecessor of the paper samples counterparts. Reading "
+    f"{LAST.name}: {LAST.words}."
+)
+REPAIRED = (
+    f" Under {POOLED.name} every collected instance is repaired, and the repaired instances, not "
+    "the steps to them, count: in the published table all other attacks have the same row, though "
+    "their instances differ, so that steps on the way cannot be in it."
+)
+DETAILS = f"The tables below are under the reading {LAST.name}, with 95 % intervals."
 
 
 def _verdicts(cache: Cache, setup: Setup) -> dict[str, Verdict]:
@@ -51,13 +64,7 @@ def _verdicts(cache: Cache, setup: Setup) -> dict[str, Verdict]:
 def attacked_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     """Return Table 3: dataset or ``"average"`` → row → rates."""
     tables = {name: _verdicts(cache, setup) for name, setup in setups.items()}
-    return _with_average(tables)
-
-
-def _with_average(tables: Mapping[str, Mapping[str, Verdict]]) -> dict[str, Any]:
-    rows = next(iter(tables.values()))
-    joint = {row: average([table[row] for table in tables.values()]) for row in rows}
-    return {AVERAGE: rates_of(joint), **{name: rates_of(t) for name, t in tables.items()}}
+    return with_average(tables)
 
 
 def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
@@ -66,7 +73,7 @@ def repaired_rates(cache: Cache, setups: Mapping[str, Setup]) -> dict[str, Any]:
     Each row also has ``"best"``: the R-AF after the best repair that a search finds.
     """
     tables = {name: repaired(cache, setup, attack_cells(setup)) for name, setup in setups.items()}
-    found = _with_average(
+    found = with_average(
         {name: {row: r.verdict for row, r in table.items()} for name, table in tables.items()}
     )
     for name, table in tables.items():
@@ -89,7 +96,7 @@ def _cells3(study: Study) -> list[Cell]:
     cells: list[Cell] = []
     for setup in _setups(study).values():
         cells += [CleanCell(setup), *attack_cells(setup)]
-    return cells
+    return [*cells, *POOLED.cells3(study)]
 
 
 def _cells4(study: Study) -> list[Cell]:
@@ -97,7 +104,7 @@ def _cells4(study: Study) -> list[Cell]:
     for setup in _setups(study).values():
         attacks = attack_cells(setup)
         cells += [*attacks, *repair_cells(setup, attacks)]
-    return cells
+    return [*cells, *POOLED.cells4(study)]
 
 
 def _split(rows: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -119,16 +126,24 @@ def _who(cache: Cache, name: str) -> str:
 
 
 def _write3(cache: Cache) -> Section:
-    found = attacked_rates(cache, _setups(cache.study))
+    found, pooled = attacked_rates(cache, _setups(cache.study)), POOLED.table3(cache)
     published = {"clean": CLEAN, **TABLE3}
+    averages = {POOLED.name: pooled[AVERAGE], LAST.name: found[AVERAGE]}
+    errors = _errors(averages, published)
+    over = f"{', '.join(cache.study.datasets)}, {cache.study.n_seeds} seeds each"
+    compared = side_by_side(f"Table 3, average over {over}", averages, published)
     blocks: list[Text | Grid] = [
         Text(
-            "Each row is one attack on the same seeds, with a 95 % interval for every rate. The "
-            "last iterate is judged, as in the paper; the row rafair is the worst of its three "
-            "modes per seed. Every attack moves within the same Δ and leaves sensitive columns "
-            f"alone: {cache.study.steps} iterations, p = {cache.study.step_size:g}, "
+            "Each row is one attack on the same seeds. The row rafair is the worst of its three "
+            "modes, per seed and, where every iterate counts, per iterate. Every attack moves "
+            "within the same Δ and leaves sensitive columns alone: "
+            f"{cache.study.steps} iterations, p = {cache.study.step_size:g}, "
             f"ε = {cache.study.radius:g}."
-        )
+        ),
+        Text(READ),
+        Text(errors),
+        Grid(compared),
+        Text(DETAILS),
     ]
     for name, rows in found.items():
         last, worst = _split(rows)
@@ -142,8 +157,24 @@ def _write3(cache: Cache) -> Section:
     return Section(
         "Table 3: clean seeds and seeds under attack",
         blocks,
-        found,
-        short_table(f"Table 3, {_who(cache, AVERAGE)}", _split(found[AVERAGE])[0]),
+        {**found, POOLED.name: pooled},
+        replace(compared, title=f"{compared.title}. {errors}"),
+    )
+
+
+def _errors(
+    readings: Mapping[str, Mapping[str, Any]], published: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Say how far each reading is from the published table."""
+    own, others = (
+        ", ".join(
+            f"{name} {mean_error(rows, published, names):.3f}" for name, rows in readings.items()
+        )
+        for names in (OWN, OTHERS)
+    )
+    return (
+        f"Mean absolute error over the rows of the paper's own method: {own}; over the other "
+        f"attacks: {others}."
     )
 
 
@@ -155,12 +186,12 @@ def _modes(cache: Cache, rates: Mapping[str, Any]) -> Table:
         shown = []
         for name in cache.study.datasets:
             before, after = (rates[name][row][key] for row in ("clean", variant))
-            shown.append(f"{before:.3f} → {after:.3f}; {still_share(cache, name, variant):.0%}")
+            shown.append(f"{before:.3f} → {after:.3f}; {_still_share(cache, name, variant):.0%}")
         rows.append((f"{key.upper()} under {variant}", *shown))
     return Table("The rate that each mode is after; share of zero directions", heads, rows)
 
 
-def still_share(cache: Cache, dataset: str, variant: str) -> float:
+def _still_share(cache: Cache, dataset: str, variant: str) -> float:
     """Return the share of seeds and steps in which no feature met a mode's condition on signs."""
     (cell,) = attack_cells(cache.study.setup(dataset), (variant,))
     return float(cache.result(cell)["still"].mean())
@@ -181,15 +212,25 @@ def _costs(cache: Cache) -> Table:
 
 
 def _write4(cache: Cache) -> Section:
-    found = repaired_rates(cache, _setups(cache.study))
+    found, pooled = repaired_rates(cache, _setups(cache.study)), POOLED.table4(cache)
+    averages = {POOLED.name: pooled[AVERAGE], LAST.name: found[AVERAGE]}
+    errors = _errors(averages, TABLE4)
+    over = f"{', '.join(cache.study.datasets)}, {cache.study.n_seeds} seeds each"
+    compared = side_by_side(f"Table 4, average over {over}", averages, TABLE4)
     blocks: list[Text | Grid] = [
         Text(
             "The same instances after benign perturbations (Algorithm 2) with a Δ of their own and "
-            "the known label. The last column is the best that search finds within the same Δ: the "
+            "the known label."
+        ),
+        Text(READ + REPAIRED),
+        Text(errors),
+        Grid(compared),
+        Text(
+            f"{DETAILS} Their last column is the best that search finds within the same Δ: the "
             "share of instances that benign perturbations, or steps down the largest loss over "
             "I(v), bring to where everyone is decided rightly. Where it is far above R-AF the "
             "method is the limit, where it is close the model is."
-        )
+        ),
     ]
     for name, rows in found.items():
         last, worst = _split(rows)
@@ -200,8 +241,8 @@ def _write4(cache: Cache) -> Section:
     return Section(
         "Table 4: after benign perturbations",
         blocks,
-        found,
-        short_table(f"Table 4, {_who(cache, AVERAGE)}", _split(found[AVERAGE])[0]),
+        {**found, POOLED.name: pooled},
+        replace(compared, title=f"{compared.title}. {errors}"),
     )
 
 
