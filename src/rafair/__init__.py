@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# MKL reads this at its first matrix product. Without it some processors round a row otherwise at an
-# odd place of a batch than at an even one, and results would depend on a row's company.
+# For models that torch computes. MKL reads this at its first matrix product; without it some
+# processors round a row otherwise at an odd place of a batch than at an even one, and results would
+# depend on a row's company.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
