@@ -181,11 +181,7 @@ def _single(
 ) -> Feature | None:
     """Describe one column without its empty cells; return None if it cannot be used."""
     name = column.name
-    present = values.dropna()
-    if n_missing := len(values) - len(present):
-        doubts.append(
-            f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
-        )
+    present = values.dropna().infer_objects()
     if present.empty:
         doubts.append(f"{name}: left out, every cell is empty.")
         return None
@@ -205,6 +201,10 @@ def _single(
             raise
         doubts.append(f"{name}: left out, {error}.")
         return None
+    if n_missing := len(values) - len(present):
+        doubts.append(
+            f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
+        )
     told = () if column.kind else _doubts(feature, present)
     doubts += [f"{name}: {doubt}" for doubt in told]
     return feature

@@ -38,6 +38,8 @@ def why_left_out(values: pd.Series) -> str | None:
         different = int(values.nunique())
     except TypeError:  # lists and objects: fit_feature refuses them with a reason
         return None
+    if pd.api.types.is_complex_dtype(values):
+        return None
     if different == 1:
         return "it has the same value in every row"
     if pd.api.types.is_datetime64_any_dtype(values):
