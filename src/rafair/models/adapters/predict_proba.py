@@ -93,13 +93,19 @@ def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
     # A classifier fitted before a threshold was put on it knows the names, the threshold does not.
     inner = [getattr(model, "estimator", None)]
     parts = [model, *(step for _, step in getattr(model, "steps", [])), *inner]
-    names = next(
-        (n for p in parts if (n := getattr(p, "feature_names_in_", None)) is not None), None
-    )
-    named = tuple(map(str, names)) if names is not None else ()
+    named = next(filter(None, map(_names, parts)), ())
     if inputs == "frame" or (inputs == "auto" and named and schema is not None):
         return Feed("frame", schema, named)
     return Feed(choose_inputs(inputs, schema), schema)
+
+
+def _names(part: Any) -> tuple[str, ...]:
+    """Return the names of the columns to which a part of a model was fitted, if they have names."""
+    found = getattr(part, "feature_names_in_", None)
+    if found is None:  # CatBoost has its own attribute, which numbers columns without names
+        found = getattr(part, "feature_names_", None) or ()
+        found = () if list(found) == [str(place) for place in range(len(found))] else found
+    return tuple(map(str, found))
 
 
 def _width(model: Any, schema: Schema | None) -> int:
