@@ -94,7 +94,7 @@ def bench_workers(measure, benchmark, jobs):
     benchmark.group = "workers (audit, adult)"
     measure(
         lambda: rafair.audit(
-            task.model, task.data, "rafair-ff", n_seeds=800, steps=10, engine=Engine(jobs)
+            task.model, task.data, attacks="rafair-ff", n_seeds=800, steps=10, engine=Engine(jobs)
         ),
         label=f"{jobs} jobs",
         **({"against": "reference"} if jobs == 1 else {}),

@@ -10,9 +10,12 @@ log size is fitted; it is 1 where cost is linear.
 from __future__ import annotations
 
 import math
+import platform
+import re
 import statistics
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +100,14 @@ def measure(benchmark, request: pytest.FixtureRequest) -> Callable[..., object]:
     return measured
 
 
+def processor() -> str:
+    """Return the processor's name and family, and torch's number of threads."""
+    described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", described, re.MULTILINE))
+    name = ", ".join(f"{key} {value}" for key, value in fields.items()) or platform.processor()
+    return f"{name}; {torch.get_num_threads()} threads"
+
+
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     session = getattr(config, "_benchmarksession", None)
     found = [bench for bench in getattr(session, "benchmarks", []) if bench.stats.rounds]
@@ -105,6 +116,7 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
         groups.setdefault(bench.group or bench.name, []).append(bench)
     if groups:
         terminalreporter.section("ratios of medians, and exponents of cost")
+        terminalreporter.write_line(processor())
     for group, benches in groups.items():
         for line in (*_ratios(benches), *_exponent(benches)):
             terminalreporter.write_line(f"{group:<24}{line}")

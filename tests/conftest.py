@@ -163,7 +163,7 @@ def certified_run(credit, credit_model):
     return rafair.audit(
         credit_model,
         credit,
-        ["rafair", "ensemble"],
+        attacks=["rafair", "ensemble"],
         n_seeds=16,
         steps=4,
         step_size=0.02,

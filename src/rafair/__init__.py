@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
     from rafair.auditing import audit, repair_run
     from rafair.certificates import Certificate, certify, certify_cells
-    from rafair.datasets import Dataset, load_dataset, read_table
+    from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds, judge
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# MKL reads this at its first matrix product. Without it some processors round a row otherwise at an
-# odd place of a batch than at an even one, and results would depend on a row's company.
+# For models that torch computes. MKL reads this at its first matrix product; without it some
+# processors round a row otherwise at an odd place of a batch than at an even one, and results would
+# depend on a row's company.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
     "rafair.auditing": ("audit", "repair_run"),
     "rafair.certificates": ("Certificate", "certify", "certify_cells"),
-    "rafair.datasets": ("Dataset", "load_dataset", "read_table"),
+    "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
@@ -78,6 +79,7 @@ __all__ = [
     "metrics",
     "read_plan",
     "read_table",
+    "read_test",
     "repair",
     "repair_run",
     "train_fcnn",

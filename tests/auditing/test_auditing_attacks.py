@@ -18,7 +18,7 @@ SMALL = {"n_seeds": 12, "steps": 6, "step_size": 0.03, "counterparts": 12, "cert
 
 @pytest.fixture(scope="module")
 def everything(credit, credit_model):
-    return audit(credit_model, credit, [*BASELINES, "rafair"], **SMALL)
+    return audit(credit_model, credit, attacks=[*BASELINES, "rafair"], **SMALL)
 
 
 def test_every_family_gives_its_row(everything):
@@ -62,7 +62,7 @@ def test_who_is_treated_alike_after_a_search_for_discrimination_was_so_before(ev
 
 
 def test_the_company_of_other_attacks_does_not_matter(everything, credit, credit_model):
-    alone = audit(credit_model, credit, "adf", **SMALL)
+    alone = audit(credit_model, credit, attacks="adf", **SMALL)
     assert alone.metrics["attacks"]["adf"] == everything.metrics["attacks"]["adf"]
 
 
@@ -70,9 +70,9 @@ def test_the_company_of_other_attacks_does_not_matter(everything, credit, credit
 def test_a_loss_is_refused_by_an_attack_without_one(credit, credit_model, name):
     message = f"^attack '{name}' has no parameter 'loss'$"
     with pytest.raises(InvalidInput, match=message):
-        audit(credit_model, credit, name, loss="mse", **SMALL)
+        audit(credit_model, credit, attacks=name, loss="mse", **SMALL)
     with pytest.raises(InvalidInput, match=message):
-        audit(credit_model, credit, ["pgd", name], loss="mse", **SMALL)
+        audit(credit_model, credit, attacks=["pgd", name], loss="mse", **SMALL)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -112,7 +112,7 @@ def instances_of(run, name):
 def drawn_with_states(data, model, name, states):
     """The instances at each random state; of all test rows, so that the seeds are the same ones."""
     given = {"n_seeds": None, "steps": 2, "step_size": 0.05, "certify": False}
-    runs = [audit(model, data, name, random_state=state, **given) for state in states]
+    runs = [audit(model, data, attacks=name, random_state=state, **given) for state in states]
     tables = [instances_of(run, name) for run in runs]
     assert all(table["seed"].equals(tables[0]["seed"]) for table in tables)
     return tables
@@ -132,14 +132,14 @@ def test_who_starts_at_the_seed_draws_nothing(credit, credit_model, name):
 
 def test_fgsm_takes_its_epsilon_from_the_steps(credit, credit_model):
     given = {"n_seeds": 12, "counterparts": 12}
-    one = audit(credit_model, credit, "fgsm", steps=1, step_size=0.2, **given)
-    many = audit(credit_model, credit, "fgsm", steps=4, step_size=0.05, **given)
+    one = audit(credit_model, credit, attacks="fgsm", steps=1, step_size=0.2, **given)
+    many = audit(credit_model, credit, attacks="fgsm", steps=4, step_size=0.05, **given)
     pd.testing.assert_frame_equal(instances_of(one, "fgsm"), instances_of(many, "fgsm"))
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_the_worst_iterate_is_no_better_than_the_last(everything, credit, credit_model, name):
-    worst = audit(credit_model, credit, name, select="worst", **SMALL)
+    worst = audit(credit_model, credit, attacks=name, select="worst", **SMALL)
     rates = worst.metrics["attacks"][f"{name}@worst"]
     last = everything.metrics["attacks"][name]
     for rate in ("r_acc", "r_if", "r_af"):

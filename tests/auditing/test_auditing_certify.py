@@ -349,7 +349,7 @@ def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
 def test_certificates_change_nothing_else_in_an_audit(certified_run, credit, credit_model):
     families = ["rafair", "ensemble"]
     options = {"n_seeds": 16, "steps": 4, "step_size": 0.02, "certify": False}
-    plain = rafair.audit(credit_model, credit, families, **options)
+    plain = rafair.audit(credit_model, credit, attacks=families, **options)
     assert plain.certificates is None
     assert "certificates" not in plain.metrics
     assert plain.manifest["proofs"] == {"why_not": "proofs were not asked for"}
@@ -373,7 +373,14 @@ def test_a_proof_that_an_attack_contradicts_is_counted(credit, credit_model, mon
 
     monkeypatch.setattr(proving, "curves_of", credulous)
     run = rafair.audit(
-        credit_model, credit, "rafair", 8, steps=2, step_size=0.1, certify=True, max_nodes=1
+        credit_model,
+        credit,
+        attacks="rafair",
+        n_seeds=8,
+        steps=2,
+        step_size=0.1,
+        certify=True,
+        max_nodes=1,
     )
     broken = run.metrics["attacks"]["rafair"]["r_af"]
     assert run.metrics["certificates"]["conflicts"] == round(8 * (1 - broken)) > 0

@@ -59,7 +59,7 @@ def test_no_other_attack_gets_below_it(certified_run):
 
 def test_the_members_of_several_shards_are_added_up(members, credit, credit_model, monkeypatch):
     monkeypatch.setattr(batches, "SHARD_ROWS", 3 * 106)
-    run = audit(credit_model, credit, "ensemble", **SMALL)
+    run = audit(credit_model, credit, attacks="ensemble", **SMALL)
     assert run.manifest["cost"]["ensemble-af"]["members"] == members
 
 
@@ -69,7 +69,7 @@ def test_a_member_that_cannot_run_says_why(credit):
     for weight in module.parameters():
         weight.data = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     model = rafair.wrap(module, output="logits")
-    run = audit(model, credit, "ensemble", 8, counterparts=12, step_size=0.005)
+    run = audit(model, credit, attacks="ensemble", n_seeds=8, counterparts=12, step_size=0.005)
     _, corner, *others = run.manifest["cost"]["ensemble-af"]["members"]
     assert "this network has Linear, Tanh" in corner["skipped"]
     assert (corner["tried"], corner["broken"], corner["gradients"]) == (0, [], 0)
@@ -77,7 +77,7 @@ def test_a_member_that_cannot_run_says_why(credit):
 
 
 def test_the_worst_iterate_of_an_ensemble_is_its_end(credit, credit_model, certified_run):
-    run = audit(credit_model, credit, "ensemble", select="worst", **SMALL)
+    run = audit(credit_model, credit, attacks="ensemble", select="worst", **SMALL)
     worst = run.metrics["attacks"]["ensemble@worst"]
     assert worst["r_af"] == certified_run.metrics["attacks"]["ensemble"]["r_af"]
     assert (

@@ -48,7 +48,7 @@ def _small_shards():
 
 @pytest.fixture(scope="module")
 def whole(credit, credit_model):
-    return audit(credit_model, credit, ["rafair", "ensemble-af"], **MANY)
+    return audit(credit_model, credit, attacks=["rafair", "ensemble-af"], **MANY)
 
 
 @given(st.integers(1, 100_000), st.integers(1, 2_000_000), st.booleans())
@@ -74,7 +74,7 @@ def test_rows_for_a_worker_carry_nobody_else_along(credit, credit_model):
 @given(data=st.data())
 def test_an_audit_does_not_depend_on_the_order_of_its_shards(data, credit, credit_model, whole):
     engine = Shuffled(data.draw)
-    run = audit(credit_model, credit, ["rafair", "ensemble-af"], **MANY, engine=engine)
+    run = audit(credit_model, credit, attacks=["rafair", "ensemble-af"], **MANY, engine=engine)
     assert_same(run, whole)
     assert engine.calls[0] == 5 * 5
 
@@ -141,7 +141,7 @@ def test_a_model_without_gradients_is_refused_before_anything_is_begun(credit, c
     store = Memory()
     store.begin = lambda _identity: pytest.fail("it was begun")
     with pytest.raises(rafair.InvalidInput, match="RAFair needs gradients"):
-        audit(blind, credit, "rafair", 4, store=store)
+        audit(blind, credit, attacks="rafair", n_seeds=4, store=store)
 
 
 def test_the_attack_of_a_shard_is_the_one_of_all(credit, credit_model, whole):

@@ -182,8 +182,9 @@ def test_the_manifest_says_what_was_done(credit_run, credit, credit_model):
     assert manifest["plan"]["epsilon"] == pytest.approx(0.15)
     assert manifest["dataset"]["sha256"] == credit.digest()
     assert manifest["model"]["sha256"] == credit_model.digest()
+    assert manifest["model"]["differentiated_by"] == "kernels"
     assert manifest["counterparts"] == {"checked": 106, "of": 106}
-    assert {"rafair", "torch", "numpy", "pandas", "python"} <= set(manifest["versions"])
+    assert {"rafair", "torch", "numba", "numpy", "pandas", "python"} <= set(manifest["versions"])
 
 
 def test_the_manifest_counts_the_gradients_of_every_mode(credit_run, credit, credit_model):

@@ -184,7 +184,7 @@ def test_an_attack_without_iterates_has_the_same_rates_as_under_last(credit, cre
 
 def test_no_step_means_the_seed(credit, credit_model):
     options = {**PLAN, "steps": 0, "counterparts": 6}
-    metrics = audit(credit_model, credit, "rafair", select="pooled", **options).metrics
+    metrics = audit(credit_model, credit, attacks="rafair", select="pooled", **options).metrics
     assert metrics["attacks"]["rafair@pooled"]["tfr"] == metrics["clean"]["tfr"]
 
 

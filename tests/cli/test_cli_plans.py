@@ -332,7 +332,7 @@ def test_people_are_of_the_kind_of_frame_that_went_in(folder, kind):
         relations=["age >= 18 + years"],
     )
     model = rafair.train_fcnn(data, epochs=3)
-    found = rafair.audit(model, data, "pgd", n_seeds=4, steps=2, step_size=0.05)
+    found = rafair.audit(model, data, attacks="pgd", n_seeds=4, steps=2, step_size=0.05)
     for stage in ("clean", "attacked"):
         people_ = found.people(data, stage)
         assert type(people_) is expected

@@ -391,8 +391,12 @@ def program(request, tmp_path):
         start_new_session=True,
         env={**os.environ, "RAY_ADDRESS": ""},
     ) as started:
-        wait_until(lambda: len(list(seen.iterdir())) > 1)
-        yield started, seen
+        try:
+            wait_until(lambda: len(list(seen.iterdir())) > 1, 60)
+            yield started, seen
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # else the test would wait for it
+                os.killpg(started.pid, signal.SIGKILL)
 
 
 def test_ctrl_c_stops_all_and_prints_nothing(program):

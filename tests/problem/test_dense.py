@@ -1,18 +1,33 @@
 import itertools
+import math
+import sys
+from unittest import mock
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import rafair
 from rafair.attacks import PGD, RAFair
 from rafair.fairness import choose_seeds, judge
 from rafair.models import LeakyGradient
-from rafair.problem import batching, forward_rows, gradient_rows, gradients, make_loss
-from rafair.problem.dense import dense_network
-from rafair.problem.kernels import linear_relu
+from rafair.problem import (
+    Counterparts,
+    batching,
+    counterpart_gradient_norms,
+    dense,
+    forward_rows,
+    gradient_rows,
+    gradients,
+    make_loss,
+)
+from rafair.problem.dense import dense_network, path
+from rafair.problem.losses import ErrorProbability
 
 BENCHMARKS = ("adult", "bank", "compas", "credit")
+LOSSES = [*map(make_loss, ("mse", "cross_entropy", "margin")), ErrorProbability()]
 WIDTHS = ((3, 2), (3, 5, 2), (13, 32, 64, 32, 2), (7, 33, 18, 3), (20, 48, 1), (1, 1, 1, 2))
 
 
@@ -55,8 +70,11 @@ def test_rafair_finds_the_same_instances_as_by_autograd(benchmark_problem, only_
     only_autograd()
     slow = attack.run(*benchmark_problem)
     assert torch.equal(fast.trajectory.points, slow.trajectory.points)
-    assert torch.equal(fast.trajectory.counterparts, slow.trajectory.counterparts)
-    assert torch.equal(fast.trajectory.losses, slow.trajectory.losses)
+    same = fast.trajectory.counterparts == slow.trajectory.counterparts
+    assert same.double().mean() >= 0.99  # near-ties
+    torch.testing.assert_close(
+        fast.trajectory.losses[same], slow.trajectory.losses[same], rtol=0, atol=1e-5
+    )
     assert (fast.n_gradients, fast.n_forwards) == (slow.n_gradients, slow.n_forwards)
 
 
@@ -69,22 +87,101 @@ def test_pgd_and_the_judge_find_the_same_as_by_autograd(benchmark_problem, only_
     assert torch.equal(judge(model, fast, y, people).cells, verdict.cells)
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "margin"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("widths", WIDTHS)
-def test_every_shape_gives_autograds_bits(only_autograd, widths, bias, dtype, loss):
-    model = wrapped(network(*widths, bias=bias, dtype=dtype))
-    assert dense_network(model) is not None
+def test_every_shape_is_differentiated_as_by_autograd(only_autograd, widths, bias, loss):
+    model = wrapped(network(*widths, bias=bias))
+    assert path(model) == "kernels"
     x = torch.rand(157, widths[0], generator=torch.Generator().manual_seed(1))
     y = torch.arange(157) % max(widths[-1], 2)
-    fast, scores = gradient_rows(model, x, y, make_loss(loss)), forward_rows(model, x)
+    fast, scores = gradient_rows(model, x, y, loss), forward_rows(model, x)
     only_autograd()
-    slow = gradient_rows(model, x, y, make_loss(loss))
-    assert torch.equal(fast.direction, slow.direction)
-    assert torch.equal(fast.log_scale, slow.log_scale)
-    assert torch.equal(fast.loss, slow.loss)
-    assert torch.equal(scores, forward_rows(model, x))
+    slow = gradient_rows(model, x, y, loss)
+    for ours, theirs in (
+        (fast.direction, slow.direction),
+        (fast.log_scale, slow.log_scale),
+        (fast.loss, slow.loss),
+        (scores, forward_rows(model, x)),
+    ):
+        assert ours.dtype == theirs.dtype
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_norms_at_counterparts_are_those_by_autograd(only_autograd, widths, loss):
+    d = widths[0]
+    model = wrapped(network(*widths))
+    x, y = torch.rand(9, d), torch.arange(9) % max(widths[-1], 2)
+    people = Counterparts.product([0, d - 1][:d], [torch.rand(5).tolist()] * min(d, 2))
+    fast = counterpart_gradient_norms(model, x, y, people, loss)
+    only_autograd()
+    slow = counterpart_gradient_norms(model, x, y, people, loss)
+    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
+
+
+class Half:
+    """A loss without a slope: nobody says how steep it is."""
+
+    def value(self, z, y):
+        return make_loss("mse").value(z, y) / 2
+
+    def derivative(self, z, y):
+        direction, log_scale = make_loss("mse").derivative(z, y)
+        return direction / 2, log_scale
+
+
+def test_a_loss_without_a_slope_is_differentiated_as_well():
+    model = wrapped(network(4, 8, 2))
+    x, y = torch.rand(5, 4), torch.arange(5) % 2
+    people = Counterparts.product([1], [[0.0, 0.4, 1.0]])
+    half = counterpart_gradient_norms(model, x, y, people, Half())
+    whole = counterpart_gradient_norms(model, x, y, people, make_loss("mse"))
+    torch.testing.assert_close(half, whole - math.log(2), rtol=0, atol=1e-5)
+
+
+@given(
+    widths=st.lists(st.integers(1, 21), min_size=1, max_size=3),
+    chosen=st.lists(st.integers(0, 79), min_size=1, max_size=90),
+    threads=st.integers(1, 3),
+)
+def test_a_row_keeps_its_bits_in_any_company_and_any_number_of_threads(widths, chosen, threads):
+    model = wrapped(network(5, *widths, 2))
+    x, y = torch.rand(80, 5, generator=torch.Generator().manual_seed(2)), torch.arange(80) % 2
+    people = Counterparts.product([0, 3], [[0.0, 0.2, 0.9], torch.linspace(0, 1, 9).tolist()])
+    loss = make_loss("mse")
+
+    def found(rows):
+        gradient = gradient_rows(model, x[rows], y[rows], loss)
+        norms = counterpart_gradient_norms(model, x[rows], y[rows], people, loss)
+        return forward_rows(model, x[rows]), gradient.direction, gradient.log_scale, norms
+
+    together = found(torch.arange(80))
+    with (
+        mock.patch.object(torch, "get_num_threads", return_value=threads),
+        mock.patch.object(dense, "PIECE", 16),
+    ):
+        alone = found(torch.tensor(chosen))
+    for everyone, some in zip(together, alone, strict=True):
+        assert torch.equal(everyone[torch.tensor(chosen)], some)
+
+
+def test_another_type_is_left_to_torch():
+    assert path(wrapped(network(3, 8, 2, dtype=torch.float64))) == "torch"
+
+
+def test_without_a_compiler_torch_takes_over(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rafair.kernels.rows", None)
+    monkeypatch.delattr("rafair.kernels.rows")
+    dense._compiles.cache_clear()
+    try:
+        model, x = wrapped(network(3, 8, 2)), torch.rand(5, 3)
+        with pytest.warns(UserWarning, match="torch differentiates"):
+            assert path(model) == "torch"
+        torch.testing.assert_close(forward_rows(model, x), model.module(x))
+    finally:
+        dense._compiles.cache_clear()
 
 
 def test_changed_weights_are_noticed():
@@ -165,48 +262,28 @@ def test_probabilities_without_a_layer_to_leave_out_are_left_to_autograd():
 
 
 @pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e30])
-def test_a_network_that_may_overflow_keeps_torchs_kernels(weight):
+def test_a_network_that_may_overflow_is_left_to_autograd(weight):
     module = network(3, 8, 2)
-    model, x = wrapped(module), torch.rand(600, 3)
     module[0].weight[0, 0] = weight
-    found = dense_network(model)
-    assert found.layer_kernels == (linear_relu,)
-    torch.testing.assert_close(found.scores(x), module(x), rtol=0, atol=0, equal_nan=True)
+    model, x = wrapped(module), torch.rand(600, 3)
+    assert dense_network(model) is None or not dense_network(model).takes(x)
 
 
-def with_sleepers(seed):
-    """A network with neurons that nothing wakes, that little wakes, and that never rest."""
+@pytest.mark.parametrize("seed", range(4))
+def test_neurons_that_sleep_always_often_or_never_change_nothing(only_autograd, seed):
     module = network(5, 24, 20, 16, 2, seed=seed)
     module[0].weight[3:9] = 0.0
     module[0].bias[3:9] = torch.tensor([-1.0, 0.0, -1e-9, -0.5, -2.0, -1e-30])
     module[2].bias[::2] = -100.0
     module[2].bias[1] = 100.0
     module[4].bias[5] = -100.0
-    return module
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_neurons_that_nothing_wakes_change_no_bit(only_autograd, seed):
-    model = wrapped(with_sleepers(seed))
-    widths = [len(weight) for weight, _ in dense_network(model).layers]
-    assert widths[0] <= 20
-    assert widths[1:] == [12, 16, 2]
+    model = wrapped(module)
     x = torch.rand(700, 5, generator=torch.Generator().manual_seed(seed)) * 4 - 2
     y = torch.arange(700) % 2
     fast = gradient_rows(model, x, y, make_loss("mse"))
     only_autograd()
     slow = gradient_rows(model, x, y, make_loss("mse"))
-    assert torch.equal(fast.direction, slow.direction)
-    assert torch.equal(fast.log_scale, slow.log_scale)
-
-
-def test_rows_that_may_wake_a_neuron_that_was_left_out_are_left_to_autograd():
-    module = network(5, 24, 20, 16, 2)
-    module[0].bias[3:9] = -50.0
-    model = wrapped(module)
-    far = torch.full((3, 5), 1e3)
-    assert not dense_network(model).takes(far)
-    torch.testing.assert_close(forward_rows(model, far), module(far))
+    torch.testing.assert_close(fast.full, slow.full, rtol=1e-4, atol=1e-6)
 
 
 def test_a_network_that_always_sleeps_still_answers():
@@ -214,11 +291,12 @@ def test_a_network_that_always_sleeps_still_answers():
     module[0].weight.zero_()
     module[0].bias.fill_(-1.0)
     model, x = wrapped(module), torch.rand(600, 5)
-    assert torch.equal(forward_rows(model, x), module(x))
+    torch.testing.assert_close(forward_rows(model, x), module(x))
 
 
 def test_rows_that_may_overflow_are_left_to_autograd():
     found = dense_network(wrapped(network(3, 8, 2)))
+    assert found is not None
     assert found.takes(torch.rand(5, 3))
     for entry in (1e31, -1e31, torch.nan, torch.inf):
         assert not found.takes(torch.full((5, 3), entry))

@@ -24,7 +24,7 @@ def certified_run():
     return audit(
         baseline("credit"),
         load_dataset("credit"),
-        ["rafair", "ensemble"],
+        attacks=["rafair", "ensemble"],
         n_seeds=16,
         steps=2,
         step_size=0.1,

@@ -55,7 +55,7 @@ def test_every_story_is_told_in_full(run, page):
     stories = worst_stories(run)
     assert 0 < len(stories) <= 10
     for story in stories:
-        assert f"Test row {story.seed} {story.cell}" in page.text
+        assert f"Test row {story.row} {story.cell}" in page.text
         for name, value in story.who:
             assert f"{words_of(name)} {words_of(value)}" in page.text
         for name, old, new in story.changes:

@@ -81,13 +81,13 @@ def test_stories_tell_of_broken_instances_of_the_headline_attack(run):
     attacked = rows[rows["stage"] == "attacked"].set_index("seed")
     assert 0 < len(stories) <= 10
     for story in stories:
-        assert story.cell == attacked.loc[story.seed, "cell"] != "TF"
-        assert story.after == attacked.loc[story.seed, "prediction"]
+        assert story.cell == attacked.loc[int(story.row), "cell"] != "TF"
+        assert story.after == attacked.loc[int(story.row), "prediction"]
 
 
 def test_stories_of_seeds_that_were_fine_come_first(run):
     clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
-    fine = [clean.loc[story.seed, "cell"] == "TF" for story in worst_stories(run, 100)]
+    fine = [clean.loc[int(story.row), "cell"] == "TF" for story in worst_stories(run, 100)]
     assert any(fine)
     assert fine == sorted(fine, reverse=True)
 

@@ -22,7 +22,8 @@ def audited_as(study, reading, training):
     state = training.random_state
     model = train_fcnn(data, random_state=state, plain=training.plain)
     run = audit(
-        model, data, ATTACKS, study.n_seeds, study.random_state + state,
+        model, data, attacks=ATTACKS, n_seeds=study.n_seeds,
+        random_state=study.random_state + state,
         steps=study.steps, step_size=study.step_size, **SELECTED[reading],
     )  # fmt: skip
     return run.metrics, {name: repaired_by_hand(run, name, model, data) for name in rows_of(run)}

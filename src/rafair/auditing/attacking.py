@@ -11,6 +11,7 @@ from rafair.auditing.batches import Batch, SeedRows
 from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
 from rafair.plans.attacks import families_of
+from rafair.problem.dense import undisturbed
 from rafair.problem.network import relu_network
 from rafair.runs.outcomes import Outcome
 
@@ -132,6 +133,11 @@ def _shards(
 
 def _attack(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
     """Attack some seeds, then judge and explain the instances over I(v) and by attribute."""
+    with undisturbed(model):
+        return _shard(model, schema, plan, work)
+
+
+def _shard(model: Classifier, schema: Schema, plan: Plan, work: _Work) -> Shard:
     batch = Batch.load(model, schema, plan, work.rows)
     if work.attack is None:
         still = batch.without_gradient()

@@ -136,11 +136,6 @@ class Batch:
         pool = Pool(instances.transpose(0, 1).contiguous(), judged())
         return replace(outcome, pool=pool, alone=tuple(map(judged, self.schema.sensitive)))
 
-    def tabulate(self, name: str, stage: str, outcome: Outcome) -> pd.DataFrame:
-        """Return the instances of an outcome in original units; one line per seed."""
-        y = self.y.cpu()
-        return tabulate(outcome, name, stage, self.index, y, self.schema, self.counterparts)
-
     def without_gradient(self) -> Tensor | None:
         """Tell for which seeds the gradient of every movable feature is exactly zero.
 
@@ -197,6 +192,13 @@ class Seeds(Batch):
         check_classes(model, data)
         index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)
         return cls.of(model, data, plan, index)
+
+    def tabulate(self, name: str, stage: str, outcome: Outcome) -> pd.DataFrame:
+        """Return the instances of an outcome in original units; one line per seed."""
+        named = self.data.test.rows
+        rows = None if named is None else named[self.index.numpy()]
+        y, people = self.y.cpu(), self.counterparts
+        return tabulate(outcome, name, stage, self.index, y, self.schema, people, rows)
 
     @property
     def per_shard(self) -> int:

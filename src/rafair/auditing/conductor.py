@@ -8,34 +8,36 @@ from rafair.auditing.assembling import audit_result
 from rafair.auditing.attacking import attack_seeds, attacks_on
 from rafair.auditing.batches import Seeds
 from rafair.auditing.controls import run_controls
+from rafair.auditing.inputs import wrapped
 from rafair.auditing.metadata import identity_of
 from rafair.auditing.proving import prove, why_unproved
 from rafair.engine import Engine, Memory, Runner, silent
-from rafair.errors import InvalidInput
-from rafair.models import Classifier
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs import load_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from rafair.datasets import Dataset
     from rafair.engine import Progress, Store
     from rafair.runs import AuditResult
+    from rafair.schema import Level, Schema
 
 __all__ = ["audit"]
 
 
 @takes_options_of(Plan)
 def audit(
-    model: Classifier,
-    data: Dataset,
-    attacks: str | Sequence[str] | None = None,
-    n_seeds: int | None = Plan.n_seeds,
-    random_state: int = Plan.random_state,
+    model: Any,
+    data: Any,
+    y: Any = None,
     *,
     sensitive: Sequence[str] | None = None,
+    reference: Any = None,
+    schema: Schema | None = None,
+    feature_names: Sequence[str] | None = None,
+    positive: Level | None = None,
+    missing: str | Mapping[str, str] | None = None,
     device: str | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
@@ -46,13 +48,17 @@ def audit(
 
     Parameters
     ----------
-    model : Classifier
-        From ``rafair.wrap``, ``rafair.load_model`` or ``rafair.baseline``.
-    data : Dataset
-        Seeds come from its test split.
-    **options : the fields of ``Plan``
+    model : Classifier, or any model that ``rafair.wrap`` takes
+        A fitted estimator or pipeline, a network, a function, or what ``rafair.load_model`` read.
+    data : Dataset, or table or array of shape (n, d)
+        Seeds come from the test split of a ``Dataset``; of a table every row is test data.
+    y : sequence of shape (n,), optional
+        The true labels of a table's rows.
     sensitive : sequence of str, optional
-        Sensitive columns instead of the schema's.
+        Sensitive columns; of a ``Dataset``, instead of its schema's.
+    reference, schema, feature_names, positive, missing : see ``rafair.read_test``
+        What the columns of a table mean.
+    **options : the fields of ``Plan``
     device : str, optional
         Audit a copy of the model there; by default the model's own device.
     engine : Engine, optional
@@ -76,12 +82,16 @@ def audit(
         If a name is unknown, a number is not possible, model and data do not fit together, or the
         store holds another run.
     """
-    if not isinstance(model, Classifier):
-        raise InvalidInput(
-            f"audit takes a wrapped model, not a {type(model).__name__}; call rafair.wrap(model)"
-        )
-    given = {"attacks": attacks, "n_seeds": n_seeds, "random_state": random_state, **options}
-    plan = Plan.of(data, model.access, **given)
+    facts = {
+        "sensitive": sensitive,
+        "reference": reference,
+        "schema": schema,
+        "feature_names": feature_names,
+        "positive": positive,
+        "missing": missing,
+    }
+    model, data = wrapped(model, data, y, facts)
+    plan = Plan.of(data, model.access, **options)
     seeds = Seeds.chosen(model, data, plan, sensitive, device)
     families = attacks_on(seeds)
     runner = Runner(store or Memory(), engine or Engine(), on_progress)

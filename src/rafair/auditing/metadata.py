@@ -13,6 +13,7 @@ import torch
 from rafair.fairness import STRICT, Lipschitz
 from rafair.fairness.decisions import predict
 from rafair.fairness.quality import accuracy_figures
+from rafair.problem.dense import path
 from rafair.runs.instances import column_names
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["identity_of", "manifest_of"]
 
-LIBRARIES = ("rafair", "torch", "numpy", "pandas", "scipy")
+LIBRARIES = ("rafair", "torch", "numba", "numpy", "pandas", "scipy")
 
 
 def manifest_of(seeds: Seeds) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
         "model": {
             "sha256": model.digest(),
             "access": model.access,
+            "differentiated_by": path(model) if model.access == "gradient" else None,
             "kind": getattr(model, "kind", type(model).__name__),
             "reads": getattr(model, "reads", "unit"),
             "dtype": str(model.dtype).removeprefix("torch."),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["ModelChoice", "Source", "reopen"]
 
 PLAN_SUFFIX = ".toml"
-# Number of seeds if neither plan nor command line gives one and the table has as many rows.
-SEEDS = 200
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,8 @@ class Source:
         """Return the parameters of a plan: the file's, and over them those that were given."""
         planned: dict[str, Any] = {}
         if self.plan is not None:
-            rows = len(self.data.test)
-            planned = {"n_seeds": min(SEEDS, rows), **self.plan.audit}
-            if "n_seeds" not in given and (planned["n_seeds"] or 0) > rows:
+            planned, rows = self.plan.audit, len(self.data.test)
+            if "n_seeds" not in given and (planned.get("n_seeds") or 0) > rows:
                 raise InvalidInput(
                     f"{self.plan.path}: [audit] seeds asks for {planned['n_seeds']}, but the test "
                     f"split has {rows} rows"

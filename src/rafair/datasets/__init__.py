@@ -2,6 +2,7 @@
 
 from rafair.datasets.benchmark import Benchmark, RawFile
 from rafair.datasets.dataset import Dataset, Split
+from rafair.datasets.held_out import read_test
 from rafair.datasets.registry import benchmark, benchmark_names, load_dataset
 from rafair.datasets.table import read_table
 
@@ -14,4 +15,5 @@ __all__ = [
     "benchmark_names",
     "load_dataset",
     "read_table",
+    "read_test",
 ]

@@ -30,11 +30,14 @@ class Split:
     y : Tensor of int64, shape (n,). Index into ``schema.classes``.
     frame : DataFrame, shape (n, columns + 1)
         The same rows in original units, label included.
+    rows : Index, optional
+        What the user's table calls these rows.
     """
 
     x: Tensor
     y: Tensor
     frame: pd.DataFrame
+    rows: pd.Index | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame, schema: Schema) -> Split:

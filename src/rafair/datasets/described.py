@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from rafair.schema import Level
 
-__all__ = ["Described", "Description", "Size", "make_dataset", "schema_of", "split_table"]
+__all__ = [
+    "Described",
+    "Description",
+    "Size",
+    "make_dataset",
+    "relations_met",
+    "schema_of",
+    "split_table",
+]
 
 # A number in original units, or a text such as "5%", which is a share of the feature's range.
 Size: TypeAlias = "float | str"
@@ -205,15 +213,8 @@ def split_table(
         raise InvalidInput("the table has no row")
     if schema.label not in frame.columns:
         raise InvalidInput(f"the table has no label column {schema.label!r}")
-    met = schema.conditions.each_met(schema.encode(frame)).numpy()
-    lost = [
-        f"{int((~holds).sum())} of {len(frame)} rows break the relation {text!r} and are left out."
-        for text, holds in zip(schema.relations, met.T, strict=True)
-        if not holds.all()
-    ]
-    frame = frame.iloc[np.flatnonzero(met.all(axis=1))].reset_index(drop=True)
-    if frame.empty:
-        raise InvalidInput(f"{lost[0]} Nobody is left: correct the relation")
+    met, lost = relations_met(frame, schema)
+    frame = frame.iloc[np.flatnonzero(met)].reset_index(drop=True)
     gone = [level for level in schema.classes if not (frame[schema.label] == level).any()]
     if gone and lost:
         raise InvalidInput(f"{lost[0]} Nobody whose {schema.label} is {gone[0]!r} is left")
@@ -228,3 +229,25 @@ def split_table(
         kind=kind,
         notes=(*notes, *lost),
     )
+
+
+def relations_met(
+    frame: pd.DataFrame, schema: Schema
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], list[str]]:
+    """Tell which rows meet every relation, shape (n,), and say of each how many break it.
+
+    Raises
+    ------
+    InvalidInput
+        If a value lies outside its domain, or nobody meets the relations.
+    """
+    met = schema.conditions.each_met(schema.encode(frame)).numpy()
+    lost = [
+        f"{int((~holds).sum())} of {len(frame)} rows break the relation {text!r} and are left out."
+        for text, holds in zip(schema.relations, met.T, strict=True)
+        if not holds.all()
+    ]
+    whole: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.asarray(met.all(axis=1))
+    if lost and not whole.any():
+        raise InvalidInput(f"{lost[0]} Nobody is left: correct the relation")
+    return whole, lost

@@ -11,6 +11,7 @@ from rafair.fairness.decisions import counterpart_scores, predict
 from rafair.fairness.lipschitz import Lipschitz
 from rafair.fairness.verdict import Verdict
 from rafair.problem import AUTO, BatchSize
+from rafair.problem.dense import undisturbed
 from rafair.problem.validation import check_rows
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def judge(
         return ((apart <= allowed) | ~everyone.valid(people)).all(dim=1)
 
     verdicts = []
-    for block in counterparts.blocks(len(x)):
-        people, own = x[block], predict(model, x[block], batch_size)
-        fair = torch.ones(len(people), dtype=torch.bool, device=x.device)
-        for part in counterparts.parts:  # unfair instances skip the second part
-            left = fair.nonzero()[:, 0]
-            if len(left):
-                fair[left] = fair_to(people[left], own[left], part)
-        verdicts.append(Verdict.of(own == y[block], fair))
+    with undisturbed(model):
+        for block in counterparts.blocks(len(x)):
+            people, own = x[block], predict(model, x[block], batch_size)
+            fair = torch.ones(len(people), dtype=torch.bool, device=x.device)
+            for part in counterparts.parts:  # unfair instances skip the second part
+                left = fair.nonzero()[:, 0]
+                if len(left):
+                    fair[left] = fair_to(people[left], own[left], part)
+            verdicts.append(Verdict.of(own == y[block], fair))
     return Verdict.concat(verdicts)

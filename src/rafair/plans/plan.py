@@ -63,12 +63,14 @@ class Plan:
     n_seeds: int | None = option(
         200,
         "int, optional",
-        "Number of k-means seeds (``choose_seeds``); None takes the whole test split.",
+        "Number of k-means seeds (``choose_seeds``), by default 200 or as many as there are; None "
+        "takes the whole test split.",
         help="Seeds from the test split",
         types=(int,),
         check=lambda _, value: check_whole("seeds", value, 1),
         key="seeds",
         word=("all", None),
+        usual="200, or as many as there are",
     )
     random_state: int = option(
         0,
@@ -213,14 +215,15 @@ class Plan:
 
     @classmethod
     def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
-        """Return a plan with the attacks for a model's access and the setting for the data.
+        """Return a plan for some data and a model's access: seeds, attacks and setting fit them.
 
         Parameters
         ----------
         options
-            Fields of a plan; ``attacks`` and ``setting`` may be left out or None, and ``attacks``
-            may be one name.
+            Fields of a plan; ``attacks`` and ``setting`` may be None, and ``attacks`` may be one
+            name.
         """
+        options.setdefault("n_seeds", min(cls.n_seeds or len(data.test), len(data.test)))
         attacks = options.pop("attacks", None)
         setting = options.pop("setting", None)
         if setting is None:

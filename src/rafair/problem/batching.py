@@ -22,10 +22,11 @@ AUTO: Literal["auto"] = "auto"
 # Rows per batch. On a CPU the activations of a batch stay in a core's cache (benchmarks/).
 CPU_ROWS = 2048
 GPU_ROWS = 1 << 18
-# A dense network runs fewer and larger kernels. A batch has about this number of activations in
-# total, and at most this number of rows.
-DENSE_ACTIVATIONS, DENSE_ROWS = 5 << 20, 1 << 14
+# The kernels for dense networks keep activations in the cache by themselves.
+DENSE_ROWS = 1 << 15
 
+# The rest is for models that torch computes; the kernels need none of it.
+#
 # Below about 16 rows, matrix products use other kernels, which round differently: in float32, MKL
 # gave a row other last bits in batches of 1 to 8 rows than in any larger batch. Smaller batches are
 # padded to this number of rows, so that the result for a row does not depend on the other rows. (If
@@ -54,10 +55,7 @@ def rows_per_call(batch_size: BatchSize, model: Classifier) -> int:
 def _auto_rows(model: Classifier) -> int:
     if model.device.type != "cpu":
         return GPU_ROWS
-    network = dense_network(model)
-    if network is None:
-        return CPU_ROWS
-    return min(max(DENSE_ACTIVATIONS // network.n_activations, MIN_ROWS), DENSE_ROWS)
+    return CPU_ROWS if dense_network(model) is None else DENSE_ROWS
 
 
 def padded(rows: Tensor) -> Tensor:
@@ -83,13 +81,14 @@ def forward_rows(model: Classifier, rows: Tensor) -> Tensor:
     InvalidInput
         If a score is NaN or infinite.
     """
-    given = rows.to(model.device, model.dtype)
-    if model.access == "gradient":  # other models are asked about these rows only
-        given = padded(given)
-    with torch.no_grad():
-        network = dense_network(model)
-        fast = network is not None and network.takes(given)
-        scores = (network.scores(given) if network and fast else model.scores(given))[: len(rows)]
+    given, network = rows.detach().to(model.device, model.dtype), dense_network(model)
+    if network is not None and network.takes(given):
+        scores = network.scores(given)
+    else:
+        if model.access == "gradient":  # other models are asked about these rows only
+            given = padded(given)
+        with torch.no_grad():
+            scores = model.scores(given)[: len(rows)]
     if not all_finite(scores):
         raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
     return scores

@@ -17,6 +17,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rafair.kernels.counterparts import Grid
     from rafair.schema import Conditions, Schema
 
 __all__ = ["SAME", "Counterparts"]
@@ -180,6 +181,13 @@ class Counterparts:
         if key not in self._grids:
             self._grids[key] = self.grid.to(x.device, x.dtype)
         return self._grids[key]
+
+    @cached_property
+    def snake(self) -> Grid:
+        """The combinations in float32, in the order in which the kernels compute them."""
+        from rafair.kernels.counterparts import ordered
+
+        return ordered(self.grid.to(torch.float32).numpy(), self.columns)
 
     def expand(self, x: Tensor) -> Tensor:
         """Return every counterpart of every row, shape (n, m, d), in x's type.

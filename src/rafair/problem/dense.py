@@ -1,130 +1,147 @@
-"""Dense ReLU networks without autograd: the same bits in about half the time.
-
-The gradient of a chain of linear layers and ReLU is a few matrix products. They need neither
-autograd's graph nor the neurons that are 0 for every possible row.
-"""
+"""Dense ReLU networks without autograd, by the kernels of ``rafair.kernels``."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import warnings
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rafair.models.adapters.torch_module import TorchClassifier
-from rafair.problem.kernels import (
-    FUSED_ROWS,
-    PROBES,
-    Layer,
-    Product,
-    drawn,
-    has_onednn,
-    keep_memory,
-    layer_kernel,
-    linear_relu,
-    product_kernel,
-)
+from rafair.problem.threads import shared, torch_asleep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from rafair.kernels.network import Network
     from rafair.models import Classifier
+    from rafair.problem.counterparts import Counterparts
+    from rafair.problem.losses import Slope
 
-__all__ = ["DenseNetwork", "dense_network"]
+__all__ = ["DenseNetwork", "dense_network", "path", "undisturbed"]
 
-Dense: TypeAlias = tuple[Tensor, Tensor | None]
+Dense: TypeAlias = tuple[Tensor, Tensor]
 Signature: TypeAlias = list[object]
 
 # Activations above this could overflow float32 in the next layers.
 LARGEST = 1e30
-# A neuron that is 0 for every row with entries up to this is left out. Unit space ends at 1.
-REACH = 2.0
-# Rounding error of a bound, as a share of the sum of its terms' absolute values.
-SLACK = 1e-5
-# The kernels are slow on widths that are not a multiple of this.
-LANES = 4
+# Rows that a thread computes before it asks for more.
+PIECE = 2048
 
 
 @dataclass(frozen=True, eq=False)
 class DenseNetwork:
-    """Linear layers with ReLU between them.
+    """Linear layers with ReLU between them, in float32 on the CPU.
+
+    The numbers of a row are the same whatever the other rows and the number of threads.
 
     Attributes
     ----------
-    layers : tuple of (weight, bias), shapes (n_out, n_in) and (n_out,) or None
-    layer_kernels : tuple of callables, one for each layer but the last
-    product_kernels : tuple of callables, one for each layer but the first
+    layers : tuple of (weight, bias), shapes (n_out, n_in) and (n_out,)
+        A single logit z is stored as the logits [0, z].
     limit : float
         The network accepts rows with entries in [−limit, limit] only.
     """
 
     layers: tuple[Dense, ...]
-    layer_kernels: tuple[Layer, ...]
-    product_kernels: tuple[Product, ...]
-    limit: float = math.inf
+    limit: float
 
-    @classmethod
-    def plain(cls, layers: Sequence[Dense]) -> DenseNetwork:
-        """Return a network that uses torch's own kernels, as autograd does."""
-        n = len(layers) - 1
-        return cls(tuple(layers), (linear_relu,) * n, (torch.mm,) * n)
+    @cached_property
+    def _packed(self) -> Network:
+        from rafair.kernels.network import packed
 
-    @classmethod
-    def fused(cls, layers: Sequence[Dense], limit: float) -> DenseNetwork:
-        """Return a network that uses oneDNN's kernels where they give the same bits as torch's."""
-        forward = [layer_kernel(*w.shape, has_bias=b is not None) for w, b in layers[:-1]]
-        backward = [product_kernel(*w.shape) for w, _ in layers[1:]]
-        return cls(tuple(layers), tuple(forward), tuple(backward), limit)
-
-    @property
-    def n_activations(self) -> int:
-        """Number of activations that one row has in all layers together."""
-        return sum(len(weight) for weight, _ in self.layers)
+        return packed([(weight.numpy(), bias.numpy()) for weight, bias in self.layers])
 
     def takes(self, rows: Tensor) -> bool:
         """Tell whether the entries of rows, shape (n, d), lie within the limit."""
-        if self.limit == math.inf:
-            return True
         low, high = torch.aminmax(rows)
         return max(-float(low), float(high)) <= self.limit
 
+    def reaches(self, people: Tensor, counterparts: Counterparts) -> bool:
+        """Tell whether there are two classes, and everyone in I(v) of these people is accepted."""
+        few = len(self.layers[-1][0]) == 2
+        return few and self.takes(people) and self.takes(counterparts.grid)
+
     def scores(self, rows: Tensor) -> Tensor:
-        """Return the scores of rows (n, d), shape (n, k); one logit z becomes the logits [0, z]."""
-        for after in self._hidden(rows):
-            rows = after
-        return self._last(rows)
+        """Return the scores of rows (n, d), shape (n, k)."""
+        return self.vjp(rows)[0]
 
     def vjp(self, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the scores of rows (n, d), and a function from u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x (n, d)."""
-        hidden = list(self._hidden(rows))
-        scores = self._last(hidden[-1] if hidden else rows)
-        n_raw = len(self.layers[-1][0])
-        return scores, lambda outer: self._pulled_back(outer[:, -n_raw:], hidden)
+        from rafair.kernels import rows as kernels
+        from rafair.kernels.passes import workspace
 
-    def _hidden(self, rows: Tensor) -> Iterator[Tensor]:
-        """Yield the output of each hidden layer, after its ReLU, for rows (n, d)."""
-        many = len(rows) >= FUSED_ROWS
-        for (weight, bias), kernel in zip(self.layers[:-1], self.layer_kernels, strict=True):
-            rows = (kernel if many else linear_relu)(rows, weight, bias)
-            yield rows
+        network, n_blocks = self._packed, -(-len(rows) // kernels.LANES)
+        scores = torch.empty(len(rows), len(self.layers[-1][0]))
+        hidden = int(network.neuron_starts[-2])
+        patterns = torch.empty(n_blocks, hidden, dtype=torch.int32).numpy().view("uint32")
+        given = rows.contiguous().numpy()
+        per_thread = PIECE // kernels.LANES
 
-    def _last(self, hidden: Tensor) -> Tensor:
-        raw = functional.linear(hidden, *self.layers[-1])
-        return torch.cat([torch.zeros_like(raw), raw], dim=1) if raw.shape[1] == 1 else raw
+        def forward(first: int, last: int) -> None:
+            work = workspace(network)
+            kernels.scores(network, work, given, first, last, scores.numpy(), patterns)
 
-    def _pulled_back(self, outer: Tensor, hidden: Sequence[Tensor]) -> Tensor:
-        many = len(outer) >= FUSED_ROWS
-        for (weight, _), kernel, active in zip(
-            self.layers[:0:-1], self.product_kernels[::-1], hidden[::-1], strict=True
-        ):
-            outer = (kernel if many else torch.mm)(outer, weight)
-            torch.ops.aten.threshold_backward.grad_input(outer, active, 0, grad_input=outer)
-        return torch.mm(outer, self.layers[0][0])
+        def pull_back(outer: Tensor) -> Tensor:
+            gradients, factors = torch.empty_like(rows), outer.contiguous().numpy()
+
+            def backward(first: int, last: int) -> None:
+                found = gradients.numpy()
+                work = workspace(network)
+                kernels.pull_back(network, work, factors, patterns, first, last, found)
+
+            shared(backward, n_blocks, per_thread)
+            return gradients
+
+        shared(forward, n_blocks, per_thread)
+        return scores, pull_back
+
+    def log_gradient_norms(
+        self, people: Tensor, y: Tensor, counterparts: Counterparts, slope: Slope
+    ) -> Tensor:
+        """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), shape (n, m), float64.
+
+        For two classes only; see ``Slope`` for the losses.
+        """
+        from rafair.kernels.counterparts import log_norms, runs
+        from rafair.kernels.passes import workspace
+
+        network = self._packed
+        norms = torch.empty(len(people), len(counterparts), dtype=torch.float64)
+        signs = (1 - 2 * y).to(torch.float32).numpy()
+        given, grid = people.contiguous().numpy(), counterparts.snake
+        numbers = torch.tensor(
+            [slope.factor, slope.wrong, slope.right], dtype=torch.float64
+        ).numpy()
+
+        def run(first: int, last: int) -> None:
+            memory = workspace(network), grid, runs(network, grid)
+            log_norms(network, *memory, given, signs, numbers, first, last, norms.numpy())
+
+        shared(run, len(people), max(1, PIECE // len(counterparts)))
+        return norms
+
+
+@cache
+def _compiles() -> bool:
+    """Tell whether the kernels can be compiled on this machine; if not, say so once."""
+    try:
+        from rafair.kernels import counterparts, rows  # noqa: F401
+    except Exception as error:  # noqa: BLE001 - whatever a compiler raises; torch does it as well
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        warnings.warn(
+            f"torch differentiates, slowly, since the kernels cannot be compiled ({reason})",
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +179,16 @@ def dense_network(model: Classifier) -> DenseNetwork | None:
         known = _Reading(signature, _read(body), held)
         _KNOWN[model] = known
     return known.network
+
+
+def path(model: Classifier) -> Literal["kernels", "torch"]:
+    """Tell what differentiates a model: the kernels, or torch."""
+    return "torch" if dense_network(model) is None else "kernels"
+
+
+def undisturbed(model: Classifier) -> AbstractContextManager[None]:
+    """Let torch's threads sleep within a block if kernels compute a model; see ``torch_asleep``."""
+    return nullcontext() if dense_network(model) is None else torch_asleep()
 
 
 def _signature(body: nn.Sequential) -> Signature | None:
@@ -206,88 +233,37 @@ def _read(body: nn.Sequential) -> DenseNetwork | None:
 
 
 def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:
-    """Read the layers; None if their shapes, types or devices do not fit together."""
-    kinds = {(w.dtype, w.device, w.is_contiguous()) for w in (layer.weight for layer in linear)}
-    fits = all(a.out_features == b.in_features for a, b in itertools.pairwise(linear))
-    if not fits or len(kinds) > 1 or not linear[0].weight.is_contiguous():
+    """Read the layers; None if their shapes, types or devices are not those of the kernels."""
+    weights = [layer.weight.detach() for layer in linear]
+    fits = all(len(a) == b.shape[1] for a, b in itertools.pairwise(weights))
+    if not fits or any(w.dtype != torch.float32 or w.device.type != "cpu" for w in weights):
         return None
-    layers = [(layer.weight.detach(), _detached(layer.bias)) for layer in linear]
-    plain, weight = DenseNetwork.plain(layers), layers[0][0]
-    if weight.device.type != "cpu":
-        return plain
-    keep_memory()
-    limit = min(_room(layers), REACH)
-    if weight.dtype != torch.float32 or not has_onednn() or limit < REACH:
-        return plain
-    fewer = DenseNetwork.fused(_awake(layers), limit)
-    return fewer if _alike(plain, fewer) else DenseNetwork.fused(layers, limit)
+    biases = [_bias(layer) for layer in linear]
+    if len(weights[-1]) == 1:
+        weights[-1] = torch.cat([torch.zeros_like(weights[-1]), weights[-1]])
+        biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
+    layers = tuple(zip(weights, biases, strict=True))
+    limit = _room(layers)
+    return DenseNetwork(layers, limit) if limit > 0 and _compiles() else None
 
 
-def _detached(bias: Tensor | None) -> Tensor | None:
-    return None if bias is None else bias.detach()
+def _bias(layer: nn.Linear) -> Tensor:
+    bias: Tensor | None = layer.bias
+    return torch.zeros(layer.out_features) if bias is None else bias.detach()
 
 
 def _room(layers: Sequence[Dense]) -> float:
     """Return how large a row's entries may be for all activations to stay below ``LARGEST``.
 
-    oneDNN's ReLU would hide an overflow. For |x| ≤ r, every activation of a layer is at most
+    The kernels' ReLU would hide an overflow. For |x| ≤ r, every activation of a layer is at most
     a·r + b. Each layer multiplies a and b by the largest row sum of |weight|, and adds the largest
     |bias| to b. The result is −1 if a weight is NaN or infinite, or no row is safe.
     """
     a, b, room = 1.0, 0.0, math.inf
     for weight, bias in layers:
         norm = float(weight.double().abs().sum(dim=1).max())
-        a, b = norm * a, norm * b + (0.0 if bias is None else float(bias.double().abs().max()))
+        a, b = norm * a, norm * b + float(bias.double().abs().max())
         if not (math.isfinite(a) and b < LARGEST):
             return -1.0
         room = min(room, (LARGEST - b) / a if a else math.inf)
     return room
-
-
-def _awake(layers: Sequence[Dense]) -> list[Dense]:
-    """Leave out neurons that are 0 for every row with entries up to ``REACH``, by interval bounds.
-
-    These neurons add exact zeros, forwards and backwards. The last hidden layer keeps all of its
-    neurons: in products with few columns the order of summation depends on the number of terms.
-    """
-    if len(layers) < 3:
-        return list(layers)
-    found: list[Dense] = []
-    middle = torch.zeros(layers[0][0].shape[1], dtype=torch.float64)
-    radius = torch.full_like(middle, REACH)
-    columns = torch.arange(len(middle))
-    for weight, bias in layers[:-2]:
-        low, high = _range(weight, bias, middle, radius)
-        rows = _first(high)
-        found.append((weight[rows][:, columns], None if bias is None else bias[rows]))
-        middle, radius, columns = (high + low) / 2, (high - low) / 2, rows
-    weight, bias = layers[-2]
-    return [*found, (weight[:, columns].contiguous(), bias), layers[-1]]
-
-
-def _range(
-    weight: Tensor, bias: Tensor | None, middle: Tensor, radius: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return bounds of a layer's outputs, after ReLU, for rows within ``radius`` of ``middle``."""
-    wide = weight.double()
-    offset = torch.zeros(len(wide), dtype=torch.float64) if bias is None else bias.double()
-    centre, spread = wide @ middle + offset, wide.abs() @ radius
-    slack = SLACK * (wide.abs() @ (middle.abs() + radius) + offset.abs())
-    return (centre - spread - slack).clamp_min(0), (centre + spread + slack).clamp_min(0)
-
-
-def _first(high: Tensor) -> Tensor:
-    """Return the neurons that can be positive, in order, filled up to a multiple of ``LANES``."""
-    n = -(-int((high > 0).sum()) // LANES) * LANES
-    return high.argsort(descending=True, stable=True)[: max(n, LANES)].sort().values
-
-
-def _alike(a: DenseNetwork, b: DenseNetwork) -> bool:
-    """Tell whether two networks give the same bits for random rows of unit space."""
-    for n in (FUSED_ROWS // 8, *PROBES):
-        rows = drawn(n, a.layers[0][0].shape[1]).sigmoid()
-        (z, pull), (same_z, same_pull) = a.vjp(rows), b.vjp(rows)
-        outer = drawn(*z.shape)
-        if not torch.equal(z, same_z) or not torch.equal(pull(outer), same_pull(outer)):
-            return False
-    return True

@@ -59,14 +59,12 @@ def _gradient_chunk(
     model: Classifier, rows: Tensor, y: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return scores, direction and log_scale of one batch of rows, (n, d), in the model's type."""
-    n = len(rows)
-    rows = padded(rows.detach())
-    if len(rows) > n:
-        y = torch.cat([y, y[-1:].expand(len(rows) - n)])
-    network = dense_network(model)
+    n, rows, network = len(rows), rows.detach(), dense_network(model)
     if network is not None and network.takes(rows):
         scores, pull_back = network.vjp(rows)
     else:
+        rows = padded(rows)
+        y = torch.cat([y, y[-1:].expand(len(rows) - n)])
         scores, pull_back = _vjp(model, rows)
     outer, log_scale = loss.derivative(scores, y)
     direction = pull_back(outer)
@@ -152,12 +150,25 @@ def counterpart_gradient_norms(
     alike = counterparts.take(people, torch.zeros_like(y))  # all with the same sensitive values
     first, kind = distinct(torch.cat([alike, y.unsqueeze(1).to(alike)], dim=1))
     people, y = people[first], y[first]
+    size = rows_per_call(batch_size, model)
+    network, slope = dense_network(model), getattr(loss, "slope", None)
+    if network is not None and slope is not None and network.reaches(people, counterparts):
+        norms = network.log_gradient_norms(people, y, counterparts, slope)
+    else:
+        norms = _log_norms(model, people, y, counterparts, loss, size)
+    return norms if len(people) == len(x) else norms.index_select(0, kind)
+
+
+def _log_norms(
+    model: Classifier, people: Tensor, y: Tensor, counterparts: Counterparts, loss: Loss, size: int
+) -> Tensor:
+    """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), ``size`` rows at a time."""
     norms = torch.empty(len(people), len(counterparts), dtype=torch.float64, device=model.device)
-    for seeds, combinations in counterparts.tiles(len(people), rows_per_call(batch_size, model)):
+    for seeds, combinations in counterparts.tiles(len(people), size):
         tile = norms[seeds, combinations]
         rows = counterparts.rows(people[seeds], combinations)
         labels = y[seeds].repeat_interleave(tile.shape[1])
         _, direction, scale = _gradient_chunk(model, rows, labels, loss)
-        size = direction.abs().sum(dim=1)  # linalg.vector_norm is twenty times slower here
-        tile.copy_((scale + size.to(torch.float64).log()).view_as(tile))
-    return norms if len(people) == len(x) else norms.index_select(0, kind)
+        total = direction.abs().sum(dim=1)  # linalg.vector_norm is twenty times slower here
+        tile.copy_((scale + total.to(torch.float64).log()).view_as(tile))
+    return norms

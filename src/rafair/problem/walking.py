@@ -11,6 +11,7 @@ from torch import Tensor
 from rafair.errors import InvalidInput
 from rafair.models import require_gradient
 from rafair.problem.batching import BatchSize, all_finite
+from rafair.problem.dense import undisturbed
 from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, gradient_rows
 from rafair.problem.losses import make_loss
 from rafair.problem.validation import check_problem, check_step
@@ -40,6 +41,8 @@ COUNTERPART_RULES: tuple[CounterpartRule, ...] = ("every_step", "first")
 # Replaces log 0 where a gradient is exactly zero. It is lower than every norm, but above the −∞ of
 # rows that must not be chosen.
 ZERO_GRADIENT = -1e300
+# Gradient norms that are held at once.
+NORMS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +186,22 @@ def walk(
         raise InvalidInput(
             f"unknown counterpart {walk.counterpart!r}; use {' or '.join(COUNTERPART_RULES)}"
         )
+    with undisturbed(model):
+        return _walked(walk, choose_direction, loss, step_size, model, x, y, counterparts, space)
+
+
+def _walked(
+    walk: Walk,
+    choose_direction: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
+    step_size: Tensor,
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+) -> AttackResult:
+    """Take the steps of ``walk``, whose parameters are checked."""
     n, movable = len(x), space.movable(x)
     is_self = counterparts.is_self(x)  # constant: sensitive features never move
     state = _State.at(x)
@@ -285,7 +304,7 @@ def _similar_counterpart(
     tie the lowest row is chosen (``torch.argmax`` returns the first maximum).
     """
     chosen = []
-    for block in counterparts.blocks(len(x)):
+    for block in counterparts.blocks(len(x), NORMS):
         seeds = x[block]
         norms = counterpart_gradient_norms(model, seeds, y[block], counterparts, loss, batch_size)
         norms = norms.clamp_min(ZERO_GRADIENT)

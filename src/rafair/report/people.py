@@ -22,8 +22,8 @@ class Story:
 
     Attributes
     ----------
-    seed : int
-        Row of the test split.
+    row : str
+        The row of the test split, as the user's table calls it.
     cell : str
         TB, FF or FB, after the attack.
     who : list of (feature, value)
@@ -43,7 +43,7 @@ class Story:
         Share of the counterparts that get another decision than the person.
     """
 
-    seed: int
+    row: str
     cell: str
     who: list[tuple[str, str]]
     changes: list[tuple[str, str, str]]
@@ -87,7 +87,7 @@ def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
         if f["name"] not in changed and abs(shift) >= 0.005
     ]
     return Story(
-        seed=seed,
+        row=str(before.get("row", seed)),
         cell=str(after["cell"]),
         who=[(name, _shown(old, units[name])) for name, (old, _) in values.items()],
         changes=[

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["column_names", "pool_of", "tabulate"]
 
 OWN_COLUMNS = (
-    "seed", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
+    "seed", "row", "stage", "attack", "label", "prediction", "cell", "feasible", "flip_prediction",
     "worst_prediction", "worst_loss", "dissenting", "x", "pool", "pool_accurate", "pool_fair",
     "pool_tf", "pool_tb", "pool_ff", "pool_fb",
 )  # fmt: skip
@@ -35,6 +35,7 @@ def tabulate(
     y: Tensor,
     schema: Schema,
     counterparts: Counterparts,
+    rows: pd.Index | None = None,
 ) -> pd.DataFrame:
     """Return the instances of an outcome in original units; one line per seed.
 
@@ -48,11 +49,14 @@ def tabulate(
     seeds : Tensor of int64, shape (n,)
         Rows of the test split.
     y : Tensor of int64, shape (n,)
+    rows : Index, optional
+        What the user's table calls these rows; they form the column ``row``.
     """
     x, why = outcome.x, outcome.explanation
     classes = pd.Index(schema.classes)
     own = {
         "seed": seeds.numpy(),
+        **({} if rows is None else {"row": _names(rows)}),
         "stage": stage,
         "attack": name,
         "label": classes.take(y.numpy()),
@@ -84,6 +88,11 @@ def _pool_columns(pool: Pool) -> pd.DataFrame:
     return pd.DataFrame({"pool": [list(each) for each in points], **counts}).astype(
         dict.fromkeys(counts, "Int64")
     )
+
+
+def _names(rows: pd.Index) -> pd.Index:
+    """Return the names of rows as one column; a name of several parts becomes a text."""
+    return rows.map(str) if isinstance(rows, pd.MultiIndex) else rows
 
 
 def column_names(schema: Schema) -> dict[str, dict[str, str]]:

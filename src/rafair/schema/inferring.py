@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rafair.schema.feature import Feature, Level
 
-__all__ = ["Inferred", "classes_of", "infer", "one_hot_groups"]
+__all__ = ["Inferred", "classes_of", "infer", "infer_features", "one_hot_groups"]
 
 # Whole numbers with at most this many different values may be codes of categories.
 FEW_VALUES = 10
@@ -59,7 +59,17 @@ def infer(
     if frame.empty:
         raise InvalidInput("the table has no row")
     classes = classes_of(frame, label, positive)
-    features = frame.drop(columns=label)
+    features, doubts = infer_features(frame.drop(columns=label), label, sensitive, one_hot)
+    return Inferred(features, classes, doubts)
+
+
+def infer_features(
+    features: pd.DataFrame,
+    label: str,
+    sensitive: tuple[str, ...],
+    one_hot: Mapping[str, Sequence[str]] | None,
+) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
+    """Propose the features of a table without its label, and list the doubts."""
     groups = one_hot_groups(features) if one_hot is None else dict(one_hot)
     groups.pop(label, None)
     members = {name for columns in groups.values() for name in columns}
@@ -76,7 +86,7 @@ def infer(
     usable = [feature for feature in found if feature is not None]
     usable.sort(key=lambda feature: order.index(feature.sources[0]))
     _check_left_in(sensitive, {feature.name for feature in usable}, doubts)
-    return Inferred(tuple(usable), classes, tuple(doubts))
+    return tuple(usable), tuple(doubts)
 
 
 def _check_sensitive(sensitive: Sequence[str], known: Sequence[str]) -> None:

@@ -1,0 +1,49 @@
+"""Makes a wrapped model and a dataset of what a caller has at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rafair.datasets import Dataset, read_test
+from rafair.errors import InvalidInput
+from rafair.models import Classifier, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["wrapped"]
+
+
+def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Classifier, Dataset]:
+    """Return a model and data as an audit needs them.
+
+    Parameters
+    ----------
+    model : Classifier, or any model that ``wrap`` takes
+    data : Dataset, or table or array, shape (n, d)
+    y : sequence of shape (n,), or None with a ``Dataset``
+    facts : mapping
+        Keywords of ``read_test``; those that are None were not given.
+
+    Raises
+    ------
+    InvalidInput
+        If a ``Dataset`` comes with facts that it has itself, or ``read_test`` or ``wrap`` refuse.
+    """
+    if not isinstance(data, Dataset):
+        data = read_test(data, y, classes=_classes(model), **facts)
+    else:
+        own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
+        if y is not None or own:
+            raise InvalidInput(
+                f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
+            )
+    if not isinstance(model, Classifier):
+        model = wrap(model, data.schema)
+    return model, data
+
+
+def _classes(model: Any) -> Any:
+    """Return the classes that a fitted estimator or pipeline knows; None if it does not say."""
+    found = getattr(model, "classes_", None)
+    return None if found is None or getattr(found, "ndim", 1) != 1 else list(found)

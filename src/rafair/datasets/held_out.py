@@ -1,0 +1,254 @@
+"""Makes a dataset of which every given row is test data: ``rafair.read_test``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rafair.datasets.dataset import Dataset, Split
+from rafair.datasets.described import relations_met
+from rafair.datasets.missing import Fill, fill_missing
+from rafair.errors import InvalidInput
+from rafair.schema import Schema, as_pandas, kind_of
+from rafair.schema.feature import shown
+from rafair.schema.frames import PANDAS
+from rafair.schema.inferring import classes_of, infer_features
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rafair.schema import Feature, Level
+
+__all__ = ["read_test"]
+
+LABEL = "label"
+# Values that a note names.
+NAMED = 3
+UNREFERENCED = (
+    "Ranges and levels come from the test rows alone; pass the training rows as reference for "
+    "those that the model may meet."
+)
+
+
+def read_test(
+    x: Any,
+    y: Any,
+    *,
+    sensitive: Sequence[str] | None = None,
+    schema: Schema | None = None,
+    reference: Any = None,
+    feature_names: Sequence[str] | None = None,
+    positive: Level | None = None,
+    classes: Sequence[Level] | None = None,
+    one_hot: Mapping[str, Sequence[str]] | None = None,
+    missing: str | Mapping[str, str] | None = None,
+    relations: Sequence[str] = (),
+    name: str = "table",
+) -> Dataset:
+    """Make a dataset from test people and their labels; every row is test data, none is split off.
+
+    Parameters
+    ----------
+    x : pandas, polars, pyarrow or other table that narwhals reads, or array, shape (n, d)
+        The test people, in original units. An array needs ``feature_names``.
+    y : sequence, array, tensor or column, shape (n,)
+        Their true labels. If x and y have an index, it must be the same.
+    sensitive : sequence of str
+        Columns or one-hot groups that I(v) varies.
+    schema : Schema, optional
+        The meaning of the columns; it replaces ``sensitive``, ``reference``, ``positive``,
+        ``classes``, ``one_hot`` and ``relations``.
+    reference : table or array, optional
+        Rows from which ranges, levels and observed values are taken too, for instance those that
+        the model was trained on. Without it the test rows give them alone, and a note says so. A
+        test row beyond the reference widens the domain; a note names it.
+    feature_names : sequence of str, optional
+        Names of an array's columns.
+    positive : value of the label, optional
+        The positive one of two classes (y = 1); by default the last in sorted order.
+    classes : sequence, optional
+        The classes that the model knows, where y may lack one of them.
+    missing : {"median", "mean", "most_frequent"} or mapping of str to them, optional
+        The rule that fills empty cells, of all columns or by column. Without a rule, an empty cell
+        is an error.
+    one_hot, relations : see ``read_table``.
+    name : str
+
+    Returns
+    -------
+    Dataset
+        With an empty training split. ``test.rows`` keeps the index of x.
+
+    Raises
+    ------
+    InvalidInput
+        If x is no table, y has another length, a name is unknown, or a cell cannot be used.
+    """
+    frame, rows, kind = _table(x, feature_names, "x")
+    labels = _labels(y, rows)
+    if len(labels) != len(frame):
+        raise InvalidInput(f"x has {len(frame)} rows and y {len(labels)} labels")
+    if frame.empty:
+        raise InvalidInput("the table has no row")
+    fills = _fills(missing, frame)
+    frame, notes = fill_missing(frame, fills)
+    if schema is None:
+        known = None if reference is None else _reference(reference, feature_names, frame, fills)
+        label = _free_name(labels.name, frame)
+        features, inside = _inferred(frame, known, label, tuple(sensitive or ()), one_hot)
+        known_classes = _classes(labels.rename(label), classes, positive)
+        schema = Schema(features, label, known_classes, tuple(relations))
+        notes = (*notes, *_grounds(frame, rows, inside))
+    elif any((sensitive, one_hot, relations, positive is not None, reference is not None)):
+        raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
+    whole = frame.assign(**{schema.label: labels.to_numpy()})
+    return _dataset(whole, rows, schema, notes, name, kind)
+
+
+def _fills(missing: str | Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, Fill]:
+    """Return the rule of every column; the one without a rule is refused if it has empty cells."""
+    if isinstance(missing, str):
+        return dict.fromkeys(frame.columns, Fill(missing))  # type: ignore[arg-type]  # checked there
+    for column in missing or ():
+        if column not in frame.columns:
+            raise InvalidInput(f"missing names {column!r}, which is no column of the table")
+    rules = dict(missing or {})
+    return {column: Fill(rules.get(column, "refuse")) for column in frame.columns}  # type: ignore[arg-type]
+
+
+def _table(
+    x: Any, feature_names: Sequence[str] | None, what: str
+) -> tuple[pd.DataFrame, pd.Index | None, str]:
+    """Return a table as a pandas frame with rows 0, 1, 2, …, the index it had, and its library."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu().numpy()
+    if isinstance(x, np.ndarray):
+        if x.ndim != 2:
+            raise InvalidInput(f"{what} has shape {x.shape}; give one row per person")
+        if feature_names is None or len(feature_names) != x.shape[1]:
+            raise InvalidInput(
+                f"{what} is an array of {x.shape[1]} columns without names; pass as many names in "
+                "feature_names"
+            )
+        return pd.DataFrame(x, columns=list(feature_names)), None, PANDAS
+    rows = x.index if isinstance(x, pd.DataFrame) else None
+    return as_pandas(x), rows, kind_of(x)
+
+
+def _labels(y: Any, rows: pd.Index | None) -> pd.Series:
+    """Return the labels as a column with rows 0, 1, 2, …."""
+    if y is None:
+        raise InvalidInput("x comes without its true labels; pass them as y")
+    if hasattr(y, "detach"):
+        y = y.detach().cpu().numpy()
+    elif isinstance(y, pd.Series) and rows is not None and not y.index.equals(rows):
+        raise InvalidInput("x and y have different indexes; give the labels of the same rows")
+    name = getattr(y, "name", None)
+    column = pd.Series(y.to_pandas() if hasattr(y, "to_pandas") else np.asarray(y).ravel())
+    return column.reset_index(drop=True).rename(name if isinstance(name, str) and name else LABEL)
+
+
+def _free_name(label: Any, frame: pd.DataFrame) -> str:
+    while label in frame.columns:
+        label = f"{label}_"
+    return str(label)
+
+
+def _reference(
+    reference: Any,
+    feature_names: Sequence[str] | None,
+    frame: pd.DataFrame,
+    fills: Mapping[str, Fill],
+) -> pd.DataFrame:
+    """Return the reference with the columns of the test rows."""
+    found, *_ = _table(reference, feature_names, "reference")
+    lost = [column for column in frame.columns if column not in found.columns]
+    if lost:
+        raise InvalidInput(f"the reference lacks the column {lost[0]!r}")
+    return fill_missing(found[list(frame.columns)], fills)[0]
+
+
+def _inferred(
+    frame: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    label: str,
+    sensitive: tuple[str, ...],
+    one_hot: Mapping[str, Sequence[str]] | None,
+) -> tuple[tuple[Feature, ...], tuple[Feature, ...] | None]:
+    """Infer the features of all rows that are known, and those of the reference alone."""
+    if reference is None:
+        return infer_features(frame, label, sensitive, one_hot)[0], None
+    whole = pd.concat([reference, frame], ignore_index=True)
+    features, _ = infer_features(whole, label, sensitive, one_hot)
+    return features, infer_features(reference, label, sensitive, one_hot)[0]
+
+
+def _grounds(
+    frame: pd.DataFrame, rows: pd.Index | None, inside: Sequence[Feature] | None
+) -> list[str]:
+    """Say what the domains rest on, and name rows that lie outside the reference's."""
+    if inside is None:
+        return [UNREFERENCED]
+    notes = []
+    for feature in inside:
+        if feature.name not in frame.columns:
+            continue
+        values = frame[feature.name]
+        out = np.flatnonzero(_outside(values, feature))
+        if len(out):
+            names = out if rows is None else rows[out]
+            seen = [
+                f"row {name}: {shown(value)}"
+                for name, value in zip(names[:NAMED], values.iloc[out[:NAMED]], strict=True)
+            ]
+            more = ", …" if len(out) > NAMED else ""
+            notes.append(
+                f"{len(out)} of {len(frame)} test rows lie beyond the reference in {feature.name} "
+                f"({', '.join(seen)}{more}); its domain was widened to hold them."
+            )
+    return notes
+
+
+def _outside(values: pd.Series, feature: Feature) -> pd.Series:
+    if feature.has_levels:
+        return ~values.isin(feature.domain)
+    numbers = pd.to_numeric(values, errors="coerce")
+    return (numbers < feature.low) | (numbers > float(feature.domain[1]))
+
+
+def _classes(
+    labels: pd.Series, classes: Sequence[Level] | None, positive: Level | None
+) -> tuple[Level, ...]:
+    """Return the classes in order: those that the model knows, or those of the labels."""
+    if classes is None:
+        return classes_of(labels.to_frame(), str(labels.name), positive)
+    known = [value.item() if isinstance(value, np.generic) else value for value in classes]
+    strange = labels[~labels.isin(known)]
+    if len(strange):
+        raise InvalidInput(
+            f"y, row {strange.index[0]}: {shown(strange.iloc[0])} is no class that the model knows "
+            f"({', '.join(map(shown, known))})"
+        )
+    if positive is not None and len(known) == 2:
+        known.sort(key=lambda level: level == positive)
+    return tuple(known)
+
+
+def _dataset(
+    frame: pd.DataFrame,
+    rows: pd.Index | None,
+    schema: Schema,
+    notes: Sequence[str],
+    name: str,
+    kind: str,
+) -> Dataset:
+    """Leave out the rows that break a relation; the others are the test split."""
+    met, lost = relations_met(frame, schema)
+    kept = np.flatnonzero(met)
+    test = replace(Split.of(frame.iloc[kept], schema), rows=None if rows is None else rows[kept])
+    empty = Split.of(frame.iloc[:0], schema)
+    provenance = f"{len(frame)} test rows, as they were given."
+    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))

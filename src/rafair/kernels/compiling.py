@@ -1,0 +1,72 @@
+"""How the kernels are compiled: for fixed types, once per machine and release."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numba
+from numba import types
+
+from rafair.kernels.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["FLOATS", "INTEGERS", "NETWORK", "NUMBERS", "TABLE", "WORDS", "entry", "inner"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+# The types of the arguments.
+NUMBERS = types.float64[::1]
+INTEGERS = types.int64[::1]
+FLOATS, TABLE, WORDS = types.float32[::1], types.float32[:, ::1], types.uint32[:, ::1]
+NETWORK = types.NamedTuple(
+    [FLOATS, FLOATS, FLOATS, INTEGERS, INTEGERS, INTEGERS, types.int64, types.int64], Network
+)
+
+
+def inner(function: F) -> F:
+    """Mark a function that kernels call; it is compiled as a part of them."""
+    return cast("F", numba.njit(error_model="numpy")(function))
+
+
+def entry(*arguments: Any) -> Callable[[F], F]:
+    """Compile a kernel for arguments of these types; other threads run while it runs.
+
+    The machine code is kept in a folder of the user's. If it can neither be read nor written, the
+    kernel is compiled anew in each process.
+    """
+    signature = types.void(*arguments)
+
+    def compiled(function: F) -> F:
+        try:
+            with _cache():
+                made = numba.njit(signature, nogil=True, error_model="numpy", cache=True)(function)
+        except Exception:  # noqa: BLE001 - whatever a read-only or damaged folder raises
+            made = numba.njit(signature, nogil=True, error_model="numpy")(function)
+        return cast("F", made)
+
+    return compiled
+
+
+@contextmanager
+def _cache() -> Iterator[None]:
+    """Have numba keep machine code in a folder of these sources alone.
+
+    numba recompiles a kernel if the kernel's own file changes, but not if a function that it calls
+    does. Therefore the folder's name depends on all files of this package.
+    """
+    given = numba.config.CACHE_DIR
+    home = Path(given or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    folder = home / f"rafair-{hashlib.sha256(sources).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = given

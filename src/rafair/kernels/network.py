@@ -1,0 +1,61 @@
+"""A dense ReLU network in the form that the kernels read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["TILE", "Network", "packed"]
+
+# Neurons whose sums are computed together; each width is filled up to a multiple of it.
+TILE = 4
+
+
+class Network(NamedTuple):
+    """Linear layers with ReLU between them; layer l has the weights Wₗ, (nₗ, nₗ₋₁).
+
+    Attributes
+    ----------
+    weights : array of float32
+        W₁, W₂, … one after the other, each row by row.
+    transposed : array of float32
+        W₁ᵀ, W₂ᵀ, …
+    biases : array of float32
+    widths : array of int64, shape (layers + 1,)
+        n₀ for the features, n₁, …, each filled up to a multiple of ``TILE``.
+    weight_starts, neuron_starts : arrays of int64, shape (layers + 1,)
+        Where each layer begins in ``weights``, and in ``biases``.
+    n_features, n_scores : int
+        d and k, the widths of the first and the last layer before they were filled up.
+    """
+
+    weights: NDArray[np.float32]
+    transposed: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    widths: NDArray[np.int64]
+    weight_starts: NDArray[np.int64]
+    neuron_starts: NDArray[np.int64]
+    n_features: int
+    n_scores: int
+
+
+def packed(layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Network:
+    """Pack weights (n_out, n_in) and biases (n_out,); neurons that fill a layer up stay 0."""
+    weights = [np.pad(weight, [(0, -n % TILE) for n in weight.shape]) for weight, _ in layers]
+    biases = [np.pad(bias, (0, -len(bias) % TILE)) for _, bias in layers]
+    return Network(
+        np.concatenate([weight.ravel() for weight in weights]),
+        np.concatenate([weight.T.ravel() for weight in weights]),
+        np.concatenate(biases),
+        np.array([weights[0].shape[1], *map(len, biases)], np.int64),
+        np.cumsum([0, *(weight.size for weight in weights)]),
+        np.cumsum([0, *map(len, biases)]),
+        layers[0][0].shape[1],
+        len(layers[-1][0]),
+    )

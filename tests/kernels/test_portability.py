@@ -1,0 +1,41 @@
+"""The kernels on a processor without FMA and wide vectors, and without a compiler at all."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMPARISON = """
+import itertools
+import torch
+import rafair
+from rafair.problem import Counterparts, batching, counterpart_gradient_norms, forward_rows
+from rafair.problem import gradient_rows, gradients, make_loss
+from rafair.problem.dense import path
+
+def results(model):
+    x, y = torch.rand(19, 5, generator=torch.Generator().manual_seed(1)), torch.arange(19) % 2
+    people = Counterparts.product([1, 4], [[0.0, 0.3, 1.0], torch.linspace(0, 1, 7).tolist()])
+    loss = make_loss("mse")
+    gradient = gradient_rows(model, x, y, loss)
+    norms = counterpart_gradient_norms(model, x, y, people, loss)
+    return forward_rows(model, x), gradient.direction, norms
+
+torch.manual_seed(0)
+layers = [torch.nn.Linear(5, 9), torch.nn.ReLU(), torch.nn.Linear(9, 6), torch.nn.ReLU()]
+module = torch.nn.Sequential(*layers, torch.nn.Linear(6, 2)).requires_grad_(False)
+model = rafair.wrap(module, output="logits")
+assert path(model) == "kernels"
+by_kernels = results(model)
+gradients.dense_network = batching.dense_network = lambda _: None
+for ours, theirs in zip(by_kernels, results(model), strict=True):
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("setting", ["NUMBA_CPU_NAME=generic", "NUMBA_DISABLE_JIT=1"])
+def test_the_kernels_agree_with_torch(setting):
+    name, value = setting.split("=")
+    command = [sys.executable, "-W", "error", "-c", COMPARISON]
+    subprocess.run(command, check=True, env={**os.environ, name: value})
