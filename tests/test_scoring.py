@@ -45,10 +45,8 @@ def fitted(people, pipeline):
 def audited(people, fitted):
     """An audit of the same rows, put together by hand."""
     x, y = people
-    schema = rafair.Schema.infer(x.assign(risk=y), label="risk", sensitive=["sex", "age"])
-    split = rafair.datasets.Split.of(x.assign(risk=y), schema)
-    data = rafair.Dataset("own", schema, split, split, "")
-    model = rafair.wrap(fitted, schema)
+    data = rafair.read_test(x, y, sensitive=["sex", "age"])
+    model = rafair.wrap(fitted, data.schema)
     return model, data, rafair.audit(model, data, n_seeds=None, **EXACT, max_seconds=600.0)
 
 
@@ -211,6 +209,7 @@ def test_rows_and_labels_that_do_not_fit_are_refused(people, fitted):
     scorer = rafair.make_scorer("af", sensitive=["age"])
     with pytest.raises(rafair.InvalidInput, match="240 rows and y 3 labels"):
         scorer(fitted, x, y[:3])
+    assert scorer(fitted, x, y) == scorer(fitted, x, y.set_axis(range(1000, 1240)))
     with pytest.raises(rafair.InvalidInput, match="feature_names"):
         scorer(fitted, x.to_numpy(), y)
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from rafair.auditing import audit
 from rafair.auditing.batches import Seeds
+from rafair.auditing.inputs import wrapped
 from rafair.checks import check_one_of
-from rafair.datasets import Dataset, Split
 from rafair.errors import InvalidInput
 from rafair.fairness import judge
-from rafair.models import Classifier, wrap
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
-from rafair.schema import Schema, as_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rafair.schema import Level
+    from rafair.datasets import Dataset
+    from rafair.models import Classifier
+    from rafair.schema import Level, Schema
 
 __all__ = ["Scorer", "make_scorer"]
 
@@ -47,6 +46,7 @@ def make_scorer(
     reference: Any = None,
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
+    missing: str | Mapping[str, str] | None = None,
     bound: Bound = "auto",
     n_seeds: int | None = None,
     **options: Any,
@@ -74,6 +74,7 @@ def make_scorer(
         Names of the columns, where X is an array.
     positive : value of the label, optional
         The positive one of two classes; by default the last of the estimator's classes.
+    missing : see ``rafair.read_test``
     bound : {"auto", "at_least", "at_most"}
         Which end of a robust rate to return: the share that is proved (``"at_least"``), or the
         share that no attack and no proof breaks (``"at_most"``). ``"auto"`` returns what is proved
@@ -118,6 +119,7 @@ def make_scorer(
         "reference": reference,
         "feature_names": None if feature_names is None else list(feature_names),
         "positive": positive,
+        "missing": missing,
     }
     if schema is None and not sensitive:
         raise InvalidInput("no sensitive column given; name at least one, or pass a schema")
@@ -167,8 +169,8 @@ class Scorer:
         X : table or array, shape (n, d), in original units
         y : array-like, shape (n,)
         """
-        data = _test_set(X, y, getattr(estimator, "classes_", None), **self.columns)
-        model = wrap(estimator, data.schema)
+        # Rows and labels belong together by their place, whatever their indexes (scikit-learn).
+        model, data = wrapped(estimator, X, np.asarray(y), self.columns)
         rates = (self.rate,) if isinstance(self.rate, str) else self.rate
         found = self._measured(model, data, rates)
         return found[self.rate] if isinstance(self.rate, str) else found
@@ -203,46 +205,3 @@ class Scorer:
         options = {n: repr(v) for n, v in _given(self.options).items() if v != WITHOUT_LIMIT}
         parts = [repr(self.rate), *(f"{n}={text}" for n, text in {**named, **options}.items())]
         return f"make_scorer({', '.join(parts)})"
-
-
-def _test_set(
-    x: Any,
-    y: Any,
-    classes: Any,
-    *,
-    sensitive: Sequence[str] | None,
-    schema: Schema | None,
-    reference: Any,
-    feature_names: Sequence[str] | None,
-    positive: Level | None,
-) -> Dataset:
-    """Make a dataset of which every row is test data."""
-    frame = _frame(x, feature_names)
-    labels = np.asarray(y).ravel()
-    if len(labels) != len(frame):
-        raise InvalidInput(f"X has {len(frame)} rows and y {len(labels)} labels")
-    if schema is None:
-        name = "label"
-        while name in frame.columns:
-            name += "_"
-        known = list(dict.fromkeys(np.asarray(labels if classes is None else classes).tolist()))
-        rows = frame if reference is None else _frame(reference, feature_names)[frame.columns]
-        rows = rows if reference is None else pd.concat([rows, frame], ignore_index=True)
-        # The fold may lack a class that the estimator knows.
-        with_label = rows.assign(**{name: np.resize(np.asarray(known), len(rows))})
-        schema = Schema.infer(with_label, label=name, sensitive=sensitive or (), positive=positive)
-        if classes is not None and positive is None:
-            schema = replace(schema, classes=tuple(known))
-    test = Split.of(frame.assign(**{schema.label: labels}), schema)
-    empty = Split.of(test.frame.iloc[:0], schema)
-    return Dataset("table", schema, empty, test, f"{len(frame)} test rows, as they were given.")
-
-
-def _frame(x: Any, feature_names: Sequence[str] | None) -> pd.DataFrame:
-    if not isinstance(x, np.ndarray):
-        return as_pandas(x)
-    if feature_names is None or x.ndim != 2 or len(feature_names) != x.shape[1]:
-        raise InvalidInput(
-            f"X is an array of shape {x.shape} without names; pass one per column in feature_names"
-        )
-    return pd.DataFrame(x, columns=list(feature_names))
