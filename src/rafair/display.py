@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Table", "as_html", "as_text", "count", "listed"]
+__all__ = ["Table", "as_html", "as_text", "count", "listed", "printable"]
 
 # Names that a line lists before it counts the others.
 NAMED = 8
@@ -39,7 +39,7 @@ class Table:
 
 def as_text(table: Table) -> str:
     """Return a table as lines of text, the first column to the left and the others to the right."""
-    lines = [tuple(map(_plain, row)) for row in (table.heads, *table.rows)]
+    lines = [tuple(map(printable, row)) for row in (table.heads, *table.rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     drawn = (
         "  ".join(
@@ -48,15 +48,15 @@ def as_text(table: Table) -> str:
         ).rstrip()
         for line in lines
     )
-    return "\n".join([_plain(table.title), *drawn])
+    return "\n".join([printable(table.title), *drawn])
 
 
 def as_html(table: Table, remarks: Sequence[str] = ()) -> str:
     """Return a table and remarks on it as HTML without styles; every text in it is escaped."""
     heads = _row("th", table.heads)
     body = "".join(_row("td", row) for row in table.rows)
-    title = escape(_plain(table.title))
-    below = "".join(f"<p>{escape(_plain(remark))}</p>" for remark in remarks)
+    title = escape(printable(table.title))
+    below = "".join(f"<p>{escape(printable(remark))}</p>" for remark in remarks)
     return (
         f"<div><table><caption>{title}</caption><thead>{heads}</thead><tbody>{body}</tbody>"
         f"</table>{below}</div>"
@@ -76,11 +76,11 @@ def listed(names: Sequence[object]) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = _plain(text)
+    text = printable(text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """Replace what would control a terminal, line breaks included."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
@@ -102,5 +102,5 @@ def _filled(text: str, width: int, *, to_the_left: bool) -> str:
 
 
 def _row(tag: str, texts: tuple[str, ...]) -> str:
-    cells = "".join(f"<{tag}>{escape(_plain(text))}</{tag}>" for text in texts)
+    cells = "".join(f"<{tag}>{escape(printable(text))}</{tag}>" for text in texts)
     return f"<tr>{cells}</tr>"
