@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rafair import attacks, repair
+    from rafair import attacks, metrics, repair
     from rafair.auditing import audit, repair_run
     from rafair.certificates import Certificate, certify, certify_cells
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rafair.report import write_report
     from rafair.runs import AuditResult, RunDirectory, load_run, write_run
     from rafair.schema import Feature, Schema
+    from rafair.scoring import make_scorer
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
-    "rafair": ("attacks", "repair"),
+    "rafair": ("attacks", "metrics", "repair"),
     "rafair.auditing": ("audit", "repair_run"),
     "rafair.certificates": ("Certificate", "certify", "certify_cells"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
@@ -45,6 +46,7 @@ _HOME = {
     "rafair.report": ("write_report",),
     "rafair.runs": ("AuditResult", "RunDirectory", "load_run", "write_run"),
     "rafair.schema": ("Feature", "Schema"),
+    "rafair.scoring": ("make_scorer",),
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
@@ -73,6 +75,8 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_run",
+    "make_scorer",
+    "metrics",
     "read_plan",
     "read_table",
     "read_test",

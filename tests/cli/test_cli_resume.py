@@ -13,6 +13,7 @@ import pytest
 from rafair import load_run
 from rafair.cli import terminal
 from rafair.cli.resuming import command_to_resume
+from rafair.engine import bars
 
 
 def interrupt(*_arguments, **_options):
@@ -172,24 +173,6 @@ def test_certificates_go_on_after_their_time_ran_out(rafair, tmp_path):
 NOON = datetime(2026, 5, 4, 12, 0).timestamp()
 
 
-@pytest.mark.parametrize(
-    ("total", "before", "done", "seconds", "shown"),
-    [
-        (100, 0, 0, 5, ("", "")),
-        (100, 0, 10, 0, ("", "")),
-        (100, 0, 50, 10, ("5.0 seeds/s", "ends 12:00:20")),
-        (100, 40, 50, 10, ("1.0 seeds/s", "ends 12:01:00")),
-        (9_000, 0, 5_000, 2, ("2,500 seeds/s", "ends 12:00:03")),
-        (100, 0, 1, 10, ("0.100 seeds/s", "ends 12:16:40")),
-        (10_000, 0, 1, 10, ("0.100 seeds/s", "ends 05 May 15:46")),
-    ],
-)
-def test_the_bar_tells_rate_and_end(total, before, done, seconds, shown):
-    pace = terminal._Pace(total, before, NOON)
-    assert pace.shown(done, NOON + seconds, "seeds") == shown
-    assert pace.shown(done, NOON + seconds, None)[0] == ""
-
-
 class Terminal(io.StringIO):
     """A terminal that keeps what is written on it."""
 
@@ -200,7 +183,7 @@ class Terminal(io.StringIO):
 def test_the_bar_fits_eighty_columns_and_names_what_is_done(monkeypatch):
     screen, clock = Terminal(), itertools.count(NOON, 10)
     monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(time=lambda: next(clock)))
+    monkeypatch.setattr(bars, "time", SimpleNamespace(time=lambda: next(clock)))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     with terminal.progress(quiet=False, unit="seeds") as on_progress:
@@ -209,7 +192,7 @@ def test_the_bar_fits_eighty_columns_and_names_what_is_done(monkeypatch):
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
     *_, line = (line for line in text.split("\n") if "%" in line)
     assert len(line) <= 80
-    for part in ("rafair-tb control", " 33%", "167 seeds/s", "ends 12:"):
+    for part in ("rafair-tb control", " 33%", "251 seeds/s", "ends 12:"):
         assert part in line
 
 

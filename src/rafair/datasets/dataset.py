@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from torch import Tensor
 
+from rafair.display import as_html, count, listed
 from rafair.schema import Schema, as_kind
 from rafair.schema.frames import PANDAS
+from rafair.schema.summary import features_table, in_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +48,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    def __repr__(self) -> str:
+        return f"Split({count(len(self), 'row')}, {count(self.x.shape[1], 'feature')})"
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -75,6 +80,14 @@ class Dataset:
     is_benchmark: bool = False
     kind: str = PANDAS
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        rows = f"{count(len(self.train), 'row')} to train, {len(self.test):,} to test"
+        columns = in_a_line(self.schema.features, self.schema.label, self.schema.classes)
+        return f"Dataset({listed([self.name])}: {rows}, {columns})"
+
+    def _repr_html_(self) -> str:
+        return as_html(features_table(repr(self), self.schema.features), self.notes)
 
     def with_sensitive(self, names: Iterable[str]) -> Dataset:
         """Return the same data with exactly these features as the sensitive ones.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rafair.display import Table, as_html, count
 from rafair.fairness.rates import Rates, rates
 
 if TYPE_CHECKING:
@@ -93,6 +94,26 @@ class Verdict:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} {n:,}" for name, n in self._counts.items())
+        return f"Verdict({self._size}: {found})"
+
+    def _repr_html_(self) -> str:
+        tf, tb, ff, fb = (f"{n:,}" for n in self._counts.values())
+        rows = [("true", tf, tb), ("false", ff, fb)]
+        return as_html(Table(f"Verdict: {self._size}", ("", "fair", "biased"), rows))
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        counts = torch.bincount(self.cells.flatten(), minlength=len(CELLS))
+        return dict(zip(CELLS, counts.tolist(), strict=True))
+
+    @property
+    def _size(self) -> str:
+        if self.cells.ndim == 1:
+            return count(len(self), "instance")
+        return f"{count(self.cells.shape[1], 'instance')} of each of {count(len(self), 'seed')}"
 
     def rates(self, *, robust: bool = False) -> Rates:
         """Return ACC, IF, AF, TFR, TBR, FFR and FBR, with Wilson's 95 % intervals under ``"ci"``.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from rafair.display import Table, as_html, as_text
 from rafair.errors import InvalidInput
+from rafair.runs.summary import cells_table, certificates_table, headline
+from rafair.runs.tidy import tidy
 
 if TYPE_CHECKING:
     from rafair.datasets import Dataset
@@ -43,6 +46,46 @@ class AuditResult:
     instances: pd.DataFrame
     manifest: dict[str, Any]
     certificates: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join([as_text(self._answer), *self._remarks])
+
+    def _repr_html_(self) -> str:
+        return as_html(self._answer, self._remarks)
+
+    @property
+    def _answer(self) -> Table:
+        table = headline(self.metrics, self.manifest["plan"]["epsilon"])
+        return replace(table, title=f"AuditResult of {table.title}")
+
+    @property
+    def _remarks(self) -> list[str]:
+        """What a reader of the table alone would miss, in one line each."""
+        why_not = self.manifest["proofs"]["why_not"]
+        found = [] if why_not is None else [f"Nothing is proved: {why_not}."]
+        if self.manifest["inconclusive"]:
+            found.append("Inconclusive: no attack had any effect.")
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all rates as a tidy frame, one row per rate.
+
+        Returns
+        -------
+        DataFrame
+            ``varied``: the one sensitive attribute that varies in I(v), None where all do.
+            ``stage``: ``"clean"``; ``"robust"``, under every change in Δ; ``"attacked"``,
+            ``"repaired"`` or ``"repairable"`` (the shares of an attack's instances that a repair
+            could reach). ``attack``: the row of the attack, None for the first two stages.
+            ``rate``: its name as in ``metrics``. ``value``: a share in [0, 1]. ``low``, ``high``:
+            its 95 % interval. ``bound``: of robust rates ``"at_least"`` (proved) or ``"at_most"``
+            (nothing breaks it), a row for each; the truth lies between. None for other stages.
+
+        Examples
+        --------
+        ``out.to_frame().query("stage == 'robust'").pivot_table("value", "rate", "bound")``
+        """
+        return tidy(self.metrics)
 
     def people(self, data: Dataset, stage: str = "attacked", attack: str | None = None) -> Any:
         """Return instances as rows of the audited table, in its kind of frame.
@@ -102,3 +145,17 @@ class CertifiedResult:
     metrics: dict[str, Any]
     instances: pd.DataFrame
     manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return "\n".join(as_text(table) for table in self._tables)
+
+    def _repr_html_(self) -> str:
+        return "".join(as_html(table) for table in self._tables)
+
+    @property
+    def _tables(self) -> list[Table]:
+        """What is proved of the claims, and of the cells, where each was asked for."""
+        curve = self.metrics["curve"]
+        found = [certificates_table(self.metrics, curve)] if curve[0]["claims"] else []
+        found += [cells_table(self.metrics, curve)] if "cells" in curve[0] else []
+        return [replace(table, title=f"CertifiedResult of {table.title}") for table in found]

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rafair.display import as_html
 from rafair.errors import InvalidInput
 from rafair.schema.conditions import Conditions
 from rafair.schema.feature import Feature, Level, shown
@@ -19,6 +20,7 @@ from rafair.schema.fitting import fit_feature
 from rafair.schema.frames import as_pandas
 from rafair.schema.inferring import infer, whole_groups
 from rafair.schema.relations import parse_relation
+from rafair.schema.summary import features_table, in_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,6 +72,12 @@ class Schema:
                 f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
             )
         _ = self.conditions
+
+    def __repr__(self) -> str:
+        return f"Schema({in_a_line(self.features, self.label, self.classes)})"
+
+    def _repr_html_(self) -> str:
+        return as_html(features_table(repr(self), self.features), self.doubts)
 
     @cached_property
     def conditions(self) -> Conditions:

@@ -1,0 +1,86 @@
+"""The answer of a finished run as tables, for ``repr``, notebooks, the page and the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rafair.display import Table
+
+__all__ = ["CLAIMS", "HEADLINE", "cells_table", "certificates_table", "headline", "interval"]
+
+HEADLINE = ("acc", "if", "af")
+CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
+
+
+def headline(metrics: dict[str, Any], epsilon: float) -> Table:
+    """Return the answer: clean, and what holds under every change, proved where it can be."""
+    clean, robust = metrics["clean"], metrics["robust"]
+    rows = [
+        ("clean", *(f"{clean[key]:.3f}" for key in HEADLINE)),
+        ("  95 %", *(interval(clean["ci"][key]) for key in HEADLINE)),
+        *_robust_rows([robust[f"r_{key}"] for key in HEADLINE], epsilon),
+    ]
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} seeds, "
+        f"{metrics['n_counterparts']} counterparts each"
+    )
+    return Table(title, ("", "R-ACC", "R-IF", "R-AF"), rows, (0, 2))
+
+
+def _robust_rows(rates: list[dict[str, Any]], epsilon: float) -> list[tuple[str, ...]]:
+    if rates[0]["at_least"] is None:
+        return [
+            (f"at most, ε = {epsilon:g}", *(f"{rate['at_most']:.3f}" for rate in rates)),
+            ("  95 %", *(interval(rate["ci"]["at_most"]) for rate in rates)),
+        ]
+    return [
+        (f"proved, ε = {epsilon:g}", *(f"{rate['at_least']:.3f}" for rate in rates)),
+        ("  95 %", *(interval(rate["ci"]["at_least"]) for rate in rates)),
+        ("undecided", *(f"{rate['at_most'] - rate['at_least']:.3f}" for rate in rates)),
+    ]
+
+
+def interval(ends: list[float]) -> str:
+    """Return a 95 % interval as text."""
+    return f"{ends[0]:.2f}-{ends[1]:.2f}"
+
+
+def certificates_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
+    """Return, for each claim and ε, the two shares between which the truth lies."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[int] = []
+    for claim, name in CLAIMS.items():
+        groups.append(len(rows))
+        rows += [
+            (name, f"{point['epsilon']:g}", *_shares(point["claims"][claim]))
+            for point in curve
+            if claim in point["claims"]
+        ]
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} people, {metrics['n_counterparts']} "
+        "counterparts each, every change up to ε of the range"
+    )
+    return Table(title, ("", "ε", "proved", "undecided", "broken", "truth"), rows, tuple(groups))
+
+
+def _shares(rates: dict[str, Any]) -> tuple[str, ...]:
+    shares = (rates["proved"], rates["undecided"], rates["broken"])
+    low, high = f"{rates['proved']:.3f}", f"{1 - rates['broken']:.3f}"
+    return (*(f"{share:.3f}" for share in shares), low if low == high else f"{low}-{high}")
+
+
+def cells_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> Table:
+    """Return, for each cell and ε, the share of people that some change moves into the cell."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[int] = []
+    for cell in curve[0]["cells"]:
+        groups.append(len(rows))
+        for point in curve:
+            rates = point["cells"][cell]
+            shares = (rates["reachable"], rates["undecided"], rates["impossible"])
+            rows.append((cell, f"{point['epsilon']:g}", *(f"{share:.3f}" for share in shares)))
+    title = (
+        f"{metrics['dataset']}: {metrics['n_seeds']} people; the cells that some change up to ε "
+        "moves them into (the shares need not sum to 1)"
+    )
+    return Table(title, ("", "ε", "reachable", "undecided", "impossible"), rows, tuple(groups))

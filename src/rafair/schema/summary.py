@@ -1,0 +1,49 @@
+"""A schema as a line of text and as a table, for ``repr`` and for notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rafair.display import Table, count, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.schema.feature import Feature, Level
+
+__all__ = ["features_table", "in_a_line"]
+
+# Features that a table shows before it counts the others.
+SHOWN = 25
+
+
+def in_a_line(features: Sequence[Feature], label: str, classes: Sequence[Level]) -> str:
+    """Return the number of features, the label with its classes, and who is sensitive."""
+    sensitive = [feature.name for feature in features if feature.sensitive]
+    return (
+        f"{count(len(features), 'feature')}, label {listed([label])} ({listed(classes)}), "
+        f"sensitive: {listed(sensitive) or 'none'}"
+    )
+
+
+def features_table(title: str, features: Sequence[Feature]) -> Table:
+    """Return a line for each of the first features: what it is, and what may vary it."""
+    rows: list[tuple[str, ...]] = [
+        (listed([f.name]), f.kind, _domain(f), listed([f.unit]), _role(f)) for f in features[:SHOWN]
+    ]
+    if len(features) > SHOWN:
+        rows.append((f"… {len(features) - SHOWN} more", "", "", "", ""))
+    return Table(title, ("feature", "kind", "domain", "unit", "varies in"), rows)
+
+
+def _domain(feature: Feature) -> str:
+    if feature.has_levels:
+        return listed(feature.domain)
+    low, high = feature.domain
+    return f"{low:g} to {high:g}"
+
+
+def _role(feature: Feature) -> str:
+    if feature.sensitive:
+        return f"I(v), {count(len(feature.axis), 'value')}"
+    return "Δ" if feature.movable else ""
