@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,7 @@ def certify_cells(
     K: float = 0.0,
     D: LabelDistanceName | LabelDistance = "discrete",
     d: PersonDistanceName = "l1",
+    until: float = math.inf,
 ) -> CellCertificate:
     """Decide for each instance and cell whether some δ in Δ moves it into the cell.
 
@@ -113,7 +115,7 @@ def certify_cells(
         Largest number of boxes to bound per instance, cell and class.
     cells : sequence of {"TF", "TB", "FF", "FB"}
         The cells to decide; the others are filled in only where a witness turns up.
-    K, D, d : see ``certify``.
+    K, D, d, until : see ``certify``.
 
     Returns
     -------
@@ -132,7 +134,7 @@ def certify_cells(
     for cell in cells:
         check_one_of("cell", cell, CELLS)
     network, condition = relu_network(model), Lipschitz(K, D, d)
-    search = _CellSearch(model, network, x, y, counterparts, space, condition, max_nodes)
+    search = _CellSearch(model, network, x, y, counterparts, space, condition, max_nodes, until)
     found = CellCertificate.unknown(x)
     search.note(found, space.round(x, x), torch.arange(len(x), device=x.device))
     for cell in cells:
@@ -154,6 +156,7 @@ class _CellSearch:
     space: PerturbationSpace
     condition: Lipschitz
     max_nodes: int
+    until: float
 
     def note(self, found: CellCertificate, points: Tensor, rows: Tensor) -> None:
         """Judge a point of each of some instances; it is a witness for the cell that it lies in."""
@@ -218,6 +221,7 @@ class _CellSearch:
             is_wrong=question.holds,
             attack=lambda owner: question.person(self._ascent(late, rows[owner]), owner),
             is_nobody=claim.is_nobody,
+            until=self.until,
         )
         points, _ = claim.possible(done.person.nan_to_num(), torch.arange(len(x)))
         return done.status, points, done.nodes

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from rafair.certificates.boxes import hull, own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
+from rafair.certificates.cells import CELL_NODES, IMPOSSIBLE, REACHABLE, certify_cells
 from rafair.certificates.claim import Claim
 from rafair.certificates.demands import Contest, Demands
 from rafair.errors import InvalidInput
-from rafair.fairness import Lipschitz, judge, rates
+from rafair.fairness import CELLS, Lipschitz, judge, rates
 from rafair.fairness.decisions import predict
 from rafair.fairness.dissent import find_dissent
 from rafair.problem import check_problem
@@ -38,6 +40,7 @@ __all__ = ["Certificate", "Property", "certify"]
 
 Property: TypeAlias = Literal["accurate_fair", "accurate", "fair"]
 MAX_NODES = 5_000
+BIASED = ("TB", "FB")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,12 @@ class Certificate:
             torch.where(wide, self.witness_counterpart, other.witness_counterpart),
             torch.where(decided, self.nodes, other.nodes),
         )
+
+    def written(self, rows: Tensor, part: Certificate) -> Certificate:
+        """Return this certificate with some rows, (b,), replaced."""
+        names = self.__dataclass_fields__
+        pairs = ((getattr(self, name), getattr(part, name)) for name in names)
+        return Certificate(*(old.index_copy(0, rows, new) for old, new in pairs))
 
     @classmethod
     def join(cls, parts: Sequence[Certificate]) -> Certificate:
@@ -152,7 +161,8 @@ def certify(
     prove : {"accurate_fair", "accurate", "fair"}
         The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
         v + δ gets the same class for every δ and nobody's class is too far from it, broken if a
-        biased instance v + δ is found, and otherwise undecided.
+        biased instance v + δ is found; of the others ``certify_cells`` asks whether some δ moves
+        them into TB or FB.
     K : float, not negative
     D : {"discrete", "absolute"} or callable
     d : {"l1", "l2", "linf"}
@@ -197,7 +207,45 @@ def certify(
         unclear = broken[~verdict.breaks(prove)]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
-    return Certificate(status, witness, counterpart, found.nodes)
+    certificate = Certificate(status, witness, counterpart, found.nodes)
+    if prove == "fair":
+        problem = (model, x, y, counterparts, space, min(max_nodes, CELL_NODES))
+        return _by_cells(certificate, problem, condition, until)
+    return certificate
+
+
+def _by_cells(
+    certificate: Certificate, problem: tuple[Any, ...], condition: Lipschitz, until: float
+) -> Certificate:
+    """Decide R-IF of instances that are undecided by whether they can be moved into TB or FB.
+
+    Where everybody's class changes at the same point, no class is constant on I(v) × Δ, and yet
+    nobody may be treated otherwise than v.
+    """
+    model, x, y, counterparts, space, max_nodes = problem
+    undecided = certificate.status == UNDECIDED
+    if not bool(undecided.any()):
+        return certificate
+    impossible, nodes = undecided.clone(), certificate.nodes.clone()
+    end, reached = x.clone(), torch.zeros_like(undecided)
+    for cell in BIASED:
+        rows = (undecided & ~reached).nonzero()[:, 0]
+        if not len(rows) or time.time() >= until:
+            impossible[rows] = False
+            continue
+        some = (model, x[rows], y[rows], counterparts, space, max_nodes)
+        cells = certify_cells(*some, cells=(cell,), until=until, **condition.as_dict())
+        status = cells.status[:, CELLS.index(cell)]
+        hit = rows[status == REACHABLE]
+        end[hit] = cells.witness[status == REACHABLE, CELLS.index(cell)]
+        reached[hit], impossible[rows] = True, impossible[rows] & (status == IMPOSSIBLE)
+        nodes[rows] += cells.nodes.sum(dim=1)
+    rows = undecided.nonzero()[:, 0]
+    pair, other, is_pair = find_dissent(model, x[rows], end[rows], counterparts, space, condition)
+    broken, nobody = reached[rows] & is_pair, torch.full_like(pair, torch.nan)
+    decided = torch.where(broken, BROKEN, torch.where(impossible[rows], PROVED, UNDECIDED))
+    pair, other = (torch.where(broken[:, None], people, nobody) for people in (pair, other))
+    return certificate.written(rows, Certificate(decided, pair, other, nodes[rows]))
 
 
 def _searched(

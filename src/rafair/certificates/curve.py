@@ -84,7 +84,7 @@ def certify_curve(
         space = spaces[place]
         problem = (model, x[rows], y[rows], counterparts, space, max_nodes)
         here = certify(*problem, prove=prove, K=K, D=D, d=d, until=until)
-        found[place] = _written(found[place], rows, here)
+        found[place] = found[place].written(rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)
             new = holds & (found[other].status[rows] == UNDECIDED)
@@ -93,12 +93,5 @@ def certify_curve(
                 same = Certificate(
                     here.status[new], here.witness[new], here.witness_counterpart[new], nodes
                 )
-                found[other] = _written(found[other], rows[new], same)
+                found[other] = found[other].written(rows[new], same)
     return found
-
-
-def _written(whole: Certificate, rows: Tensor, part: Certificate) -> Certificate:
-    """Return a certificate with these rows replaced."""
-    names = Certificate.__dataclass_fields__
-    pairs = ((getattr(whole, name), getattr(part, name)) for name in names)
-    return Certificate(*(old.index_copy(0, rows, new) for old, new in pairs))
