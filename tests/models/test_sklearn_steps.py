@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -22,16 +24,21 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PolynomialFeatures,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
 from sklearn.svm import LinearSVC
 from sklearn_people import NUMBERS, TEXTS, check_same, fitted, people, schema_of, table
+
+from rafair.models.agreement import random_people
 
 CODED = ["age", "job", "married", "size", "grade"]
 
@@ -144,6 +151,50 @@ def test_an_unknown_level_that_becomes_nan_is_filled_in():
     seen = table()["job"] != "judge"
     model = make_pipeline(encoded(filled, CODED), StandardScaler(), LogisticRegression())
     check_same(model.fit(people()[seen], table()["pay"][seen]), schema_of())
+
+
+BY_VALUE = {
+    "bins": KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"),
+    "codes of bins": KBinsDiscretizer(4, encode="ordinal", strategy="uniform"),
+    "means of bins": KBinsDiscretizer(3, encode="onehot-dense", strategy="kmeans", random_state=0),
+    "splines": SplineTransformer(4),
+    "periodic splines": SplineTransformer(5, degree=2, extrapolation="periodic"),
+    "constant splines": SplineTransformer(3, extrapolation="constant", include_bias=False),
+    "logarithm": FunctionTransformer(np.log1p),
+    "root": FunctionTransformer(np.sqrt, feature_names_out="one-to-one"),
+    "sigmoid of SciPy": FunctionTransformer(expit),
+    "powers": ColumnTransformer([("a", PolynomialFeatures(3), ["age"])], remainder="passthrough"),
+}
+
+
+@pytest.mark.parametrize("name", BY_VALUE)
+def test_what_reads_a_countable_column_is_itself_at_every_value(name):
+    rows = people(["age", "grade", "married"]).astype(float)
+    before = make_pipeline(BY_VALUE[name], StandardScaler(with_mean=False))
+    model = fitted(make_pipeline(before, network()), rows)
+    found = check_same(model, schema_of(), rows.columns)
+    x = random_people(schema_of(), 30).requires_grad_()
+    (slopes,) = torch.autograd.grad(found.scores(x).diff(dim=1).sum(), x)
+    assert (slopes[:, schema_of().index("age")] != 0).any()
+
+
+def test_products_of_columns_of_one_feature_are_themselves():
+    coded = encoded(OneHotEncoder(sparse_output=False), ["job"], "drop")
+    steps = coded, PolynomialFeatures(2), LogisticRegression(max_iter=3000)
+    check_same(fitted(make_pipeline(*steps)), schema_of())
+
+
+def test_a_number_alone_may_be_uncountable_among_products():
+    before = PolynomialFeatures(1)
+    check_same(fitted(make_pipeline(before, network()), people(NUMBERS)), schema_of(), NUMBERS)
+
+
+@pytest.mark.parametrize("marker", [18, np.nan])
+def test_indicators_of_missing_cells_are_themselves(marker):
+    rows = people(["age", "grade"]).astype(float)
+    rows.loc[::9, "age"] = marker
+    filled = SimpleImputer(missing_values=marker, add_indicator=True)
+    check_same(fitted(make_pipeline(filled, network()), rows), schema_of(), ["age", "grade"])
 
 
 IMPUTERS = {

@@ -10,7 +10,8 @@ import torch
 from rafair.errors import InvalidInput
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.class_order import class_order
-from rafair.models.conversion import threshold_of
+from rafair.models.conversion import obstacle, threshold_of
+from rafair.models.extras import comes_from
 from rafair.models.inputs import Feed, choose_inputs
 from rafair.models.queried import Answer, QueriedClassifier, asked
 
@@ -57,6 +58,8 @@ def adapt(
         if not _fails(ways[0][0], with_categories(probes)):
             feed = with_categories
     kind = f"{type(model).__module__.partition('.')[0]} {type(model).__name__}"
+    if comes_from(model, "sklearn") and (reason := obstacle(model)):
+        kind += f", not converted to torch, because {reason}"
     labels = tuple(classes[place] for place in order)
     found = []
     for ask, answer in ways:

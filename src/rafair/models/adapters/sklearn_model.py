@@ -17,8 +17,8 @@ from rafair.models.conversion import (
     NotConvertible,
     convert,
     folded,
-    is_convertible_classifier,
     is_from_sklearn,
+    obstacle,
     raw_columns,
     step_names,
     threshold_of,
@@ -42,7 +42,7 @@ def accepts(model: Any) -> bool:
         return False
     if not hasattr(model, "classes_"):
         return _is_classifier(model)
-    return is_convertible_classifier(model)
+    return obstacle(model) is None
 
 
 def adapt(
@@ -71,7 +71,8 @@ def adapt(
         try:
             module = _module(model, described, asked.feed, asked.order)
         except NotConvertible as reason:
-            return replace(asked, kind=f"scikit-learn {_kind(model)}, asked for scores: {reason}")
+            kind = f"scikit-learn {_kind(model)}, not converted to torch, because {reason}"
+            return replace(asked, kind=kind)
         kind = f"scikit-learn {_kind(model)}, converted to torch"
         converted = wrapped_module(module, schema, "logits", kind, asked.reads)
         check_agreement(

@@ -7,8 +7,8 @@ from rafair.models.conversion import composition, encoders, estimators, threshol
 from rafair.models.conversion.columns import Columns, NotConvertible, raw_columns
 from rafair.models.conversion.registry import (
     convert,
-    is_convertible_classifier,
     is_from_sklearn,
+    obstacle,
     step_names,
 )
 from rafair.models.conversion.thresholds import folded, threshold_of
@@ -21,8 +21,8 @@ __all__ = [
     "encoders",
     "estimators",
     "folded",
-    "is_convertible_classifier",
     "is_from_sklearn",
+    "obstacle",
     "raw_columns",
     "step_names",
     "threshold_of",

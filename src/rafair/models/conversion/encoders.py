@@ -11,7 +11,10 @@ from rafair.models.conversion.columns import Columns, NotConvertible
 from rafair.models.conversion.registry import transformer
 from rafair.models.piecewise import Piecewise
 
-__all__ = ["encoded", "imputed"]
+__all__ = ["encoded", "imputed", "multiplied"]
+
+# Their outputs jump between two values, so that no network is exact for uncountable ones.
+STEPS = ("KBinsDiscretizer",)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,21 +22,57 @@ if TYPE_CHECKING:
 
 def _check_readable(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column unless it is a function of a single countable feature."""
-    name = type(step).__name__
+    name, does = type(step).__name__, "reads"
+    if name in STEPS:
+        does = "is a step function of"
     try:
         features = columns.features_of(place)
     except NotConvertible as reason:
-        raise NotConvertible(f"{name} reads {reason}") from reason
+        raise NotConvertible(f"{name} {does} {reason}") from reason
     if len(features) > 1:
-        raise NotConvertible(f"{name} reads column {columns.names[place]!r} of several features")
+        raise NotConvertible(f"{name} {does} column {columns.names[place]!r} of several features")
 
 
 @transformer("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+@transformer("KBinsDiscretizer", "SplineTransformer")
+@transformer("FunctionTransformer", fits=lambda step: step.func is None or _is_of_one_column(step))
 def encoded(step: Any, columns: Columns) -> Piecewise:
-    """Tabulate an encoder; its outputs also show how it codes dropped, rare and unknown levels."""
+    """Tabulate a step that treats its columns one by one.
+
+    The outputs of an encoder also show how it codes dropped, rare and unknown levels.
+    """
+    if getattr(step, "func", step) is None:
+        return columns.piecewise  # a FunctionTransformer without function changes nothing
     for place in range(len(columns)):
         _check_readable(step, columns, place)
     return columns.tabulated(columns.transformed(step))
+
+
+def _is_of_one_column(step: Any) -> bool:
+    """Tell whether a function is one of NumPy's or SciPy's that map each number by itself."""
+    function = step.func
+    return isinstance(function, np.ufunc) and (function.nin, function.nout) == (1, 1)
+
+
+@transformer("PolynomialFeatures")
+def multiplied(step: Any, columns: Columns) -> Piecewise:
+    """Return products of columns; a product must be a function of a single countable feature."""
+    table = columns.tabulated(columns.transformed(step))
+    parts = []
+    for place, powers in enumerate(step.powers_):
+        used = np.flatnonzero(powers).tolist()
+        if powers.sum() == 1:
+            parts.append(columns.piecewise.take(used))
+            continue
+        features = set()
+        for column in used:
+            _check_readable(step, columns, column)
+            features.update(columns.features_of(column))
+        if len(features) > 1:
+            names = " and ".join(repr(columns.names[column]) for column in used)
+            raise NotConvertible(f"PolynomialFeatures multiplies columns {names}")
+        parts.append(table.take([place]))
+    return Piecewise.join(parts)
 
 
 @transformer("SimpleImputer")
