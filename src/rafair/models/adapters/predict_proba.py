@@ -53,10 +53,9 @@ def adapt(
     probes = unit_rows(width, PROBES) if schema is None else random_people(schema, PROBES)
     feed = _feed(model, schema, inputs)
     ways = _ways(model)
-    if feed.inputs == "frame" and _fails(ways[0][0], feed(probes)):
-        with_categories = replace(feed, categories=True)
-        if not _fails(ways[0][0], with_categories(probes)):
-            feed = with_categories
+    others = [replace(feed, categories=True)] if feed.inputs == "frame" else []
+    feeds = [feed, *others, replace(feed, single=True)]
+    feed = next((found for found in feeds if not _fails(ways[0][0], found(probes))), feed)
     kind = f"{type(model).__module__.partition('.')[0]} {type(model).__name__}"
     if comes_from(model, "sklearn") and (reason := obstacle(model)):
         kind += f", not converted to torch, because {reason}"

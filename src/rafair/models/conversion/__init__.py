@@ -3,7 +3,14 @@
 One function converts one kind of step. ``registry`` finds it by the name of the step's class.
 """
 
-from rafair.models.conversion import composition, encoders, estimators, thresholds, transformers
+from rafair.models.conversion import (
+    composition,
+    encoders,
+    estimators,
+    skorch_nets,
+    thresholds,
+    transformers,
+)
 from rafair.models.conversion.columns import Columns, NotConvertible, raw_columns
 from rafair.models.conversion.registry import (
     convert,
@@ -24,6 +31,7 @@ __all__ = [
     "is_from_sklearn",
     "obstacle",
     "raw_columns",
+    "skorch_nets",
     "step_names",
     "threshold_of",
     "thresholds",

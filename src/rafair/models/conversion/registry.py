@@ -88,8 +88,8 @@ def classifier(
 
 
 def is_from_sklearn(step: Any) -> bool:
-    """Tell whether a step's class is scikit-learn's own; a subclass may behave differently."""
-    return type(step).__module__.partition(".")[0] == "sklearn"
+    """Tell whether a class is scikit-learn's or skorch's own; a subclass may behave differently."""
+    return type(step).__module__.partition(".")[0] in ("sklearn", "skorch")
 
 
 def _found(registry: dict[str, _Conversion], step: Any) -> _Conversion | None:
@@ -107,11 +107,11 @@ def obstacle(step: Any, *, classifies: bool = True) -> str | None:
     classifies : bool
         Whether the step is a classifier, which is the last part of its own kind, or a transformer.
     """
-    found, name = _found(CLASSIFIERS if classifies else TRANSFORMERS, step), type(step).__name__
+    found = _found(CLASSIFIERS if classifies else TRANSFORMERS, step)
+    library = type(step).__module__.partition(".")[0]
+    name = f"{library}'s {type(step).__name__}".removeprefix("sklearn's ")
     if found is None:
-        library = type(step).__module__.partition(".")[0]
-        whose = "" if library == "sklearn" else f"{library}'s "
-        return f"rafair has no conversion of {whose}{name}"
+        return f"rafair has no conversion of {name}"
     if not found.fits(step):
         return f"rafair has no conversion of {name} with these settings"
     *before, last = (*found.parts(step), None)
