@@ -1,6 +1,11 @@
 """Every transformer and classifier that is converted, against scikit-learn."""
 
+import pickle
+import time
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -38,6 +43,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import LinearSVC
 from sklearn_people import NUMBERS, TEXTS, check_same, fitted, people, schema_of, table
 
+import rafair
 from rafair.models.agreement import random_people
 
 CODED = ["age", "job", "married", "size", "grade"]
@@ -187,6 +193,69 @@ def test_products_of_columns_of_one_feature_are_themselves():
 def test_a_number_alone_may_be_uncountable_among_products():
     before = PolynomialFeatures(1)
     check_same(fitted(make_pipeline(before, network()), people(NUMBERS)), schema_of(), NUMBERS)
+
+
+def logarithms(*columns):
+    return ColumnTransformer([("log", FunctionTransformer(np.log1p), columns)], sparse_threshold=0)
+
+
+SMOOTH = {
+    "squares and products": PolynomialFeatures(2),
+    "products of three": PolynomialFeatures(3, interaction_only=True, include_bias=False),
+    "logarithm": FunctionTransformer(np.log1p),
+    "exponential": make_pipeline(StandardScaler(), FunctionTransformer(np.exp)),
+    "root": FunctionTransformer(np.sqrt),
+    "sine of principal components": make_pipeline(PCA(2), FunctionTransformer(np.sin)),
+    "products of logarithms": make_pipeline(logarithms("age", "height"), PolynomialFeatures(2)),
+    "beside others": FeatureUnion(
+        [("a", PolynomialFeatures(2)), ("b", logarithms("height")), ("c", StandardScaler())]
+    ),
+}
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(max_iter=3000), network()])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_products_and_smooth_functions_of_any_numbers_are_themselves(name, last):
+    rows = people(["age", "height", "grade", "married"])
+    scaled = make_pipeline(SMOOTH[name], StandardScaler())
+    model = fitted(make_pipeline(scaled, last), rows)
+    found = check_same(model, schema_of(), rows.columns)
+    again = pickle.loads(pickle.dumps(found))
+    x = random_people(schema_of(), 40).clamp(0.1, 0.9).requires_grad_()
+    scores = again.scores(x).diff(dim=1)
+    (slopes,) = torch.autograd.grad(scores.sum(), x)
+    place, step = schema_of().index("height"), torch.zeros_like(x)
+    step[:, place] = 1e-6
+    with torch.no_grad():
+        ends = [found.scores(x + sign * step).diff(dim=1)[:, 0] for sign in (1, -1)]
+    measured = (ends[0] - ends[1]) / 2e-6
+    near = (measured - slopes[:, place]).abs() <= 1e-5 * slopes[:, place].abs().clamp_min(1)
+    assert near.double().mean() > 0.9  # a kink within reach is rare
+    assert (slopes[:, place] != 0).double().mean() > 0.8
+
+
+def test_what_has_no_slope_somewhere_is_not_computed():
+    schema = schema_of()
+    height = next(f for f in schema.features if f.name == "height")
+    wide = replace(height, domain=(0.0, height.domain[1]), observed=())
+    changed = tuple(wide if f.name == "height" else f for f in schema.features)
+    schema = replace(schema, features=changed)
+    steps = FunctionTransformer(np.sqrt), StandardScaler(), LogisticRegression()
+    model = fitted(make_pipeline(*steps), people(["height"]))
+    assert rafair.wrap(model, schema).access == "scores"
+    assert rafair.wrap(model, schema_of()).access == "gradient"
+
+
+def test_many_products_are_converted_in_a_second():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((60, 30)), columns=[f"c{place}" for place in range(30)])
+    frame = frame.assign(sex=np.arange(60) % 2, pay=np.arange(60) // 30)
+    model = make_pipeline(PolynomialFeatures(2), StandardScaler(), LogisticRegression())
+    model.fit(frame.drop(columns="pay"), frame["pay"])
+    schema = rafair.Schema.infer(frame, label="pay", sensitive=["sex"])
+    start = time.perf_counter()
+    assert rafair.wrap(model, schema).access == "gradient"
+    assert time.perf_counter() - start < 20  # a slow machine; a quadratic search takes minutes
 
 
 @pytest.mark.parametrize("marker", [18, np.nan])

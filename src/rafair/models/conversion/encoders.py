@@ -11,7 +11,7 @@ from rafair.models.conversion.columns import Columns, NotConvertible
 from rafair.models.conversion.registry import transformer
 from rafair.models.piecewise import Piecewise
 
-__all__ = ["encoded", "imputed", "multiplied"]
+__all__ = ["check_readable", "encoded", "imputed"]
 
 # Their outputs jump between two values, so that no network is exact for uncountable ones.
 STEPS = ("KBinsDiscretizer",)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def _check_readable(step: Any, columns: Columns, place: int) -> None:
+def check_readable(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column unless it is a function of a single countable feature."""
     name, does = type(step).__name__, "reads"
     if name in STEPS:
@@ -35,44 +35,14 @@ def _check_readable(step: Any, columns: Columns, place: int) -> None:
 
 @transformer("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 @transformer("KBinsDiscretizer", "SplineTransformer")
-@transformer("FunctionTransformer", fits=lambda step: step.func is None or _is_of_one_column(step))
 def encoded(step: Any, columns: Columns) -> Piecewise:
     """Tabulate a step that treats its columns one by one.
 
     The outputs of an encoder also show how it codes dropped, rare and unknown levels.
     """
-    if getattr(step, "func", step) is None:
-        return columns.piecewise  # a FunctionTransformer without function changes nothing
     for place in range(len(columns)):
-        _check_readable(step, columns, place)
+        check_readable(step, columns, place)
     return columns.tabulated(columns.transformed(step))
-
-
-def _is_of_one_column(step: Any) -> bool:
-    """Tell whether a function is one of NumPy's or SciPy's that map each number by itself."""
-    function = step.func
-    return isinstance(function, np.ufunc) and (function.nin, function.nout) == (1, 1)
-
-
-@transformer("PolynomialFeatures")
-def multiplied(step: Any, columns: Columns) -> Piecewise:
-    """Return products of columns; a product must be a function of a single countable feature."""
-    table = columns.tabulated(columns.transformed(step))
-    parts = []
-    for place, powers in enumerate(step.powers_):
-        used = np.flatnonzero(powers).tolist()
-        if powers.sum() == 1:
-            parts.append(columns.piecewise.take(used))
-            continue
-        features = set()
-        for column in used:
-            _check_readable(step, columns, column)
-            features.update(columns.features_of(column))
-        if len(features) > 1:
-            names = " and ".join(repr(columns.names[column]) for column in used)
-            raise NotConvertible(f"PolynomialFeatures multiplies columns {names}")
-        parts.append(table.take([place]))
-    return Piecewise.join(parts)
 
 
 @transformer("SimpleImputer")
@@ -92,7 +62,7 @@ def imputed(step: Any, columns: Columns) -> Piecewise:
             _check_missing(step, columns, origin)
             parts.append(columns.piecewise.take([origin]))
         else:
-            _check_readable(step, columns, origin)
+            check_readable(step, columns, origin)
             parts.append(table.take([place]))
     return Piecewise.join(parts) if parts else columns.piecewise.take([])
 
@@ -105,7 +75,7 @@ def _names_in(step: Any, width: int) -> list[str]:
 def _check_missing(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column that is not countable if a number in it stands for a missing cell."""
     if not pd.isna(step.missing_values):
-        _check_readable(step, columns, place)
+        check_readable(step, columns, place)
 
 
 def _agree(ours: Iterable[Any], theirs: Iterable[Any]) -> bool:
