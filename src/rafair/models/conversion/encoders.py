@@ -1,4 +1,4 @@
-"""Transformers that treat columns one by one; they are tabulated on every possible value."""
+"""Encoders, bins, splines and imputers, which are tabulated on every possible value of a column."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from rafair.models.piecewise import Piecewise
 
 __all__ = ["check_readable", "encoded", "imputed"]
 
-# Their outputs jump between two values, so that no network is exact for uncountable ones.
-STEPS = ("KBinsDiscretizer",)
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# Their outputs jump between two values, so that no network is exact for uncountable ones.
+STEPS = ("KBinsDiscretizer",)
 
 
 def check_readable(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column unless it is a function of a single countable feature."""
-    name, does = type(step).__name__, "reads"
-    if name in STEPS:
-        does = "is a step function of"
+    name = type(step).__name__
+    does = "is a step function of" if name in STEPS else "reads"
     try:
         features = columns.features_of(place)
     except NotConvertible as reason:
