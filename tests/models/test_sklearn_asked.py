@@ -24,6 +24,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
     PolynomialFeatures,
+    SplineTransformer,
 )
 from sklearn.tree import DecisionTreeClassifier
 from sklearn_people import (
@@ -42,6 +43,7 @@ import rafair
 from rafair.models.adapters import sklearn_model
 from rafair.models.agreement import random_people
 from rafair.models.conversion import encoders, estimators
+from rafair.report.words import access
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,8 @@ def test_a_step_that_reads_more_values_than_can_be_counted_leaves_the_scores():
     found = rafair.wrap(model, schema_of())
     assert found.access == "scores"
     assert found.kind == (
-        "scikit-learn Pipeline of OneHotEncoder and LogisticRegression, asked for scores: "
-        "OneHotEncoder reads column 'height', whose possible values cannot be counted"
+        "scikit-learn Pipeline of OneHotEncoder and LogisticRegression, not converted to torch, "
+        "because OneHotEncoder reads column 'height', whose possible values cannot be counted"
     )
     x = random_people(schema_of(), 20)
     theirs = probabilities(model, schema_of().decode(x))
@@ -122,11 +124,10 @@ class Louder(LogisticRegression):
     [
         RandomForestClassifier(3, max_depth=3),
         HistGradientBoostingClassifier(max_iter=3),
-        numeric(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf")),
-        numeric(PolynomialFeatures(2)),
         numeric(MinMaxScaler(clip=True)),
-        numeric(FunctionTransformer(np.log1p)),
-        numeric(ColumnTransformer([("a", PolynomialFeatures(2), ["age"])], remainder="drop")),
+        numeric(FunctionTransformer(np.cumsum)),
+        numeric(FunctionTransformer(lambda rows: rows * 2)),
+        numeric(ColumnTransformer([("a", MinMaxScaler(clip=True), ["age"])], remainder="drop")),
         SGDClassifier(loss="modified_huber", random_state=0),
         GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2]}, cv=2),
         Louder(max_iter=9000),
@@ -136,7 +137,33 @@ class Louder(LogisticRegression):
 def test_what_cannot_be_converted_is_asked(model):
     model = fitted(model, people(NUMBERS))
     assert not sklearn_model.accepts(model)
-    assert rafair.wrap(model, schema_of()).access == "scores"
+    found = rafair.wrap(model, schema_of())
+    assert found.access == "scores"
+    part = "MinMaxScaler with these settings" if "clip" in str(model) else ""
+    assert f", not converted to torch, because rafair has no conversion of {part}" in found.kind
+    told = access({"model": {"kind": found.kind, "access": found.access, "reads": found.reads}})
+    assert "without gradients, because rafair has no conversion of" in told
+    assert told.count("because") == 1
+
+
+BINS = KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf")
+READS = {
+    "bins": (BINS, "KBinsDiscretizer is a step function of column 'height', whose possible"),
+    "splines": (SplineTransformer(3), "SplineTransformer reads column 'height', whose possible"),
+    "a kink": (FunctionTransformer(np.abs), "FunctionTransformer reads column 'height'"),
+    "bins of products": (
+        make_pipeline(PolynomialFeatures(2, interaction_only=True, include_bias=False), BINS),
+        "KBinsDiscretizer is a step function of column ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_which_step_prevents_the_conversion_is_said(name):
+    step, reason = READS[name]
+    found = rafair.wrap(fitted(numeric(step), people(["age", "height"])), schema_of())
+    assert found.access == "scores"
+    assert f", not converted to torch, because {reason}" in found.kind
 
 
 def test_probabilities_of_one_class_against_the_rest_are_not_a_softmax():

@@ -194,4 +194,4 @@ def test_one_function_adds_a_step(monkeypatch):
     monkeypatch.setattr(registry, "TRANSFORMERS", dict(registry.TRANSFORMERS))
     registry.transformer("MinMaxScaler")(encoders.encoded)
     check_same(model, schema_of(), ["age", "grade"])
-    assert conversion.is_convertible_classifier(model)
+    assert conversion.obstacle(model) is None

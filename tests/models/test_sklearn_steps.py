@@ -1,9 +1,16 @@
 """Every transformer and classifier that is converted, against scikit-learn."""
 
+import pickle
+import time
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -22,16 +29,22 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PolynomialFeatures,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
 from sklearn.svm import LinearSVC
 from sklearn_people import NUMBERS, TEXTS, check_same, fitted, people, schema_of, table
+
+import rafair
+from rafair.models.agreement import random_people
 
 CODED = ["age", "job", "married", "size", "grade"]
 
@@ -144,6 +157,113 @@ def test_an_unknown_level_that_becomes_nan_is_filled_in():
     seen = table()["job"] != "judge"
     model = make_pipeline(encoded(filled, CODED), StandardScaler(), LogisticRegression())
     check_same(model.fit(people()[seen], table()["pay"][seen]), schema_of())
+
+
+BY_VALUE = {
+    "bins": KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"),
+    "codes of bins": KBinsDiscretizer(4, encode="ordinal", strategy="uniform"),
+    "means of bins": KBinsDiscretizer(3, encode="onehot-dense", strategy="kmeans", random_state=0),
+    "splines": SplineTransformer(4),
+    "periodic splines": SplineTransformer(5, degree=2, extrapolation="periodic"),
+    "constant splines": SplineTransformer(3, extrapolation="constant", include_bias=False),
+    "logarithm": FunctionTransformer(np.log1p),
+    "root": FunctionTransformer(np.sqrt, feature_names_out="one-to-one"),
+    "sigmoid of SciPy": FunctionTransformer(expit),
+    "powers": ColumnTransformer([("a", PolynomialFeatures(3), ["age"])], remainder="passthrough"),
+}
+
+
+@pytest.mark.parametrize("name", BY_VALUE)
+def test_what_reads_a_countable_column_is_itself_at_every_value(name):
+    rows = people(["age", "grade", "married"]).astype(float)
+    before = make_pipeline(BY_VALUE[name], StandardScaler(with_mean=False))
+    model = fitted(make_pipeline(before, network()), rows)
+    found = check_same(model, schema_of(), rows.columns)
+    x = random_people(schema_of(), 30).requires_grad_()
+    (slopes,) = torch.autograd.grad(found.scores(x).diff(dim=1).sum(), x)
+    assert (slopes[:, schema_of().index("age")] != 0).any()
+
+
+def test_products_of_columns_of_one_feature_are_themselves():
+    coded = encoded(OneHotEncoder(sparse_output=False), ["job"], "drop")
+    steps = coded, PolynomialFeatures(2), LogisticRegression(max_iter=3000)
+    check_same(fitted(make_pipeline(*steps)), schema_of())
+
+
+def test_a_number_alone_may_be_uncountable_among_products():
+    before = PolynomialFeatures(1)
+    check_same(fitted(make_pipeline(before, network()), people(NUMBERS)), schema_of(), NUMBERS)
+
+
+def logarithms(*columns):
+    return ColumnTransformer([("log", FunctionTransformer(np.log1p), columns)], sparse_threshold=0)
+
+
+SMOOTH = {
+    "squares and products": PolynomialFeatures(2),
+    "products of three": PolynomialFeatures(3, interaction_only=True, include_bias=False),
+    "logarithm": FunctionTransformer(np.log1p),
+    "exponential": make_pipeline(StandardScaler(), FunctionTransformer(np.exp)),
+    "root": FunctionTransformer(np.sqrt),
+    "sine of principal components": make_pipeline(PCA(2), FunctionTransformer(np.sin)),
+    "products of logarithms": make_pipeline(logarithms("age", "height"), PolynomialFeatures(2)),
+    "beside others": FeatureUnion(
+        [("a", PolynomialFeatures(2)), ("b", logarithms("height")), ("c", StandardScaler())]
+    ),
+}
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(max_iter=3000), network()])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_products_and_smooth_functions_of_any_numbers_are_themselves(name, last):
+    rows = people(["age", "height", "grade", "married"])
+    scaled = make_pipeline(SMOOTH[name], StandardScaler())
+    model = fitted(make_pipeline(scaled, last), rows)
+    found = check_same(model, schema_of(), rows.columns)
+    again = pickle.loads(pickle.dumps(found))
+    x = random_people(schema_of(), 40).clamp(0.1, 0.9).requires_grad_()
+    scores = again.scores(x).diff(dim=1)
+    (slopes,) = torch.autograd.grad(scores.sum(), x)
+    place, step = schema_of().index("height"), torch.zeros_like(x)
+    step[:, place] = 1e-6
+    with torch.no_grad():
+        ends = [found.scores(x + sign * step).diff(dim=1)[:, 0] for sign in (1, -1)]
+    measured = (ends[0] - ends[1]) / 2e-6
+    near = (measured - slopes[:, place]).abs() <= 1e-5 * slopes[:, place].abs().clamp_min(1)
+    assert near.double().mean() > 0.9  # a kink within reach is rare
+    assert (slopes[:, place] != 0).double().mean() > 0.8
+
+
+def test_what_has_no_slope_somewhere_is_not_computed():
+    schema = schema_of()
+    height = next(f for f in schema.features if f.name == "height")
+    wide = replace(height, domain=(0.0, height.domain[1]), observed=())
+    changed = tuple(wide if f.name == "height" else f for f in schema.features)
+    schema = replace(schema, features=changed)
+    steps = FunctionTransformer(np.sqrt), StandardScaler(), LogisticRegression()
+    model = fitted(make_pipeline(*steps), people(["height"]))
+    assert rafair.wrap(model, schema).access == "scores"
+    assert rafair.wrap(model, schema_of()).access == "gradient"
+
+
+def test_many_products_are_converted_in_a_second():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((60, 30)), columns=[f"c{place}" for place in range(30)])
+    frame = frame.assign(sex=np.arange(60) % 2, pay=np.arange(60) // 30)
+    model = make_pipeline(PolynomialFeatures(2), StandardScaler(), LogisticRegression())
+    model.fit(frame.drop(columns="pay"), frame["pay"])
+    schema = rafair.Schema.infer(frame, label="pay", sensitive=["sex"])
+    start = time.perf_counter()
+    assert rafair.wrap(model, schema).access == "gradient"
+    assert time.perf_counter() - start < 20  # a slow machine; a quadratic search takes minutes
+
+
+@pytest.mark.parametrize("marker", [18, np.nan])
+def test_indicators_of_missing_cells_are_themselves(marker):
+    rows = people(["age", "grade"]).astype(float)
+    rows.loc[::9, "age"] = marker
+    filled = SimpleImputer(missing_values=marker, add_indicator=True)
+    check_same(fitted(make_pipeline(filled, network()), rows), schema_of(), ["age", "grade"])
 
 
 IMPUTERS = {

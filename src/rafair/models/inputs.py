@@ -42,6 +42,8 @@ class Feed:
         columns, in the schema's order.
     categories : bool
         Whether columns with levels in a frame get the type ``category``, with the schema's levels.
+    single : bool
+        Whether numbers are float32, which networks in single precision need.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Feed:
     schema: Schema | None
     columns: tuple[str, ...] = ()
     categories: bool = False
+    single: bool = False
 
     def __post_init__(self) -> None:
         if self.inputs != "unit" and self.schema is None:
@@ -70,7 +73,13 @@ class Feed:
     def __call__(self, x: Tensor) -> Any:
         """Convert unit-space rows, shape (n, d), to what the model reads: a matrix or a frame."""
         x = x.detach().to("cpu", torch.float64)
-        return self._frame(x) if self.inputs == "frame" else self._matrix(x)
+        if self.inputs != "frame":
+            return self._matrix(x).astype(np.float32 if self.single else np.float64, copy=False)
+        people = self._frame(x)
+        if not self.single:
+            return people
+        numbers = people.select_dtypes(("number", "bool")).columns
+        return people.astype(dict.fromkeys(numbers, np.float32))
 
     def _frame(self, x: Tensor) -> Any:
         assert self.schema is not None  # noqa: S101 - checked above

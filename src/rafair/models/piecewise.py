@@ -9,20 +9,22 @@ can be computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from rafair.models.chain import linear_layer
+from rafair.models.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.schema import Feature, Schema
 
-__all__ = ["Piecewise", "possible_numbers"]
+__all__ = ["Piecewise", "Term", "possible_numbers"]
 
 # The values of a feature with more possible values than this are not listed.
 MAX_VALUES = 1_000
@@ -52,11 +54,14 @@ class Piecewise:
     schema : Schema
     weights : Tensor, shape (columns, basis), float64
     offset : Tensor, shape (columns,), float64
+    terms : tuple of Term
+        Further functions, which are not piecewise linear; each adds one to the basis.
     """
 
     schema: Schema
     weights: Tensor
     offset: Tensor
+    terms: tuple[Term, ...] = ()
 
     @classmethod
     def constant(cls, schema: Schema, values: Sequence[float]) -> Piecewise:
@@ -104,8 +109,22 @@ class Piecewise:
     @classmethod
     def join(cls, parts: Sequence[Piecewise]) -> Piecewise:
         """Put columns side by side."""
-        weights = torch.cat([part.weights for part in parts])
-        return cls(parts[0].schema, weights, torch.cat([part.offset for part in parts]))
+        schema, terms = parts[0].schema, tuple(dict.fromkeys(t for p in parts for t in p.terms))
+        width = _width(schema)
+        weights = torch.zeros(sum(map(len, parts)), width + len(terms), dtype=torch.float64)
+        start = 0
+        for part in parts:
+            places = [*range(width), *(width + terms.index(term) for term in part.terms)]
+            weights[start : start + len(part), places] = part.weights
+            start += len(part)
+        return cls(schema, weights, torch.cat([part.offset for part in parts]), terms)
+
+    @classmethod
+    def of_term(cls, term: Term) -> Piecewise:
+        """Return one column: a product or function of others."""
+        weights = torch.zeros(1, _width(term.columns.schema) + 1, dtype=torch.float64)
+        weights[0, -1] = 1.0
+        return cls(term.columns.schema, weights, torch.zeros(1, dtype=torch.float64), (term,))
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -113,28 +132,30 @@ class Piecewise:
     def take(self, columns: Sequence[int]) -> Piecewise:
         """Return the chosen columns, in the given order."""
         chosen = list(columns)
-        return Piecewise(self.schema, self.weights[chosen], self.offset[chosen])
+        return replace(self, weights=self.weights[chosen], offset=self.offset[chosen])
 
     def affine(self, matrix: Tensor, offset: Tensor) -> Piecewise:
         """Return matrix · columns + offset."""
         matrix = matrix.to(torch.float64)
-        return Piecewise(
-            self.schema, matrix @ self.weights, matrix @ self.offset + offset.to(torch.float64)
-        )
+        shifted = matrix @ self.offset + offset.to(torch.float64)
+        return replace(self, weights=matrix @ self.weights, offset=shifted)
 
     def scaled(self, factor: Tensor, offset: Tensor) -> Piecewise:
         """Return factor · column + offset for each column, both of shape (columns,)."""
         factor = factor.to(torch.float64)
-        return Piecewise(self.schema, self.weights * factor[:, None], self.offset * factor + offset)
+        shifted = self.offset * factor + offset
+        return replace(self, weights=self.weights * factor[:, None], offset=shifted)
 
     def layers(self) -> list[nn.Module]:
         """Return layers from unit-space rows (n, d) to the columns: linear, or linear–ReLU–linear.
 
-        They compute only the basis functions that the columns use. Their weights are float64 and
-        need no gradient.
+        Columns with terms have ``Terms`` and a linear layer behind. The layers compute only the
+        basis functions that the columns use. Their weights are float64 and need no gradient.
         """
+        if self.has_terms.any():
+            return self._layers_of_terms()
         d = len(self.schema.features)
-        used = (self.weights[:, d:] != 0).any(dim=0).nonzero()[:, 0]
+        used = (self.weights[:, d : _width(self.schema)] != 0).any(dim=0).nonzero()[:, 0]
         if not len(used):
             return [linear_layer(self.weights[:, :d], self.offset)]
         # x + 1 is positive in all of unit space, so a ReLU does not change it.
@@ -153,6 +174,43 @@ class Piecewise:
             nn.ReLU(),
             linear_layer(last, self.offset - plain.sum(dim=1)),
         ]
+
+    @property
+    def has_terms(self) -> Tensor:
+        """Tell for each column whether it is no piecewise linear function, shape (columns,)."""
+        return (self.weights[:, _width(self.schema) :] != 0).any(dim=1)
+
+    def _layers_of_terms(self) -> list[nn.Module]:
+        width = _width(self.schema)
+        used = [p for p in range(len(self.terms)) if bool((self.weights[:, width + p] != 0).any())]
+        used.sort(key=lambda p: (self.terms[p].function, len(self.terms[p].columns)))
+        chosen = [self.terms[p] for p in used]
+        kinds = groupby((term.function, len(term.columns)) for term in chosen)
+        groups = [(*kind, len(list(same))) for kind, same in kinds]
+        plain = replace(self, weights=self.weights[:, :width], terms=())
+        eye = torch.eye(len(self), dtype=torch.float64)
+        factors = self.weights[:, [width + p for p in used]]
+        return [
+            *Piecewise.join([plain, *(term.columns for term in chosen)]).layers(),
+            Terms(len(self), [(function, n, arity) for function, arity, n in groups]),
+            linear_layer(torch.cat([eye, factors], dim=1), torch.zeros(len(self))),
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A product or smooth function of columns.
+
+    Attributes
+    ----------
+    function : str
+        ``terms.PRODUCT``, or a name in ``terms.FUNCTIONS``.
+    columns : Piecewise
+        The factors, or the one column that the function reads.
+    """
+
+    function: str
+    columns: Piecewise
 
 
 def _spots(schema: Schema, place: int) -> list[tuple[int, int, int]]:

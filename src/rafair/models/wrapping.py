@@ -45,9 +45,9 @@ def wrap(
 
     Parameters
     ----------
-    model : torch module or exported program, Keras model, scikit-learn estimator or pipeline, ONNX
-        model, XGBoost, LightGBM or CatBoost model, or any object with ``predict_proba`` or any
-        callable
+    model : torch module or exported program, Keras model, scikit-learn estimator or pipeline, \
+            skorch net, ONNX model, XGBoost, LightGBM or CatBoost model, or any object with \
+            ``predict_proba`` or any callable
         rafair does not move the user's model and does not switch it between training and
         evaluation. A model that can be differentiated gives gradients, where necessary after an
         exact conversion to torch; any other model gives scores or labels only. ``access`` of the

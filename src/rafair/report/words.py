@@ -43,9 +43,10 @@ def access(manifest: dict[str, Any]) -> str:
         "scores": "it was asked for scores, without gradients",
         "labels": "it was asked for decisions alone, without scores or gradients",
     }
+    kind, because, reason = model.get("kind", "torch module").partition(", because ")
     return (
-        f"The model: {model.get('kind', 'torch module')}, which reads "
-        f"{READS[model.get('reads', 'unit')]}; {ways[model['access']]}."
+        f"The model: {kind}, which reads {READS[model.get('reads', 'unit')]}; "
+        f"{ways[model['access']]}{because}{reason}."
     )
 
 

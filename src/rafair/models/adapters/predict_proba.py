@@ -10,7 +10,8 @@ import torch
 from rafair.errors import InvalidInput
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.class_order import class_order
-from rafair.models.conversion import threshold_of
+from rafair.models.conversion import obstacle, threshold_of
+from rafair.models.extras import comes_from
 from rafair.models.inputs import Feed, choose_inputs
 from rafair.models.queried import Answer, QueriedClassifier, asked
 
@@ -52,11 +53,12 @@ def adapt(
     probes = unit_rows(width, PROBES) if schema is None else random_people(schema, PROBES)
     feed = _feed(model, schema, inputs)
     ways = _ways(model)
-    if feed.inputs == "frame" and _fails(ways[0][0], feed(probes)):
-        with_categories = replace(feed, categories=True)
-        if not _fails(ways[0][0], with_categories(probes)):
-            feed = with_categories
+    others = [replace(feed, categories=True)] if feed.inputs == "frame" else []
+    feeds = [feed, *others, replace(feed, single=True)]
+    feed = next((found for found in feeds if not _fails(ways[0][0], found(probes))), feed)
     kind = f"{type(model).__module__.partition('.')[0]} {type(model).__name__}"
+    if comes_from(model, "sklearn") and (reason := obstacle(model)):
+        kind += f", not converted to torch, because {reason}"
     labels = tuple(classes[place] for place in order)
     found = []
     for ask, answer in ways:

@@ -1,4 +1,4 @@
-"""scikit-learn's linear models, networks and pipelines, converted to torch."""
+"""scikit-learn's linear models, networks and pipelines, and skorch's nets, converted to torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
 from rafair.models.adapters import predict_proba
@@ -17,8 +17,8 @@ from rafair.models.conversion import (
     NotConvertible,
     convert,
     folded,
-    is_convertible_classifier,
     is_from_sklearn,
+    obstacle,
     raw_columns,
     step_names,
     threshold_of,
@@ -42,7 +42,7 @@ def accepts(model: Any) -> bool:
         return False
     if not hasattr(model, "classes_"):
         return _is_classifier(model)
-    return is_convertible_classifier(model)
+    return obstacle(model) is None
 
 
 def adapt(
@@ -71,14 +71,15 @@ def adapt(
         try:
             module = _module(model, described, asked.feed, asked.order)
         except NotConvertible as reason:
-            return replace(asked, kind=f"scikit-learn {_kind(model)}, asked for scores: {reason}")
-        kind = f"scikit-learn {_kind(model)}, converted to torch"
+            kind = f"{_kind(model)}, not converted to torch, because {reason}"
+            return replace(asked, kind=kind)
+        kind = f"{_kind(model)}, converted to torch"
         converted = wrapped_module(module, schema, "logits", kind, asked.reads)
         check_agreement(
             converted.scores,
             lambda x: torch.softmax(asked.scores(x), dim=1),
             random_people(described),
-            f"scikit-learn {_kind(model)}",
+            f"{_kind(model)}",
         )
     return converted
 
@@ -102,7 +103,8 @@ def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> n
         raise NotConvertible("text is read as numbers")
     module = sequence(folded([*first.layers(), *behind])).eval().requires_grad_(requires_grad=False)
     last = module[-1]
-    assert isinstance(last, nn.Linear)  # noqa: S101 - every classifier ends in logits
+    if not isinstance(last, nn.Linear):  # a torch module of the user's
+        return sequence([module, Reordered(order)])
     with torch.no_grad():
         for tensor in (last.weight, last.bias):
             if len(tensor) == len(order):
@@ -112,11 +114,32 @@ def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> n
     return module
 
 
+class Reordered(nn.Module):
+    """Puts logits in the order of the data's classes; a single logit changes its sign."""
+
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the logits z, shape (n, k), (n, 1) or (n,), in order, as columns."""
+        z = z.reshape(len(z), -1)
+        if z.shape[1] > 1:
+            return z[:, list(self.order)]
+        return z if self.order == (0, 1) else -z
+
+    def extra_repr(self) -> str:
+        """Return the order, which is part of the digest."""
+        return str(self.order)
+
+
 def _kind(model: Any) -> str:
     """Return the name of a model: its class, its steps if it has any, and its threshold."""
-    names, own, cut = step_names(model), type(model).__name__, threshold_of(model)
+    library = type(model).__module__.partition(".")[0].replace("sklearn", "scikit-learn")
+    names, cut = step_names(model), threshold_of(model)
+    own = f"{library} {type(model).__name__}"
     threshold = "" if cut is None else f" with the threshold {cut.value:.4g}"
-    if names == [own]:
+    if names == [type(model).__name__]:
         return own
     *before, last = names
     return f"{own} of {' and '.join(filter(None, [', '.join(before), last]))}{threshold}"

@@ -3,12 +3,20 @@
 One function converts one kind of step. ``registry`` finds it by the name of the step's class.
 """
 
-from rafair.models.conversion import composition, encoders, estimators, thresholds, transformers
+from rafair.models.conversion import (
+    composition,
+    encoders,
+    estimators,
+    functions,
+    skorch_nets,
+    thresholds,
+    transformers,
+)
 from rafair.models.conversion.columns import Columns, NotConvertible, raw_columns
 from rafair.models.conversion.registry import (
     convert,
-    is_convertible_classifier,
     is_from_sklearn,
+    obstacle,
     step_names,
 )
 from rafair.models.conversion.thresholds import folded, threshold_of
@@ -21,9 +29,11 @@ __all__ = [
     "encoders",
     "estimators",
     "folded",
-    "is_convertible_classifier",
+    "functions",
     "is_from_sklearn",
+    "obstacle",
     "raw_columns",
+    "skorch_nets",
     "step_names",
     "threshold_of",
     "thresholds",

@@ -94,6 +94,8 @@ class Columns:
             If the column depends on a feature that is not countable.
         """
         schema, weights = self.piecewise.schema, self.piecewise.weights[place]
+        if bool(self.piecewise.has_terms[place]):
+            raise NotConvertible(f"column {self.names[place]!r}, a product or function of others")
         for feature in range(len(schema.features)):
             if feature not in self.blocks and bool(weights[feature] != 0):
                 raise NotConvertible(

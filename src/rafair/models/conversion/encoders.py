@@ -1,4 +1,4 @@
-"""Transformers that treat columns one by one; they are tabulated on every possible value."""
+"""Encoders, bins, splines and imputers, which are tabulated on every possible value of a column."""
 
 from __future__ import annotations
 
@@ -11,28 +11,36 @@ from rafair.models.conversion.columns import Columns, NotConvertible
 from rafair.models.conversion.registry import transformer
 from rafair.models.piecewise import Piecewise
 
-__all__ = ["encoded", "imputed"]
+__all__ = ["check_readable", "encoded", "imputed"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Their outputs jump between two values, so that no network is exact for uncountable ones.
+STEPS = ("KBinsDiscretizer",)
 
-def _check_readable(step: Any, columns: Columns, place: int) -> None:
+
+def check_readable(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column unless it is a function of a single countable feature."""
     name = type(step).__name__
+    does = "is a step function of" if name in STEPS else "reads"
     try:
         features = columns.features_of(place)
     except NotConvertible as reason:
-        raise NotConvertible(f"{name} reads {reason}") from reason
+        raise NotConvertible(f"{name} {does} {reason}") from reason
     if len(features) > 1:
-        raise NotConvertible(f"{name} reads column {columns.names[place]!r} of several features")
+        raise NotConvertible(f"{name} {does} column {columns.names[place]!r} of several features")
 
 
 @transformer("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+@transformer("KBinsDiscretizer", "SplineTransformer")
 def encoded(step: Any, columns: Columns) -> Piecewise:
-    """Tabulate an encoder; its outputs also show how it codes dropped, rare and unknown levels."""
+    """Tabulate a step that treats its columns one by one.
+
+    The outputs of an encoder also show how it codes dropped, rare and unknown levels.
+    """
     for place in range(len(columns)):
-        _check_readable(step, columns, place)
+        check_readable(step, columns, place)
     return columns.tabulated(columns.transformed(step))
 
 
@@ -53,7 +61,7 @@ def imputed(step: Any, columns: Columns) -> Piecewise:
             _check_missing(step, columns, origin)
             parts.append(columns.piecewise.take([origin]))
         else:
-            _check_readable(step, columns, origin)
+            check_readable(step, columns, origin)
             parts.append(table.take([place]))
     return Piecewise.join(parts) if parts else columns.piecewise.take([])
 
@@ -66,7 +74,7 @@ def _names_in(step: Any, width: int) -> list[str]:
 def _check_missing(step: Any, columns: Columns, place: int) -> None:
     """Refuse a column that is not countable if a number in it stands for a missing cell."""
     if not pd.isna(step.missing_values):
-        _check_readable(step, columns, place)
+        check_readable(step, columns, place)
 
 
 def _agree(ours: Iterable[Any], theirs: Iterable[Any]) -> bool:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "classifier",
     "convert",
-    "is_convertible_classifier",
-    "is_convertible_transformer",
     "is_from_sklearn",
+    "obstacle",
     "step_names",
     "transform",
     "transformer",
@@ -89,34 +88,38 @@ def classifier(
 
 
 def is_from_sklearn(step: Any) -> bool:
-    """Tell whether a step's class is scikit-learn's own; a subclass may behave differently."""
-    return type(step).__module__.partition(".")[0] == "sklearn"
+    """Tell whether a class is scikit-learn's or skorch's own; a subclass may behave differently."""
+    return type(step).__module__.partition(".")[0] in ("sklearn", "skorch")
 
 
 def _found(registry: dict[str, _Conversion], step: Any) -> _Conversion | None:
     return registry.get(type(step).__name__) if is_from_sklearn(step) else None
 
 
-def is_convertible_transformer(step: Any) -> bool:
-    """Tell from classes and settings whether a transformer and all its parts can be converted."""
-    found = _found(TRANSFORMERS, step)
-    return (
-        found is not None
-        and found.fits(step)
-        and all(is_convertible_transformer(part) for part in found.parts(step))
-    )
+def obstacle(step: Any, *, classifies: bool = True) -> str | None:
+    """Return which part of a classifier prevents its conversion; None if none does.
 
+    It is told from classes and settings alone; a part may still turn out not to be convertible for
+    the columns that it reads.
 
-def is_convertible_classifier(step: Any) -> bool:
-    """Tell from classes and settings whether a classifier and all its parts can be converted."""
-    found = _found(CLASSIFIERS, step)
-    if found is None or not found.fits(step):
-        return False
-    parts = list(found.parts(step))
-    return not parts or (
-        all(is_convertible_transformer(part) for part in parts[:-1])
-        and is_convertible_classifier(parts[-1])
-    )
+    Parameters
+    ----------
+    classifies : bool
+        Whether the step is a classifier, which is the last part of its own kind, or a transformer.
+    """
+    found = _found(CLASSIFIERS if classifies else TRANSFORMERS, step)
+    library = type(step).__module__.partition(".")[0]
+    name = f"{library}'s {type(step).__name__}".removeprefix("sklearn's ")
+    if found is None:
+        return f"rafair has no conversion of {name}"
+    if not found.fits(step):
+        return f"rafair has no conversion of {name} with these settings"
+    *before, last = (*found.parts(step), None)
+    if classifies and before:
+        last = before.pop()
+    reasons = [obstacle(part, classifies=False) for part in before]
+    reasons += [obstacle(last)] if last is not None else []
+    return next(filter(None, reasons), None)
 
 
 def transform(step: Any, columns: Columns) -> Columns:
@@ -158,6 +161,7 @@ def step_names(step: Any) -> list[str]:
     found = _found(CLASSIFIERS, step) or _found(TRANSFORMERS, step)
     parts = list(found.parts(step)) if found is not None else []
     if not parts:
-        return [type(step).__name__]
+        function = getattr(getattr(step, "func", None), "__name__", None)
+        return [type(step).__name__ + (f" of {function}" if function else "")]
     names = dict.fromkeys(name for part in parts for name in step_names(part))
     return [name for name in names if name != "FunctionTransformer"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rafair.models.conversion.columns import Columns
     from rafair.models.piecewise import Piecewise
 
-__all__ = ["chosen", "maximum", "principal", "projected", "ranged", "same", "standard"]
+__all__ = ["chosen", "maximum", "principal", "projected", "ranged", "standard"]
 
 
 def _tensor(values: Any) -> Tensor:
@@ -86,9 +86,3 @@ def projected(step: Any, columns: Columns) -> Piecewise:
 def chosen(step: Any, columns: Columns) -> Piecewise:
     """Keep the selected columns."""
     return columns.piecewise.take(step.get_support(indices=True).tolist())
-
-
-@transformer("FunctionTransformer", fits=lambda step: step.func is None)
-def same(step: Any, columns: Columns) -> Piecewise:  # noqa: ARG001 - the step changes nothing
-    """Return all columns unchanged."""
-    return columns.piecewise
