@@ -49,7 +49,6 @@ def test_every_column_of_the_instances_keeps_its_own_values(tmp_path, names, sen
     [
         ([1, "x"] * 30, "mixes int and str"),
         ([[1]] * 60, "lists"),
-        (pd.date_range("2020", periods=60), "datetime|Timestamp"),
         ([1 + 2j] * 60, "complex"),
         ([2**63 - 1, 0] * 30, "identifiers"),
         ([1e308, -1e308] * 30, "domain"),

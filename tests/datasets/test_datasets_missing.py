@@ -164,6 +164,7 @@ def test_a_table_is_filled_as_was_asked_and_says_so(kind):
     assert [note.split()[:5] for note in data.notes] == [
         ["4", "empty", "cells", "of", "age"],
         ["6", "empty", "cells", "of", "town"],
+        ["race:", "taken", "for", "one", "feature"],
     ]
     assert type(data.decode(data.test.x)) is type(table)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rafair import InvalidInput, read_table
+from rafair.schema import Column
 
 
 def read(table, **changes):
@@ -91,7 +92,7 @@ def test_three_classes_are_kept_in_order(loans):
 
 def test_a_constant_column_encodes_to_zero(loans):
     loans["income"] = 7.5
-    data = read(loans)
+    data = read(loans, columns=[Column("income")])
     column = data.schema.index("income")
     assert torch.equal(data.train.x[:, column], torch.zeros(28, dtype=torch.float64))
     assert data.schema.decode(data.train.x)["income"].tolist() == [7.5] * 28
@@ -201,7 +202,7 @@ def test_something_that_is_no_table_is_refused(thing):
     assert f"cannot read a {type(thing).__name__}" in refusal(thing)
 
 
-def test_free_text_is_refused_as_a_feature():
+def test_free_text_is_left_out_with_a_note():
     n = 300
     table = pd.DataFrame(
         {
@@ -211,9 +212,46 @@ def test_free_text_is_refused_as_a_feature():
             "note": [f"note {row}" for row in range(n)],
         }
     )
-    assert "'note' has 300 different values" in refusal(table)
+    data = read(table)
+    assert data.schema.names == ("sex", "age")
+    assert any(note.startswith("note: left out, nearly every row") for note in data.notes)
+    assert "'note' has 300 different values" in refusal(table, columns=[Column("note")])
 
 
 def test_too_few_rows_of_a_class_are_refused(loans):
     loans["approved"] = ["yes"] + ["no"] * 39
     assert "cannot be split in two" in refusal(loans)
+
+
+def test_a_constant_and_dates_are_left_out_with_a_note(loans):
+    days = pd.date_range("2024-01-01", periods=40)
+    data = read(loans.assign(country="US", day=days, filed=days.strftime("%Y-%m-%d")))
+    assert data.schema.names == read(loans).schema.names
+    told = [note for note in data.notes if ": left out, " in note]
+    assert [note.partition(":")[0] for note in told] == ["country", "day", "filed"]
+
+
+def test_columns_can_be_ignored(loans):
+    assert "income" not in read(loans, ignore=["income"]).schema.names
+    assert "ignore names 'approved'" in refusal(loans, ignore=["approved"])
+    assert "ignore names 'town'" in refusal(loans, ignore=["town"])
+
+
+def test_one_rule_fills_the_empty_cells_of_all_features(loans):
+    loans.loc[[3, 4], "income"] = np.nan
+    loans["age"] = loans["age"].astype(float).where(loans.index != 7)
+    loans["case"] = [f"c{row}" if row % 3 else None for row in range(40)]
+    data = read(loans, missing="median")
+    filled = [note for note in data.notes if "were filled" in note]
+    assert [note.split()[4] for note in filled] == ["income", "age"]
+    loans.loc[5, "sex"] = None
+    assert "column 'sex', row 0: 'f' is no number" in refusal(loans, missing="median")
+    assert read(loans, missing="most_frequent").schema.names == ("income", "age", "sex", "owner")
+    assert "unknown rule 'middle'" in refusal(loans, missing="middle")
+
+
+def test_columns_named_by_numbers_are_named_by_text(loans):
+    frame = loans.rename(columns={"income": 0, "age": 1})
+    data = read(frame, sensitive=["1"])
+    assert data.schema.names == ("0", "1", "sex", "owner")
+    assert list(data.test.frame.columns) == ["0", "1", "sex", "owner", "approved"]

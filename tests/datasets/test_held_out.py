@@ -20,7 +20,9 @@ def people(n=60, seed=0, index=None):
             "job": rng.choice(["clerk", "cook", "none"], n),
         }
     )
-    approved = pd.Series(np.where(frame["income"] > 30, "yes", "no"), name="approved")
+    # Not by income alone: that would be a leak.
+    approved = (frame["income"] > 30) ^ (rng.random(n) < 0.25)
+    approved = pd.Series(np.where(approved, "yes", "no"), name="approved")
     if index is not None:
         frame.index, approved.index = index, index
     return frame, approved
@@ -125,6 +127,17 @@ def test_a_schema_says_all_that_the_columns_mean():
     assert data.schema is schema
     with pytest.raises(InvalidInput, match="give a schema, or sensitive"):
         read_test(x, y, schema=schema, sensitive=["sex"])
+
+
+def test_leaks_and_what_was_inferred_are_notes():
+    x, y = people()
+    x = x.assign(denied=(y == "no").astype(int), country="US")
+    notes = read_test(x, y, sensitive=["sex"], reference=x).notes
+    assert any(note.startswith("denied: ") and "gives approved away" in note for note in notes)
+    assert any(note.startswith("country: left out") for note in notes)
+    given = {"ignore": ["country"], "not_leaks": ["denied"]}
+    (note,) = read_test(x, y, sensitive=["sex"], reference=x, **given).notes
+    assert note.startswith("denied: only 0 and 1 occur; taken for a category")
 
 
 def test_rows_that_break_a_relation_are_left_out_with_their_names():

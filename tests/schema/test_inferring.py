@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rafair
-from rafair.schema import Schema, as_kind, as_pandas, kind_of
+from rafair.schema import Column, Schema, as_kind, as_pandas, kind_of
+from rafair.schema.one_hot import one_hot_groups
 
 N = 24
 RACES = ("asian", "black", "white")
@@ -101,7 +102,6 @@ def test_text_has_no_unit():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([7] * N, "the same value in every row"),
         ([1, 2, 3] * 8, "codes of categories"),
         (list(range(N)), "is it an identifier"),
         (["1", "2", "x"] + ["3"] * 40, "text that reads like numbers"),
@@ -144,7 +144,7 @@ def test_empty_cells_are_passed_over_and_named():
         ([[1], [2]] + [[3]] * 199, "lists or objects"),
         (["a", 1] * 100 + ["b"], "mixes"),
         (list(pd.date_range("2020-01-01", periods=3)) * 67, "left out"),
-        ([1 + 2j] * 201, "complex"),
+        ([1 + 2j, 2j, 3j] * 67, "complex"),
         ([2**60 + i for i in range(201)], "identifiers"),
     ],
 )
@@ -203,7 +203,8 @@ def test_two_groups_that_begin_alike_are_two_features():
 def test_columns_without_just_one_1_in_each_row_are_no_group(change):
     columns = {**hot(RACES, "race_"), **change}
     schema = infer(people(**columns))
-    assert set(columns) <= set(schema.names)
+    varying = {name for name, values in columns.items() if len(np.unique(values)) > 1}
+    assert varying <= set(schema.names)
     assert all(not f.columns for f in schema.features)
 
 
@@ -362,13 +363,13 @@ def test_no_row_is_refused_and_what_is_no_table_too():
             infer(thing)
 
 
-def test_columns_without_names_of_text_are_used_or_refused_in_words():
+def test_names_of_columns_that_are_numbers_become_text():
     frame = people().rename(columns={"age": 0})
-    try:
-        schema = infer(frame)
-    except rafair.InvalidInput:
-        return
-    assert len(schema.names) == 3
+    schema = infer(frame)
+    assert schema.names == ("0", "income", "sex")
+    assert schema.encode(frame).shape == (N, 3)
+    with pytest.raises(rafair.InvalidInput, match="two columns of the same name '0'"):
+        infer(frame.rename(columns={"income": "0"}))
 
 
 def test_a_name_that_two_columns_have_is_refused():
@@ -393,3 +394,118 @@ def test_the_features_stay_in_the_order_of_the_columns():
         frame = pd.DataFrame({name: columns[name] for name in order} | {"y": [0, 1] * 12})
         expected = list(dict.fromkeys("g" if name[0] == "g" else name for name in order))
         assert list(infer(frame).names) == expected
+
+
+def test_whole_numbers_stored_as_decimal_ones_are_whole_numbers():
+    frame = people(lines=np.arange(N) % 12 * 1.0, married=np.arange(N) % 2 * 1.0)
+    schema = infer(frame)
+    lines, married = feature(schema, "lines"), feature(schema, "married")
+    assert (lines.kind, lines.domain) == ("integer", (0, 11))
+    assert (married.kind, married.domain) == ("categorical", (0, 1))
+    assert "stored as decimal ones" in doubts_about(schema, "lines")[0]
+    assert "only 0 and 1 occur" in doubts_about(schema, "married")[0]
+    back = schema.decode(schema.encode(frame))
+    assert back["married"].tolist() == frame["married"].tolist()
+
+
+def test_what_is_said_of_a_column_replaces_what_is_inferred():
+    frame = people(married=np.arange(N) % 2, country="US", code=[f"c{i}" for i in range(N)])
+    said = [Column("married", kind="integer"), Column("country"), Column("code", sensitive=True)]
+    schema = infer(frame, columns=said)
+    assert feature(schema, "married").kind == "integer"
+    assert feature(schema, "country").domain == ("US",)
+    assert set(schema.sensitive) == {"sex", "code"}
+    assert not doubts_about(schema, "married")
+    with pytest.raises(rafair.InvalidInput, match="'town' is described that the table does not"):
+        infer(frame, columns=[Column("town")])
+
+
+RACE = {"white": [1, 0, 0] * 8, "black": [0, 1, 0] * 8, "hispanic": [0, 0, 1] * 8}
+
+
+def test_a_one_hot_group_is_found_from_the_values_alone():
+    schema = infer(people(**RACE), sensitive=["black", "sex"])
+    group = feature(schema, "white_black_hispanic")
+    assert (group.domain, group.columns) == (tuple(RACE), tuple(RACE))
+    assert set(schema.sensitive) == {"white_black_hispanic", "sex"}
+    told = doubts_about(schema, "white_black_hispanic")
+    assert any("taken for one feature of the columns white, black, hispanic" in t for t in told)
+    assert any("since its column black was named" in t for t in told)
+
+
+def test_a_column_of_a_named_group_stands_for_the_group():
+    schema = infer(people(**hot("nsw", "region_")), sensitive=["region_n"])
+    assert schema.sensitive == ("region",)
+    assert any("its column region_n was named" in doubt for doubt in schema.doubts)
+
+
+def test_two_possible_groups_are_a_question():
+    frame = people(**RACE, other=RACE["white"])
+    schema = infer(frame)
+    assert {*RACE, "other"} <= set(schema.names)
+    told = " ".join(schema.doubts)
+    assert "exactly one of white, black, hispanic is 1 in every row, but another group" in told
+    by_hand = infer(frame, one_hot={"race": list(RACE)})
+    assert by_hand.names == ("age", "income", "race", "other", "sex")
+
+
+def test_a_rare_column_that_fills_a_gap_is_a_question():
+    rare = np.arange(N) == 3
+    schema = infer(people(most=(~rare).astype(int), rare=rare.astype(int)))
+    assert {"most", "rare"} <= set(schema.names)
+    assert any("fewer than 5 ones" in doubt for doubt in schema.doubts)
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=10, max_size=14))
+def test_groups_from_values_are_those_of_brute_force(rows):
+    table = np.array(rows, dtype=int)
+    frame = pd.DataFrame(table, columns=list("abcdef"))
+    vary = [place for place in range(6) if 0 < table[:, place].sum() < len(table)]
+    subsets = itertools.chain(*(itertools.combinations(vary, k) for k in range(2, 7)))
+    exact = [s for s in subsets if (table[:, list(s)].sum(axis=1) == 1).all()]
+    sure = [
+        s
+        for s in exact
+        if not any(set(s) & set(o) for o in exact if o != s)
+        and table[:, list(s)].sum(axis=0).min() >= 5
+    ]
+    found = one_hot_groups(frame)
+    expected = {tuple("abcdef"[place] for place in s) for s in sure}
+    assert set(found.sure.values()) == expected
+    assert len(found.doubts) == len(exact) - len(sure)
+
+
+def test_a_search_without_end_finds_no_group():
+    rng = np.random.default_rng(0)
+    flags = rng.random((400, 150)) < 0.01
+    frame = pd.DataFrame(flags.astype(int), columns=[f"f{i}" for i in range(150)])
+    assert one_hot_groups(frame).sure == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([7] * N, "the same value in every row"),
+        ([f"2024-01-{i + 1:02d}" for i in range(N)], "dates as text"),
+        (["01.02.2024", "3/4/24", "2024/1/1 10:30"] * 8, "dates as text"),
+        ([f"the payment number {i} came late" for i in range(N)], "free text"),
+        ([f"C{i}" for i in range(N)], "an identifier"),
+    ],
+)
+def test_what_is_no_feature_is_left_out_with_the_reason(values, words):
+    schema = infer(people(what=values))
+    assert "what" not in schema.names
+    (doubt,) = doubts_about(schema, "what")
+    assert doubt.startswith("what: left out, ")
+    assert words in doubt
+
+
+def test_a_column_named_id_that_numbers_the_rows_is_left_out():
+    schema = infer(people(case_id=np.arange(N), visits=np.arange(N)))
+    assert "case_id" not in schema.names
+    assert "visits" in schema.names
+
+
+def test_a_column_of_a_group_can_be_made_sensitive_later():
+    schema = infer(people(**RACE)).with_sensitive(["black", "hispanic"])
+    assert schema.sensitive == ("white_black_hispanic",)

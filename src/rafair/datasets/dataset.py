@@ -92,12 +92,16 @@ class Dataset:
     def with_sensitive(self, names: Iterable[str]) -> Dataset:
         """Return the same data with exactly these features as the sensitive ones.
 
+        A column of a one-hot group stands for the group; ``notes`` of the result says so.
+
         Raises
         ------
         InvalidInput
             If no name is given, or a name is no feature or one whose observed values are unknown.
         """
-        return replace(self, schema=self.schema.with_sensitive(names))
+        features, told = self.schema.whole_groups(names)
+        schema = self.schema.with_sensitive(features)
+        return replace(self, schema=schema, notes=(*self.notes, *told))
 
     def decode(self, x: Tensor, y: Tensor | None = None) -> Any:
         """Return people in original units, as a table of the library that the data came from.

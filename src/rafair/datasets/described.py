@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rafair.datasets.dataset import Dataset, Split
+from rafair.datasets.leaks import suspicions
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
@@ -75,6 +76,8 @@ class Description:
         Conditions on the columns; see ``rafair.schema.relations.parse_relation``.
     test_share, random_state : float, int
         Share of the rows in the test split, and the random state of the split.
+    not_leaks : tuple of str
+        Features that tell the label and are meant to; see ``rafair.datasets.leaks.suspicions``.
     fills : dict of str to Fill
         Column → fill, from ``columns``.
     """
@@ -86,6 +89,7 @@ class Description:
     relations: tuple[str, ...] = ()
     test_share: float = TEST_SHARE
     random_state: int = 0
+    not_leaks: tuple[str, ...] = ()
     fills: dict[str, Fill] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -187,6 +191,7 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     """
     frame, notes = fill_missing(frame, description.fills)
     schema = schema_of(frame, description)
+    notes = (*notes, *suspicions(schema, frame, description.not_leaks))
     return split_table(
         frame, schema, name, kind, description.test_share, description.random_state, notes
     )

@@ -10,7 +10,9 @@ import pandas as pd
 
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
+from rafair.datasets.leaks import suspicions
 from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.table import without
 from rafair.errors import InvalidInput
 from rafair.schema import Schema, as_pandas, kind_of
 from rafair.schema.feature import shown
@@ -20,7 +22,7 @@ from rafair.schema.inferring import classes_of, infer_features
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rafair.schema import Feature, Level
+    from rafair.schema import Column, Feature, Level
 
 __all__ = ["read_test"]
 
@@ -44,6 +46,9 @@ def read_test(
     positive: Level | None = None,
     classes: Sequence[Level] | None = None,
     one_hot: Mapping[str, Sequence[str]] | None = None,
+    columns: Sequence[Column] = (),
+    ignore: Sequence[str] = (),
+    not_leaks: Sequence[str] = (),
     missing: str | Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     name: str = "table",
@@ -74,7 +79,7 @@ def read_test(
     missing : {"median", "mean", "most_frequent"} or mapping of str to them, optional
         The rule that fills empty cells, of all columns or by column. Without a rule, an empty cell
         is an error.
-    one_hot, relations : see ``read_table``.
+    one_hot, columns, ignore, not_leaks, relations : see ``read_table``.
     name : str
 
     Returns
@@ -93,18 +98,21 @@ def read_test(
         raise InvalidInput(f"x has {len(frame)} rows and y {len(labels)} labels")
     if frame.empty:
         raise InvalidInput("the table has no row")
+    frame = without(frame, ignore, LABEL)
     fills = _fills(missing, frame)
     frame, notes = fill_missing(frame, fills)
     if schema is None:
         known = None if reference is None else _reference(reference, feature_names, frame, fills)
         label = _free_name(labels.name, frame)
-        features, inside = _inferred(frame, known, label, tuple(sensitive or ()), one_hot)
+        told = (label, tuple(sensitive or ()), one_hot, columns)
+        features, doubts, inside = _inferred(frame, known, told)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
-        notes = (*notes, *_grounds(frame, rows, inside))
-    elif any((sensitive, one_hot, relations, positive is not None, reference is not None)):
+        notes = (*notes, *doubts, *_grounds(frame, rows, inside))
+    elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
     whole = frame.assign(**{schema.label: labels.to_numpy()})
+    notes = (*notes, *suspicions(schema, whole, not_leaks))
     return _dataset(whole, rows, schema, notes, name, kind)
 
 
@@ -172,18 +180,13 @@ def _reference(
 
 
 def _inferred(
-    frame: pd.DataFrame,
-    reference: pd.DataFrame | None,
-    label: str,
-    sensitive: tuple[str, ...],
-    one_hot: Mapping[str, Sequence[str]] | None,
-) -> tuple[tuple[Feature, ...], tuple[Feature, ...] | None]:
-    """Infer the features of all rows that are known, and those of the reference alone."""
+    frame: pd.DataFrame, reference: pd.DataFrame | None, told: tuple[Any, ...]
+) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
+    """Infer the features of all rows that are known, with doubts, and those of the reference."""
     if reference is None:
-        return infer_features(frame, label, sensitive, one_hot)[0], None
+        return *infer_features(frame, *told), None
     whole = pd.concat([reference, frame], ignore_index=True)
-    features, _ = infer_features(whole, label, sensitive, one_hot)
-    return features, infer_features(reference, label, sensitive, one_hot)[0]
+    return *infer_features(whole, *told), infer_features(reference, *told)[0]
 
 
 def _grounds(

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rafair.datasets.described import Described, Description, make_dataset, split_table
+from rafair.datasets.described import split_table
+from rafair.datasets.leaks import suspicions
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE
 from rafair.errors import InvalidInput, naming
-from rafair.schema import Column, Schema, as_pandas, kind_of
+from rafair.schema import Schema, as_pandas, kind_of
 from rafair.schema.frames import PANDAS
-from rafair.schema.inferring import classes_of
+from rafair.schema.inferring import infer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from rafair.datasets.dataset import Dataset
-    from rafair.schema import Level
+    from rafair.schema import Column, Feature, Level
 
-__all__ = ["open_table", "read_table"]
+__all__ = ["open_table", "read_table", "without"]
 
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
@@ -37,13 +38,18 @@ def read_table(
     positive: Level | None = None,
     schema: Schema | None = None,
     one_hot: Mapping[str, Sequence[str]] | None = None,
-    missing: Mapping[str, str] | None = None,
+    columns: Sequence[Column] = (),
+    ignore: Sequence[str] = (),
+    missing: Mapping[str, str] | str | None = None,
     relations: Sequence[str] = (),
+    not_leaks: Sequence[str] = (),
     name: str | None = None,
     test_share: float = TEST_SHARE,
     random_state: int = 0,
 ) -> Dataset:
-    """Make a dataset from a file or a dataframe; kinds, ranges and levels come from the data.
+    """Make a dataset from a file or a dataframe; ``Schema.infer`` says what its columns are.
+
+    ``notes`` of the result has a line for everything that was inferred.
 
     Parameters
     ----------
@@ -51,20 +57,29 @@ def read_table(
     label : str
         Column with the ground truth.
     sensitive : sequence of str
-        Columns or one-hot groups that I(v) varies.
+        Columns or one-hot groups that I(v) varies; a column of a group stands for the group.
     positive : value of the label, optional
         The positive one of two classes (y = 1); by default the last in sorted order.
     schema : Schema, optional
         The meaning of the columns, for instance from ``Schema.infer``. It replaces ``label``,
-        ``sensitive``, ``positive``, ``one_hot`` and ``relations``. Columns that the schema does not
-        name are left out.
+        ``sensitive``, ``positive``, ``one_hot``, ``columns``, ``ignore`` and ``relations``. Columns
+        that the schema does not name are left out.
     one_hot : mapping of str to sequences of str, optional
-        Feature → its 0/1 columns, which count as one feature.
-    missing : mapping of str to {"median", "mean", "most_frequent"}, optional
-        Column → rule that fills its empty cells; without a rule, an empty cell is an error.
+        Feature → its 0/1 columns, which count as one feature; by default found from the values,
+        and ``{}`` means none.
+    columns : sequence of Column
+        What is known about some columns; it replaces what would be inferred, and such a column
+        is never left out.
+    ignore : sequence of str
+        Columns to leave out.
+    missing : mapping of str to {"median", "mean", "most_frequent"}, or one of these, optional
+        Column → rule that fills its empty cells, or one rule for every feature that has some;
+        without a rule, an empty cell is an error.
     relations : sequence of str
         Conditions that every possible person meets, such as ``"age >= 18 + years_employed"``.
         Rows that break one are left out; ``notes`` of the result says how many.
+    not_leaks : sequence of str
+        Features that tell the label on nearly all rows and are meant to: no note says so.
     name : str, optional
         By default the file's stem, or ``"table"``.
     test_share : float
@@ -85,30 +100,58 @@ def read_table(
         class.
     """
     frame, stem, kind = open_table(table)
-    fills = {column: Fill(rule) for column, rule in (missing or {}).items()}  # type: ignore[arg-type]
-    grouped = {column for columns in (one_hot or {}).values() for column in columns}
-    for column in fills:
-        if column not in frame.columns or column in grouped or column == label:
-            raise InvalidInput(f"missing names {column!r}, which is no feature of one column")
     relations = (relations,) if isinstance(relations, str) else relations
+    grouped = {name for names in (one_hot or {}).values() for name in names}
+    _check_missing(frame, missing, grouped | {str(label)})
     with naming(table):
         if schema is not None:
-            if label or sensitive or positive is not None or one_hot or relations:
+            if label or sensitive or positive is not None or relations or one_hot or columns:
                 raise InvalidInput("give a schema, or label, sensitive and their like; not both")
-            frame, notes = fill_missing(frame, fills)
-            return split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
-        if label is None:
-            raise InvalidInput("no label given; name the column with the ground truth")
-        description = Description(
-            label,
-            _columns(frame, label, list(sensitive or ()), fills, dict(one_hot or {})),
-            positive,
-            relations=tuple(relations),
-            test_share=test_share,
-            random_state=random_state,
-        )
-        classes_of(frame, label, positive)
-        return make_dataset(frame, description, name or stem, kind)
+            fills = _fills(missing, schema.features)
+            named = {name: fill for name, fill in fills.items() if fill.rule != "refuse"}
+            frame, notes = fill_missing(frame, named)
+        else:
+            if label is None:
+                raise InvalidInput("no label given; name the column with the ground truth")
+            frame = without(frame, ignore, label)
+            told = (label, tuple(sensitive or ()), positive, one_hot, columns)
+            found = infer(frame, *told, refuse=True)
+            frame, notes = fill_missing(frame, _fills(missing, found.features))
+            found = infer(frame, *told, refuse=True)
+            schema = Schema(found.features, label, found.classes, tuple(relations), found.doubts)
+            notes = (*notes, *found.doubts)
+        notes = (*notes, *suspicions(schema, frame, not_leaks))
+        return split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
+
+
+def without(frame: pd.DataFrame, ignore: Collection[str], label: str) -> pd.DataFrame:
+    """Return a table without some columns.
+
+    Raises
+    ------
+    InvalidInput
+        If a name is no feature.
+    """
+    for name in ignore:
+        if name not in frame.columns or name == label:
+            raise InvalidInput(f"ignore names {name!r}, which is no feature of the table")
+    return frame.drop(columns=list(ignore))
+
+
+def _check_missing(
+    frame: pd.DataFrame, missing: Mapping[str, str] | str | None, taken: Collection[str]
+) -> None:
+    for name in () if missing is None or isinstance(missing, str) else missing:
+        if name not in frame.columns or name in taken:
+            raise InvalidInput(f"missing names {name!r}, which is no feature of one column")
+
+
+def _fills(missing: Mapping[str, str] | str | None, features: Sequence[Feature]) -> dict[str, Fill]:
+    """Return the rule of every feature; ``refuse`` where none is named."""
+    single = [feature.name for feature in features if not feature.columns]
+    if missing is None or isinstance(missing, str):
+        return dict.fromkeys(single, Fill(missing or "refuse"))  # type: ignore[arg-type]
+    return {name: Fill(missing.get(name, "refuse")) for name in single}  # type: ignore[arg-type]
 
 
 def open_table(table: Any) -> tuple[pd.DataFrame, str, str]:
@@ -141,30 +184,3 @@ def _read(path: Path) -> pd.DataFrame:
         # In such a file pandas uses the first cells as row names and shifts the other cells.
         raise InvalidInput(f"{path}: every row has more cells than the head has names")
     return frame.reset_index(drop=True)
-
-
-def _columns(
-    frame: pd.DataFrame,
-    label: str,
-    sensitive: list[str],
-    fills: Mapping[str, Fill],
-    groups: Mapping[str, Sequence[str]],
-) -> tuple[Described, ...]:
-    """Describe every feature; the data give its kind, range and levels."""
-    members = {column: group for group, columns in groups.items() for column in columns}
-    names = dict.fromkeys(
-        members.get(name, name) for name in frame.columns if name != label or name in members
-    )
-    names |= dict.fromkeys(group for group in groups)
-    for name in sensitive:
-        if name not in names:
-            raise InvalidInput(f"sensitive column {name!r} is not a feature of the table")
-    if not sensitive:
-        raise InvalidInput("no sensitive column given; name at least one")
-    return tuple(
-        Described(
-            Column(name, sensitive=name in sensitive, columns=tuple(groups.get(name, ()))),
-            fills.get(name, Fill()),
-        )
-        for name in names
-    )

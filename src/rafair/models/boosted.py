@@ -1,4 +1,4 @@
-"""Code shared by XGBoost and LightGBM: both may know column names and levels."""
+"""Code shared by XGBoost, LightGBM and CatBoost: each may know column names and levels."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def load_model(
         As for ``rafair.wrap``. A file of ``rafair train`` needs neither ``output`` nor ``inputs``,
         and ignores them.
     trust : sequence of str
-        Types that a skops file may hold in addition to those that skops trusts.
+        Types that a skops file may hold beside those known to be harmless.
     unsafe_pickle : bool
         Allow the file to be unpickled, which runs any code that the file holds.
 

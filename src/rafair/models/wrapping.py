@@ -46,7 +46,8 @@ def wrap(
     Parameters
     ----------
     model : torch module or exported program, Keras model, scikit-learn estimator or pipeline, ONNX
-        model, XGBoost or LightGBM model, or any object with ``predict_proba`` or any callable
+        model, XGBoost, LightGBM or CatBoost model, or any object with ``predict_proba`` or any
+        callable
         rafair does not move the user's model and does not switch it between training and
         evaluation. A model that can be differentiated gives gradients, where necessary after an
         exact conversion to torch; any other model gives scores or labels only. ``access`` of the
@@ -88,5 +89,5 @@ def wrap(
             return wrapped
     raise InvalidInput(
         f"cannot wrap a {type(model).__name__}; give a torch, Keras, scikit-learn, ONNX, "
-        "XGBoost or LightGBM model, or anything with predict_proba, or a callable"
+        "XGBoost, LightGBM or CatBoost model, or anything with predict_proba, or a callable"
     )

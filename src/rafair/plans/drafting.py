@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rafair.datasets.leaks import suspicions
 from rafair.datasets.table import open_table
 from rafair.errors import naming
 from rafair.schema import Schema
@@ -67,6 +69,7 @@ def draft_plan(
     with naming(table):
         positive = _meant(frame, label, positive)
         schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
+        schema = replace(schema, doubts=(*schema.doubts, *suspicions(schema, frame)))
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
     # The path stays as it was given: the plan goes to standard output, so that nobody knows here

@@ -122,6 +122,7 @@ def _plan(path: Path, content: dict[str, Any]) -> PlanFile:
         relations=relations,
         test_share=float(data.take("test_share", NUMBER, default=TEST_SHARE)),
         random_state=data.take("random_state", int, default=0),
+        not_leaks=data.texts("not_leaks"),
     )
     data.finish()
     if not columns:

@@ -18,7 +18,7 @@ from rafair.schema.conditions import Conditions
 from rafair.schema.feature import Feature, Level, shown
 from rafair.schema.fitting import fit_feature
 from rafair.schema.frames import as_pandas
-from rafair.schema.inferring import infer
+from rafair.schema.inferring import infer, whole_groups
 from rafair.schema.relations import parse_relation
 from rafair.schema.summary import features_table, in_a_line
 
@@ -94,8 +94,12 @@ class Schema:
         sensitive: Sequence[str],
         positive: Level | None = None,
         one_hot: Mapping[str, Sequence[str]] | None = None,
+        columns: Sequence[Column] = (),
     ) -> Schema:
         """Propose a schema for a table: kinds, domains, units, one-hot groups.
+
+        Constants, identifiers, dates and free text are left out. Every inference is one of
+        ``doubts``, and ``columns`` overrides it.
 
         Parameters
         ----------
@@ -103,12 +107,17 @@ class Schema:
             Empty cells are ignored here; ``doubts`` names the columns that have some.
         label : str
         sensitive : sequence of str
-            Features that I(v) varies: columns or one-hot groups.
+            Features that I(v) varies: columns or one-hot groups. A column of a group stands for
+            the group.
         positive : value of the label, optional
             The positive one of two classes (y = 1); by default the last in sorted order.
         one_hot : mapping of str to sequences of str, optional
-            Feature → its 0/1 columns. By default a group is formed by columns whose names begin
-            alike, up to ``_``, ``=``, ``.`` or a space, if every row has exactly one 1 in them.
+            Feature → its 0/1 columns. By default a group is formed by columns of which exactly one
+            is 1 in every row; first those whose names begin alike, up to ``_``, ``=``, ``.`` or a
+            space, then any others, where only one grouping is possible. ``{}`` means no group.
+        columns : sequence of Column
+            What is known about some columns; it replaces what would be inferred, and such a column
+            is never left out.
 
         Returns
         -------
@@ -121,7 +130,7 @@ class Schema:
             If the table is empty, a named column does not exist, no sensitive column is given or
             one cannot be used, or the label has one class or an empty cell.
         """
-        found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot)
+        found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot, columns)
         return cls(found.features, label, found.classes, doubts=found.doubts)
 
     @classmethod
@@ -176,15 +185,27 @@ class Schema:
             raise InvalidInput(f"no column {name!r}; the features are {', '.join(self.names)}")
         return self.names.index(name)
 
+    def whole_groups(self, names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
+        """Replace columns of one-hot groups by their groups.
+
+        Returns
+        -------
+        tuple of str, list of str
+            The names of features, and one sentence for each name that was replaced.
+        """
+        return whole_groups(list(names), {f.name: f.columns for f in self.features if f.columns})
+
     def with_sensitive(self, names: Iterable[str]) -> Schema:
         """Return this schema with exactly these features as the sensitive ones.
+
+        A column of a one-hot group stands for the group.
 
         Raises
         ------
         InvalidInput
             If no name is given, or a name is no feature or one whose observed values are unknown.
         """
-        wanted = list(names)
+        wanted, _ = self.whole_groups(names)
         chosen = {self.index(name) for name in wanted}
         if not chosen:
             raise InvalidInput("no sensitive column given; name at least one")

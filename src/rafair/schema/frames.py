@@ -30,13 +30,24 @@ def _native(table: Any) -> nw.DataFrame[Any]:
 def as_pandas(table: Any) -> pd.DataFrame:
     """Return a pandas, polars or pyarrow table as a pandas frame with rows 0, 1, 2, ….
 
+    Names of columns that are no text, such as numbers, become text.
+
     Raises
     ------
     InvalidInput
         If ``table`` is no table of these libraries, or two columns have the same name.
     """
-    frame: pd.DataFrame = _native(table).to_pandas()
-    return frame.reset_index(drop=True)
+    return _named(_native(table).to_pandas()).reset_index(drop=True)
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns are named by text."""
+    if all(isinstance(name, str) for name in frame.columns):
+        return frame
+    named = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if twice := sorted(named.columns[named.columns.duplicated()]):
+        raise InvalidInput(f"the table has two columns of the same name {twice[0]!r}; rename one")
+    return named
 
 
 def kind_of(table: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,21 +12,16 @@ import pandas as pd
 
 from rafair.errors import InvalidInput
 from rafair.schema.fitting import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
+from rafair.schema.leaving_out import FEW_VALUES, why_left_out
+from rafair.schema.one_hot import one_hot_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rafair.schema.feature import Feature, Level
+    from rafair.schema.feature import Feature, Kind, Level
 
-__all__ = ["Inferred", "classes_of", "infer", "infer_features", "one_hot_groups"]
+__all__ = ["Inferred", "classes_of", "infer", "infer_features", "whole_groups"]
 
-# Whole numbers with at most this many different values may be codes of categories.
-FEW_VALUES = 10
-# A text column with more different values than this share of the rows is an identifier.
-IDENTIFIER = 0.5
-# In a table with fewer rows, 0/1 columns may look like a one-hot group by chance.
-ENOUGH_ROWS = 10
-SEPARATOR = re.compile(r"[_=. ]")
 # Patterns of column names and the units they suggest; the first match counts.
 UNITS = (
     (re.compile(r"(^|[_ ])age($|[_ ])|(^|[_ ])years?($|[_ ])", re.IGNORECASE), "years"),
@@ -54,12 +49,24 @@ def infer(
     sensitive: tuple[str, ...],
     positive: Level | None,
     one_hot: Mapping[str, Sequence[str]] | None,
+    columns: Sequence[Column] = (),
+    *,
+    refuse: bool = False,
 ) -> Inferred:
-    """Propose the parts of a schema; see ``Schema.infer``."""
+    """Propose the parts of a schema; see ``Schema.infer``.
+
+    Parameters
+    ----------
+    refuse : bool
+        Whether a column with a cell that no feature may hold is an error. By default it is left
+        out, and a doubt says why.
+    """
     if frame.empty:
         raise InvalidInput("the table has no row")
     classes = classes_of(frame, label, positive)
-    features, doubts = infer_features(frame.drop(columns=label), label, sensitive, one_hot)
+    features, doubts = infer_features(
+        frame.drop(columns=label), label, sensitive, one_hot, columns, refuse=refuse
+    )
     return Inferred(features, classes, doubts)
 
 
@@ -68,25 +75,79 @@ def infer_features(
     label: str,
     sensitive: tuple[str, ...],
     one_hot: Mapping[str, Sequence[str]] | None,
+    columns: Sequence[Column] = (),
+    *,
+    refuse: bool = False,
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
-    """Propose the features of a table without its label, and list the doubts."""
-    groups = one_hot_groups(features) if one_hot is None else dict(one_hot)
-    groups.pop(label, None)
-    members = {name for columns in groups.values() for name in columns}
+    """Propose the features of a table without its label, and list the doubts; see ``infer``."""
+    said = {column.name: column for column in columns}
+    groups, doubts = _groups(features, label, one_hot, said)
+    _check_said(said, [*features.columns, *groups])
+    wanted = [*sensitive, *(column.name for column in columns if column.sensitive)]
+    chosen, told = whole_groups(wanted, groups)
+    doubts += told
+    members = {name for names in groups.values() for name in names}
     singles = [name for name in features.columns if name not in members]
-    _check_sensitive(sensitive, [*singles, *groups])
-    doubts: list[str] = []
-    found = [_single(features[name], name in sensitive, doubts) for name in singles]
-    for name, columns in groups.items():
-        column = Column(name, columns=tuple(columns), sensitive=name in sensitive)
-        found.append(fit_feature(features, column))
-        if one_hot is None:
-            doubts.append(f"{name}: taken for one feature of the columns {', '.join(columns)}.")
+    _check_sensitive(chosen, [*singles, *groups])
+    found: list[Feature | None] = []
+    for name in singles:
+        column = replace(said.get(name, Column(name)), sensitive=name in chosen)
+        found.append(_single(features[name], column, name in said, doubts, refuse=refuse))
+    for name, names in groups.items():
+        column = said.get(name, Column(name, columns=tuple(names)))
+        found.append(fit_feature(features, replace(column, sensitive=name in chosen)))
     order = list(features.columns)
     usable = [feature for feature in found if feature is not None]
     usable.sort(key=lambda feature: order.index(feature.sources[0]))
-    _check_left_in(sensitive, {feature.name for feature in usable}, doubts)
+    _check_left_in(chosen, {feature.name for feature in usable}, doubts)
     return tuple(usable), tuple(doubts)
+
+
+def _groups(
+    features: pd.DataFrame,
+    label: str,
+    one_hot: Mapping[str, Sequence[str]] | None,
+    said: Mapping[str, Column],
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Return the one-hot groups, given or found, and the doubts about those that were found."""
+    given = {name: tuple(names) for name, names in (one_hot or {}).items()}
+    given |= {name: column.columns for name, column in said.items() if column.columns}
+    if one_hot is not None:
+        return given, []
+    fixed = {*said, *itertools.chain(*given.values())}
+    free = features.drop(columns=[name for name in features.columns if name in fixed])
+    found = one_hot_groups(free, {*features.columns, label, *given})
+    doubts = [
+        f"{name}: taken for one feature of the columns {', '.join(names)}."
+        for name, names in found.sure.items()
+    ]
+    return {**given, **found.sure}, [*doubts, *found.doubts]
+
+
+def whole_groups(
+    sensitive: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Replace columns of one-hot groups by their groups, and say so.
+
+    Returns
+    -------
+    tuple of str, list of str
+        The sensitive features, and one sentence for each name that was replaced.
+    """
+    owner = {column: name for name, columns in groups.items() for column in columns}
+    told = [
+        f"{owner[name]}: sensitive as a whole, since its column {name} was named sensitive."
+        for name in sensitive
+        if name in owner and name not in groups
+    ]
+    chosen = (name if name in groups else owner.get(name, name) for name in sensitive)
+    return tuple(dict.fromkeys(chosen)), told
+
+
+def _check_said(said: Mapping[str, Column], known: Sequence[str]) -> None:
+    for name in said:
+        if name not in known:
+            raise InvalidInput(f"a column {name!r} is described that the table does not have")
 
 
 def _check_sensitive(sensitive: Sequence[str], known: Sequence[str]) -> None:
@@ -130,72 +191,48 @@ def classes_of(frame: pd.DataFrame, label: str, positive: Level | None) -> tuple
     return tuple(classes)
 
 
-def one_hot_groups(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return groups of 0/1 columns whose names begin alike and that have exactly one 1 in each row.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        Common beginning of the names → columns, at least two.
-    """
-    if len(frame) < ENOUGH_ROWS:
-        return {}
-    binary = [name for name in frame.columns if isinstance(name, str) and _is_binary(frame[name])]
-    taken: set[str] = set()
-    groups: dict[str, tuple[str, ...]] = {}
-    beginnings = {start: None for name in binary for start in _beginnings(name)}
-    for start in sorted(beginnings, key=len):
-        members = [name for name in binary if start in _beginnings(name) and name not in taken]
-        hot = frame[members].astype(np.int64).sum(axis=1) if len(members) > 1 else None
-        if hot is not None and (hot == 1).all() and start not in frame.columns:
-            groups[start] = tuple(members)
-            taken.update(members)
-    return groups
-
-
-def _is_binary(values: pd.Series) -> bool:
-    if values.isna().any() or not pd.api.types.is_numeric_dtype(values):
-        return False
-    return set(values.unique().tolist()) <= {0, 1}
-
-
-def _beginnings(name: str) -> Iterator[str]:
-    return (name[: match.start()] for match in SEPARATOR.finditer(name) if match.start())
-
-
-def _single(values: pd.Series, sensitive: bool, doubts: list[str]) -> Feature | None:
+def _single(
+    values: pd.Series, column: Column, is_said: bool, doubts: list[str], *, refuse: bool
+) -> Feature | None:
     """Describe one column without its empty cells; return None if it cannot be used."""
-    name = values.name
-    present = values.dropna()
+    name = column.name
+    present = values.dropna().infer_objects()
+    if present.empty:
+        doubts.append(f"{name}: left out, every cell is empty.")
+        return None
+    why = None if is_said else why_left_out(present)
+    if why is not None and not (column.sensitive and present.nunique() == 1):
+        doubts.append(f"{name}: left out, {why}.")
+        return None
+    kind = column.kind or _kind(present)
+    whole = _as_whole(present)
+    unit = column.unit or _unit(name, present, kind)
+    try:
+        feature = fit_feature(
+            whole.reset_index(drop=True).to_frame(), replace(column, kind=kind, unit=unit)
+        )
+    except InvalidInput as error:
+        if refuse or is_said:
+            raise
+        doubts.append(f"{name}: left out, {error}.")
+        return None
     if n_missing := len(values) - len(present):
         doubts.append(
             f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
         )
-    if present.empty:
-        doubts.append(f"{name}: left out, every cell is empty.")
-        return None
-    if kind_of_column(present) == "categorical" and _names_rows(present):
-        doubts.append(f"{name}: left out, nearly every row has a text of its own.")
-        return None
-    present = _as_whole(present) if n_missing else present
-    try:
-        feature = fit_feature(
-            present.reset_index(drop=True).to_frame(),
-            Column(name, unit=_unit(str(name), present), sensitive=sensitive),  # type: ignore[arg-type]
-        )
-    except InvalidInput as error:
-        doubts.append(f"{name}: left out, {error}.")
-        return None
-    doubts += [f"{name}: {doubt}" for doubt in _doubts(feature, present)]
+    told = () if column.kind else _doubts(feature, present)
+    doubts += [f"{name}: {doubt}" for doubt in told]
     return feature
 
 
-def _names_rows(values: pd.Series) -> bool:
-    try:
-        different = values.nunique()
-    except TypeError:  # lists and objects: fit_feature refuses them with a reason
-        return False
-    return bool(different > max(FEW_VALUES, IDENTIFIER * len(values)))
+def _kind(values: pd.Series) -> Kind:
+    """Return the kind that a column's values suggest."""
+    kind = kind_of_column(values)
+    if kind == "categorical":
+        return kind
+    if set(values.unique().tolist()) == {0, 1}:
+        return "categorical"
+    return "integer" if pd.api.types.is_integer_dtype(_as_whole(values)) else kind
 
 
 def _as_whole(values: pd.Series) -> pd.Series:
@@ -205,16 +242,23 @@ def _as_whole(values: pd.Series) -> pd.Series:
     return values
 
 
-def _unit(name: str, values: pd.Series) -> str:
-    if kind_of_column(values) == "categorical":
+def _unit(name: str, values: pd.Series, kind: Kind) -> str:
+    if kind_of_column(values) == "categorical" or kind == "categorical":
         return ""
     return next((unit for pattern, unit in UNITS if pattern.search(name)), "")
 
 
 def _doubts(feature: Feature, values: pd.Series) -> Iterator[str]:
     different = values.nunique()
+    is_number = kind_of_column(values) != "categorical"
+    if feature.kind == "integer" and pd.api.types.is_float_dtype(values):
+        yield "whole numbers stored as decimal ones; taken for whole numbers."
     if different == 1:
         yield "has the same value in every row."
+    elif feature.kind == "categorical" and is_number:
+        yield 'only 0 and 1 occur; taken for a category (kind = "integer" makes it a number).'
+    elif feature.kind in ("integer", "numeric") and different == 2:
+        yield 'a number with two different values; a category? Then kind = "categorical".'
     elif feature.kind == "integer" and 2 < different <= FEW_VALUES:
         yield (
             f"whole numbers with {different} different values; are they codes of categories "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -10,12 +10,14 @@ import torch
 from rafair.errors import InvalidInput
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.class_order import class_order
+from rafair.models.conversion import threshold_of
 from rafair.models.inputs import Feed, choose_inputs
 from rafair.models.queried import Answer, QueriedClassifier, asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rafair.models.conversion.thresholds import Threshold
     from rafair.models.inputs import Inputs
     from rafair.schema import Schema
 
@@ -49,40 +51,61 @@ def adapt(
     width = _width(model, schema)
     probes = unit_rows(width, PROBES) if schema is None else random_people(schema, PROBES)
     feed = _feed(model, schema, inputs)
-    known = [(name, answer) for name, answer in METHODS if callable(getattr(model, name, None))]
-    if feed.inputs == "frame" and _fails(getattr(model, known[0][0]), feed(probes)):
+    ways = _ways(model)
+    if feed.inputs == "frame" and _fails(ways[0][0], feed(probes)):
         with_categories = replace(feed, categories=True)
-        if not _fails(getattr(model, known[0][0]), with_categories(probes)):
+        if not _fails(ways[0][0], with_categories(probes)):
             feed = with_categories
+    kind = f"{type(model).__module__.partition('.')[0]} {type(model).__name__}"
+    labels = tuple(classes[place] for place in order)
     found = []
-    for name, answer in known:
-        wrapped = QueriedClassifier(
-            getattr(model, name),
-            feed,
-            answer,
-            order,
-            width,
-            f"{type(model).__module__.partition('.')[0]} {type(model).__name__}",
-            tuple(classes[place] for place in order),
-        )
+    for ask, answer in ways:
+        wrapped = QueriedClassifier(ask, feed, answer, order, width, kind, labels)
         found.append((wrapped, wrapped.scores(probes).argmax(dim=1)))
-    # Some models do not predict the class with the largest score: a model with its own threshold,
-    # or a support vector machine with probabilities. The audit is about the predictions, so use
-    # the first method whose largest scores agree with the last method, which is usually predict.
+    # Some models do not predict the class with the largest score: a support vector machine with
+    # probabilities, or somebody's own class. The audit is about the predictions, so use the first
+    # method whose largest scores agree with the last method, which is usually predict.
     decided = found[-1][1]
     return next(wrapped for wrapped, largest in found if torch.equal(largest, decided))
 
 
+@dataclass(frozen=True)
+class Margins:
+    """A classifier's scores as logits that are largest where it decides, given its threshold."""
+
+    model: Any
+    threshold: Threshold
+
+    def __call__(self, rows: Any) -> Any:
+        """Return one logit for each of n rows, shape (n,)."""
+        return self.threshold.margins(getattr(self.model, self.threshold.method)(rows))
+
+
+def _ways(model: Any) -> list[tuple[Callable[[Any], Any], Answer]]:
+    """Return the functions of a model that can be asked, the most telling first."""
+    known = [(found, a) for name, a in METHODS if callable(found := getattr(model, name, None))]
+    threshold = threshold_of(model)
+    return known if threshold is None else [(Margins(model, threshold), "logits"), *known]
+
+
 def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
     """Choose what a model reads: a frame if it was fitted to named columns."""
-    parts = [model, *(step for _, step in getattr(model, "steps", []))]
-    names = next(
-        (n for p in parts if (n := getattr(p, "feature_names_in_", None)) is not None), None
-    )
-    named = tuple(map(str, names)) if names is not None else ()
+    # A classifier fitted before a threshold was put on it knows the names, the threshold does not.
+    inner = [getattr(model, "estimator", None)]
+    parts = [model, *(step for _, step in getattr(model, "steps", [])), *inner]
+    named = next(filter(None, map(_names, parts)), ())
     if inputs == "frame" or (inputs == "auto" and named and schema is not None):
         return Feed("frame", schema, named)
     return Feed(choose_inputs(inputs, schema), schema)
+
+
+def _names(part: Any) -> tuple[str, ...]:
+    """Return the names of the columns to which a part of a model was fitted, if they have names."""
+    found = getattr(part, "feature_names_in_", None)
+    if found is None:  # CatBoost has its own attribute, which numbers columns without names
+        found = getattr(part, "feature_names_", None) or ()
+        found = () if list(found) == [str(place) for place in range(len(found))] else found
+    return tuple(map(str, found))
 
 
 def _width(model: Any, schema: Schema | None) -> int:

@@ -16,10 +16,12 @@ from rafair.models.agreement import check_agreement, random_people
 from rafair.models.conversion import (
     NotConvertible,
     convert,
+    folded,
     is_convertible_classifier,
     is_from_sklearn,
     raw_columns,
     step_names,
+    threshold_of,
 )
 from rafair.models.extras import comes_from
 from rafair.schema import Feature, Schema
@@ -98,7 +100,7 @@ def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> n
     first, behind = convert(model, raw_columns(schema, feed))
     if not bool(torch.isfinite(first.weights).all() & torch.isfinite(first.offset).all()):
         raise NotConvertible("text is read as numbers")
-    module = sequence([*first.layers(), *behind]).eval().requires_grad_(requires_grad=False)
+    module = sequence(folded([*first.layers(), *behind])).eval().requires_grad_(requires_grad=False)
     last = module[-1]
     assert isinstance(last, nn.Linear)  # noqa: S101 - every classifier ends in logits
     with torch.no_grad():
@@ -111,9 +113,10 @@ def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> n
 
 
 def _kind(model: Any) -> str:
-    """Return the name of a model: its class, and its steps if it has any."""
-    names, own = step_names(model), type(model).__name__
+    """Return the name of a model: its class, its steps if it has any, and its threshold."""
+    names, own, cut = step_names(model), type(model).__name__, threshold_of(model)
+    threshold = "" if cut is None else f" with the threshold {cut.value:.4g}"
     if names == [own]:
         return own
     *before, last = names
-    return f"{own} of {' and '.join(filter(None, [', '.join(before), last]))}"
+    return f"{own} of {' and '.join(filter(None, [', '.join(before), last]))}{threshold}"

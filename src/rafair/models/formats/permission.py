@@ -14,7 +14,7 @@ class Permission:
     Attributes
     ----------
     trust : tuple of str
-        Full names of the types that a skops file may hold in addition to those that skops trusts.
+        Full names of the types that a skops file may hold beside those known to be harmless.
     unsafe_pickle : bool
         Whether the file may be unpickled, which runs any code that the file holds.
     """

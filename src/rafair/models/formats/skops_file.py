@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.errors import InvalidInput
 from rafair.models.extras import need
+from rafair.models.formats.harmless import HARMLESS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ OLDEST = (0, 12)
 
 
 def read(path: Path, permission: Permission) -> Any:
-    """Return the object in a file if all types in the file are trusted.
+    """Return the object in a file if skops, ``HARMLESS`` or the user trusts each type in it.
 
     Raises
     ------
@@ -34,10 +35,10 @@ def read(path: Path, permission: Permission) -> Any:
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise InvalidInput(f"skops {version} is not safe; pip install -U 'skops>=0.12'")
     found = sorted(skops.get_untrusted_types(file=path))
-    unknown = [name for name in found if name not in permission.trust]
+    unknown = [name for name in found if name not in HARMLESS.union(permission.trust)]
     if unknown:
         raise InvalidInput(
-            f"holds types that skops does not know: {', '.join(unknown)}; if you know that "
+            f"holds types that may not be harmless: {', '.join(unknown)}; if you know that "
             f"loading them is harmless, allow them: {' '.join(f'--trust {n}' for n in unknown)}"
         )
     return skops.load(path, trusted=found)

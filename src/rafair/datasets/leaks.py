@@ -1,0 +1,147 @@
+"""Finds features that give the label away, and copies of sensitive features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import pandas as pd
+
+    from rafair.schema import Feature, Schema
+
+__all__ = ["suspicions"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+# A rule gives the label away if it errs at most this often, as a share of the errors that the most
+# frequent class alone makes.
+LEFT_OVER = 0.05
+# With fewer rows outside the most frequent class, a rule may be right by chance.
+ENOUGH_ROWS = 10
+# A rule by values is tried on features with at most this many rows' share of different values.
+REPEATED = 0.5
+
+
+def suspicions(
+    schema: Schema, frame: pd.DataFrame, not_leaks: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Name the features that give the label away, and the copies of sensitive features.
+
+    A feature gives the label away if its value, or whether it lies above a threshold, tells the
+    label on nearly all rows: then it was probably known only after the decision.
+
+    Parameters
+    ----------
+    schema : Schema
+    frame : DataFrame
+        Rows in original units; empty cells of a feature are passed over.
+    not_leaks : collection of str
+        Features that are known to tell the label, and are meant to.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each, which begins with the feature's name.
+
+    Raises
+    ------
+    InvalidInput
+        If ``not_leaks`` names no feature, or a value lies outside its feature's domain.
+    """
+    for name in not_leaks:
+        if name not in schema.names:
+            raise InvalidInput(f"not_leaks names {name!r}, which is no feature")
+    label = schema.encode_label(frame).numpy()
+    columns = {feature.name: _unit(feature, frame) for feature in schema.features}
+    found = [
+        f"{feature.name}: {told}"
+        for feature in schema.features
+        if feature.name not in not_leaks
+        and (told := _leak(feature, columns[feature.name], label, schema))
+    ]
+    return (*found, *_copies(schema, columns))
+
+
+def _unit(feature: Feature, frame: pd.DataFrame) -> Floats:
+    """Return a feature in unit space, with NaN in empty cells."""
+    values = feature.read(frame)
+    present = values.notna().to_numpy()
+    unit = np.full(len(values), np.nan)
+    unit[present] = feature.encode(values[present])
+    return unit
+
+
+def _leak(feature: Feature, unit: Floats, label: Counts, schema: Schema) -> str | None:
+    present = ~np.isnan(unit)
+    rows = int(present.sum())
+    values, places = np.unique(unit[present], return_inverse=True)
+    counts = np.zeros((len(values), len(schema.classes)), dtype=np.int64)
+    np.add.at(counts, (places, label[present]), 1)
+    allowed = rows - int(counts.sum(axis=0).max())
+    if allowed < ENOUGH_ROWS or len(values) < 2:
+        return None
+    most = rows - LEFT_OVER * allowed
+    end = f"of {rows} rows. Was it known before the decision? If not, ignore it."
+    if len(values) <= REPEATED * rows and (right := _by_value(counts)) >= most:
+        return f"gives {schema.label} away: its value tells it in {right} {end}"
+    right, cut = _by_threshold(counts)
+    if feature.kind != "categorical" and right >= most:
+        limit = feature.decode(values[cut : cut + 1]).iloc[0]
+        return f"gives {schema.label} away: whether it is below {limit} tells it in {right} {end}"
+    return None
+
+
+def _by_value(counts: Counts) -> int:
+    """Return in how many rows the other rows of the same value have this row's class most often.
+
+    Leaving each row out keeps a feature of many rare values from looking like a rule.
+    """
+    right = 0
+    for code in range(counts.shape[1]):
+        others = np.delete(counts, code, axis=1).max(axis=1)
+        right += int(counts[counts[:, code] - 1 > others, code].sum())
+    return right
+
+
+def _by_threshold(counts: Counts) -> tuple[int, int]:
+    """Return the rows that the best threshold decides rightly, and the first value above it."""
+    below = counts.cumsum(axis=0)
+    right = below[:-1].max(axis=1) + (below[-1] - below[:-1]).max(axis=1)
+    best = int(right.argmax())
+    return int(right[best]), best + 1
+
+
+def _copies(schema: Schema, columns: dict[str, Floats]) -> Iterator[str]:
+    for feature in schema.features:
+        for other in schema.features:
+            if feature.sensitive and not other.sensitive:
+                how = _same(columns[feature.name], columns[other.name])
+                if how:
+                    yield (
+                        f"{other.name}: {how} the sensitive {feature.name} in every row; I(v) "
+                        f"varies {feature.name} alone, and a model that reads {other.name} looks "
+                        "fair. Make it sensitive too, with a relation between them, or ignore one."
+                    )
+
+
+def _same(left: Floats, right: Floats) -> str | None:
+    """Say how two columns hold the same information, if they do in every row."""
+    both = ~np.isnan(left) & ~np.isnan(right)
+    if both.sum() < ENOUGH_ROWS:
+        return None
+    pairs = np.unique(np.stack([left[both], right[both]], axis=1), axis=0)
+    firsts, seconds = (len(np.unique(pairs[:, side])) for side in (0, 1))
+    is_pairing = len(pairs) == firsts == seconds and firsts > 1
+    if not is_pairing:
+        return None
+    if np.array_equal(left[both], right[both]):
+        return "equals"
+    return "has one value for each of" if len(pairs) <= REPEATED * both.sum() else None
