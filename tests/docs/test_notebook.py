@@ -46,6 +46,6 @@ def test_results_are_shown_as_tables(cells):
         for output in cell.outputs
         if output.output_type == "execute_result"
     ]
-    for caption in ("AuditResult of table: 100 seeds", "Dataset(", "Verdict: 250 instances"):
+    for caption in ("AuditResult of table: 50 seeds", "Dataset(", "Verdict: 250 instances"):
         assert any(f"<caption>{caption}" in html for html in shown)
     assert not any("style=" in html for html in shown if "<caption>" in html)
