@@ -186,7 +186,7 @@ class Scorer:
             return {name: float(verdict.rates()[name]) for name in rates}  # type: ignore[arg-type]
         if self.bound == "at_least":
             options["certify"] = True
-        metrics = audit(model, data, **options).metrics
+        metrics = audit(model, data, progress=False, **options).metrics
         return {
             name: metrics["clean"][name] if name in CLEAN else self._end(metrics["robust"][name])
             for name in rates
