@@ -159,6 +159,7 @@ def test_it_can_be_pickled_and_shows_what_was_asked_for(people, fitted):
     scorer = rafair.make_scorer(
         "r_af", sensitive=("sex",), reference=people[0], bound="at_most", n_seeds=9, **EXACT
     )
+    assert repr(rafair.make_scorer("af", sensitive="sex")) == "make_scorer('af', sensitive=['sex'])"
     again = pickle.loads(pickle.dumps(scorer))
     assert again(fitted, *people) == scorer(fitted, *people)
     assert (
@@ -182,6 +183,7 @@ def test_it_takes_the_options_of_a_plan_and_documents_them():
     [
         ("accuracy", {"sensitive": ["sex"]}, "unknown rate 'accuracy'"),
         ((), {"sensitive": ["sex"]}, "unknown rate ''"),
+        (None, {"sensitive": ["sex"]}, "unknown rate None"),
         ("r_af", {}, "no sensitive column given"),
         ("r_af", {"sensitive": ["sex"], "bound": "exact"}, "unknown bound"),
         ("r_af", {"sensitive": ["sex"], "bound": "at_least", "certify": False}, "certify=False"),

@@ -41,7 +41,7 @@ WITHOUT_LIMIT = 1e9  # seconds
 def make_scorer(
     rate: str | Sequence[str],
     *,
-    sensitive: Sequence[str] | None = None,
+    sensitive: str | Sequence[str] | None = None,
     schema: Schema | None = None,
     reference: Any = None,
     feature_names: Sequence[str] | None = None,
@@ -58,11 +58,11 @@ def make_scorer(
 
     Parameters
     ----------
-    rate : {"acc", "if", "af", "r_acc", "r_if", "r_af"} or sequence of these
+    rate : {"acc", "if", "af", "r_acc", "r_if", "r_af"} or list of these
         The rate to return; higher is better. Several are returned as a dict from a single audit,
         as scikit-learn's multi-metric scoring takes it. The first three are of the rows as they
         are, without attacks; the others hold under every change in Δ.
-    sensitive : sequence of str
+    sensitive : str or sequence of str
         Columns or one-hot groups that I(v) varies.
     schema : Schema, optional
         The meaning of the columns. It replaces ``sensitive``, ``reference`` and ``positive``.
@@ -107,14 +107,14 @@ def make_scorer(
     >>> scorer
     make_scorer('r_af', sensitive=['sex'], epsilon=0.05)
     """
-    rates = (rate,) if isinstance(rate, str) else tuple(rate)
+    rates = tuple(rate) if isinstance(rate, list | tuple) else (rate,)
     for name in rates or ("",):
         check_one_of("rate", name, (*CLEAN, *ROBUST))
     check_one_of("bound", bound, BOUNDS)
     if bound == "at_least" and options.get("certify") is False:
         raise InvalidInput("bound='at_least' is what is proved; leave certify=False away")
     columns = {
-        "sensitive": None if sensitive is None else list(sensitive),
+        "sensitive": [sensitive] if isinstance(sensitive, str) else sensitive and list(sensitive),
         "schema": schema,
         "reference": reference,
         "feature_names": None if feature_names is None else list(feature_names),
@@ -186,7 +186,7 @@ class Scorer:
             return {name: float(verdict.rates()[name]) for name in rates}  # type: ignore[arg-type]
         if self.bound == "at_least":
             options["certify"] = True
-        metrics = audit(model, data, **options).metrics
+        metrics = audit(model, data, progress=False, **options).metrics
         return {
             name: metrics["clean"][name] if name in CLEAN else self._end(metrics["robust"][name])
             for name in rates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rafair.auditing.assembling import audit_result
@@ -11,7 +12,8 @@ from rafair.auditing.controls import run_controls
 from rafair.auditing.inputs import wrapped
 from rafair.auditing.metadata import identity_of
 from rafair.auditing.proving import prove, why_unproved
-from rafair.engine import Engine, Memory, Runner, silent
+from rafair.engine import Engine, Memory, Runner
+from rafair.engine.bars import progress_bar
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs import load_run
@@ -19,6 +21,7 @@ from rafair.runs import load_run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rafair.auditing.attacking import Families
     from rafair.engine import Progress, Store
     from rafair.runs import AuditResult
     from rafair.schema import Level, Schema
@@ -41,7 +44,8 @@ def audit(
     device: str | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
-    on_progress: Progress = silent,
+    progress: bool | None = None,
+    on_progress: Progress | None = None,
     **options: Any,
 ) -> AuditResult:
     """Measure how accurate and fair a model is, and stays when its inputs are perturbed.
@@ -67,9 +71,12 @@ def audit(
     store : Store, optional
         Where finished shards are kept: by default in memory. With a ``RunDirectory`` an interrupted
         run continues where it stopped.
-    on_progress : callable
-        Called with what is being done, how many seeds are done, and how many there are, each attack
-        counted separately.
+    progress : bool, optional
+        Whether to show how far an audit is that takes longer than 2 s: by default as a bar in a
+        notebook or a terminal and not elsewhere; True shows lines elsewhere too.
+    on_progress : callable, optional
+        Called, instead of any bar, with what is being done, how many seeds are done, and how many
+        there are, each attack counted separately.
 
     Returns
     -------
@@ -94,9 +101,14 @@ def audit(
     plan = Plan.of(data, model.access, **options)
     seeds = Seeds.chosen(model, data, plan, sensitive, device)
     families = attacks_on(seeds)
-    runner = Runner(store or Memory(), engine or Engine(), on_progress)
+    bar = progress_bar(progress, unit="seeds") if on_progress is None else nullcontext(on_progress)
+    with bar as report:
+        return _audited(seeds, families, Runner(store or Memory(), engine or Engine(), report))
+
+
+def _audited(seeds: Seeds, families: Families, runner: Runner) -> AuditResult:
     unproved = why_unproved(seeds)
-    finished = runner.store.begin(identity_of("audit", seeds, () if unproved else plan.radii))
+    finished = runner.store.begin(identity_of("audit", seeds, () if unproved else seeds.plan.radii))
     if finished is not None:
         return load_run(finished)
     attacked = attack_seeds(seeds, families, runner)

@@ -82,7 +82,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        rows = f"{count(len(self.train), 'row')} to train, {len(self.test):,} to test"
+        rows = f"{len(self.train):,} rows to train, " if len(self.train) else ""
+        rows += f"{count(len(self.test), 'row')} to test"
         columns = in_a_line(self.schema.features, self.schema.label, self.schema.classes)
         return f"Dataset({listed([self.name])}: {rows}, {columns})"
 
