@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rafair.datasets.dataset import Dataset, Split
-from rafair.datasets.leaks import suspicions
+from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
@@ -69,7 +69,7 @@ class Description:
     test_share, random_state : float, int
         Share of the rows in the test split, and the random state of the split.
     not_leaks : tuple of str
-        Features that tell the label and are meant to; see ``rafair.datasets.leaks.suspicions``.
+        Features that tell the label and are meant to; see ``rafair.datasets.leaks``.
     fills : dict of str to Fill
         Column → fill, from ``columns``.
     """
@@ -146,7 +146,7 @@ def _feature(frame: pd.DataFrame, described: Described) -> Feature:
 
 
 def _share(feature: Feature, what: str, size: Size | None) -> float | None:
-    """Return a size as a share of the feature's range."""
+    """Return a size as a share of the feature's range; a percentage is one of its bulk."""
     if size is None:
         return None
     if isinstance(size, str):
@@ -156,7 +156,7 @@ def _share(feature: Feature, what: str, size: Size | None) -> float | None:
                 f"column {feature.name!r}: {what} {size!r} is neither a number in original units "
                 'nor a share such as "5%"'
             )
-        return float(match.group(1)) / 100
+        return float(match.group(1)) / 100 * feature.bulk_share
     if not np.isfinite(size) or size < 0:
         raise InvalidInput(
             f"column {feature.name!r}: {what} must be finite and not negative, not {size}"
@@ -183,7 +183,7 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     """
     frame, notes = fill_missing(frame, description.fills)
     schema = schema_of(frame, description)
-    notes = (*notes, *suspicions(schema, frame, description.not_leaks))
+    notes = (*notes, *findings(schema, frame, description.not_leaks))
     return split_table(
         frame, schema, name, kind, description.test_share, description.random_state, notes
     )

@@ -130,6 +130,8 @@ def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> It
         yield f"levels = {_value(list(feature.domain))}"
     else:
         yield f"range = {_value(list(feature.domain))}"
+    if feature.bulk:
+        yield f"bulk = {_value(list(feature.bulk))}   # of this range, ε and step are shares"
     if feature.unit:
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:

@@ -137,6 +137,7 @@ def _column(name: str, content: Any) -> Described:
     section = Section(f"features.{name}", content)
     kind = section.one_of("kind", get_args(Kind))
     bounds = section.numbers("range", 2)
+    bulk = section.numbers("bulk", 2)
     column = Column(
         name,
         kind,  # type: ignore[arg-type]  # one of them, or None
@@ -147,15 +148,17 @@ def _column(name: str, content: Any) -> Described:
         section.texts("columns"),
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),
+        (bulk[0], bulk[1]) if bulk else None,
     )
     rule = section.take("missing", str, default="refuse")
     fill = section.take("fill", LEVEL)
+    codes = section.levels("empty")
     if fill is not None and rule != "refuse":
         raise section.wrong("missing", "beside fill; keep one of them")
     with section.located():
         described = Described(
             column,
-            Fill(rule, fill),
+            Fill(rule, fill, codes),
             section.take("epsilon", (*NUMBER, str)),
             section.take("step", (*NUMBER, str)),
             section.take("switch", bool, default=False),
@@ -175,9 +178,11 @@ def _check_use(section: Section, described: Described) -> None:
     column = described.column
     idle = {
         "range": column.columns,
+        "bulk": column.columns or column.sensitive,
         "bins": column.columns,
         "missing": column.columns,
         "fill": column.columns,
+        "empty": column.columns,
         "switch": column.sensitive or section.content.get("perturbable") is False,
     }
     for key, useless in idle.items():

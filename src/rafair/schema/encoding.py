@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.schema.cells import shown
 from rafair.schema.conditions import Conditions
-from rafair.schema.feature import Feature, Level, shown
+from rafair.schema.feature import Feature, Level
 from rafair.schema.fitting import fit_feature
 from rafair.schema.frames import as_pandas
 from rafair.schema.inferring import infer, whole_groups

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rafair.errors import InvalidInput
+from rafair.schema.bulk import bulk_of, told_of_bulk
+from rafair.schema.cells import as_numbers
 from rafair.schema.fitting import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
 from rafair.schema.leaving_out import FEW_VALUES, why_left_out
 from rafair.schema.one_hot import one_hot_groups
@@ -205,9 +207,25 @@ def _single(
         doubts.append(
             f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
         )
+    feature = _with_bulk(feature, whole)
     told = () if column.kind else _doubts(feature, present)
     doubts += [f"{name}: {doubt}" for doubt in told]
+    if about_bulk := told_of_bulk(feature, whole):
+        doubts.append(about_bulk)
     return feature
+
+
+def _with_bulk(feature: Feature, values: pd.Series) -> Feature:
+    """Let ε rest on most of the values, where a few others lie far away and nothing was said."""
+    if feature.has_levels or feature.sensitive or feature.bulk is not None:
+        return feature
+    found = bulk_of(as_numbers(values))
+    if found is None:
+        return feature
+    ends = (
+        (int(found.low), int(found.high)) if feature.kind == "integer" else (found.low, found.high)
+    )
+    return replace(feature, bulk=ends)
 
 
 def _kind(values: pd.Series) -> Kind:
