@@ -15,6 +15,7 @@ from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Feature, Schema, fit_feature
 from rafair.schema.inferring import classes_of
+from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,8 @@ class Described:
         Radius of Δ and step size of the feature in the *feasible* setting.
     switch : bool
         Whether Δ lets a categorical feature take another level in the *feasible* setting.
+    written : str, optional
+        How numbers are written in a column of text; see ``rafair.schema.number_text.STYLES``.
     """
 
     column: Column
@@ -51,6 +54,7 @@ class Described:
     epsilon: Size | None = None
     step: Size | None = None
     switch: bool = False
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Description:
         Features that tell the label and are meant to; see ``rafair.datasets.leaks``.
     fills : dict of str to Fill
         Column → fill, from ``columns``.
+    written : dict of str to str
+        Column → how its numbers are written, from ``columns``.
     """
 
     label: str
@@ -83,10 +89,13 @@ class Description:
     random_state: int = 0
     not_leaks: tuple[str, ...] = ()
     fills: dict[str, Fill] = field(init=False, repr=False)
+    written: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         fills = {described.column.name: described.fill for described in self.columns}
+        written = {d.column.name: d.written for d in self.columns if d.written is not None}
         object.__setattr__(self, "fills", fills)
+        object.__setattr__(self, "written", written)
 
 
 def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
@@ -179,8 +188,9 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     Raises
     ------
     InvalidInput
-        As ``fill_missing``, ``schema_of`` and ``split_table``.
+        As ``read_written``, ``fill_missing``, ``schema_of`` and ``split_table``.
     """
+    frame = read_written(frame, description.written)
     frame, notes = fill_missing(frame, description.fills)
     schema = schema_of(frame, description)
     notes = (*notes, *findings(schema, frame, description.not_leaks))

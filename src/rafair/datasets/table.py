@@ -16,6 +16,7 @@ from rafair.errors import InvalidInput, naming
 from rafair.schema import Schema, as_pandas, kind_of
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import infer
+from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -43,6 +44,7 @@ def read_table(
     ignore: Sequence[str] = (),
     missing: Mapping[str, str] | str | None = None,
     empty: Mapping[str, Sequence[Level]] | None = None,
+    written: Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     not_leaks: Sequence[str] = (),
     name: str | None = None,
@@ -79,6 +81,9 @@ def read_table(
         without a rule, an empty cell is an error.
     empty : mapping of str to sequences, optional
         Column → values that stand for an empty cell, such as 999.
+    written : mapping of str to str, optional
+        Column of text → how its numbers are written: ``"1,234.5"``, ``"1.234,5"``, ``"1 234,5"``,
+        ``"1'234.5"`` or ``"1234.5"``, with or without a currency or a %.
     relations : sequence of str
         Conditions that every possible person meets, such as ``"age >= 18 + years_employed"``.
         Rows that break one are left out; ``notes`` of the result says how many.
@@ -107,6 +112,7 @@ def read_table(
     relations = (relations,) if isinstance(relations, str) else tuple(relations)
     fills = _Fills(missing, dict(empty or {}))
     with naming(table):
+        frame = read_written(frame, written or {})
         if schema is not None:
             if label or sensitive or positive is not None or relations or one_hot or columns:
                 raise InvalidInput("give a schema, or label, sensitive and their like; not both")

@@ -19,6 +19,7 @@ from rafair.plans.options import options_of
 from rafair.plans.plan import Plan
 from rafair.plans.sections import Section
 from rafair.schema import Column, Kind
+from rafair.schema.number_text import STYLES
 
 if TYPE_CHECKING:
     from rafair.datasets import Dataset
@@ -162,6 +163,7 @@ def _column(name: str, content: Any) -> Described:
             section.take("epsilon", (*NUMBER, str)),
             section.take("step", (*NUMBER, str)),
             section.take("switch", bool, default=False),
+            section.one_of("written", tuple(STYLES)),
         )
     section.finish()
     _check_use(section, described)
@@ -183,6 +185,7 @@ def _check_use(section: Section, described: Described) -> None:
         "missing": column.columns,
         "fill": column.columns,
         "empty": column.columns,
+        "written": column.columns,
         "switch": column.sensitive or section.content.get("perturbable") is False,
     }
     for key, useless in idle.items():

@@ -12,9 +12,10 @@ import pandas as pd
 
 from rafair.errors import InvalidInput
 from rafair.schema.bulk import bulk_of, told_of_bulk
-from rafair.schema.cells import as_numbers
+from rafair.schema.cells import as_numbers, shown
 from rafair.schema.fitting import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
 from rafair.schema.leaving_out import FEW_VALUES, why_left_out
+from rafair.schema.number_text import styles_of
 from rafair.schema.one_hot import one_hot_groups
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _single(
         return None
     why = None if is_said else why_left_out(present)
     if why is not None and not (column.sensitive and present.nunique() == 1):
-        doubts.append(f"{name}: left out, {why}.")
+        doubts.append(f"{name}: left out, {_as_numbers(present) or why}.")
         return None
     kind = column.kind or _kind(present)
     whole = _as_whole(present)
@@ -269,12 +270,22 @@ def _doubts(feature: Feature, values: pd.Series) -> Iterator[str]:
         )
     elif feature.kind == "integer" and different == len(values) > FEW_VALUES:
         yield "every row has another whole number; is it an identifier? Then ignore it."
+    elif as_written := _as_numbers(values):
+        yield f"{as_written}."
     elif feature.kind == "categorical" and _looks_numeric(values):
         yield "text that reads like numbers; a cell that is none makes the column text."
     elif feature.kind == "categorical" and different > MAX_LEVELS // 4:
         yield f"text with {different} levels; group them, or ignore it if it is an identifier."
     elif feature.kind == "categorical" and different > 2 and _looks_ordered(feature.domain):
         yield 'its levels look ordered; if they are, kind = "ordinal" and levels in their order.'
+
+
+def _as_numbers(values: pd.Series) -> str | None:
+    """Say how a text column reads as numbers, if it does; a person decides."""
+    if kind_of_column(values) != "categorical" or not (styles := styles_of(values)):
+        return None
+    rules = " or ".join(f'written = "{style}"' for style in styles)
+    return f"text such as {shown(values.iloc[0])} that reads as numbers with {rules}"
 
 
 def _looks_numeric(values: pd.Series) -> bool:
