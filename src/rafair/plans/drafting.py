@@ -47,7 +47,7 @@ KEYS = """\
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
 # category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
 # share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
-# missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999] are such cells too.
+# missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999]: such cells too.
 # A column under ignore comes back with a section of its own. In [data], not_leaks names features
 # that tell the label and are meant to.
 """
