@@ -270,3 +270,7 @@ def test_columns_named_by_numbers_are_named_by_text(loans):
     data = read(frame, sensitive=["1"])
     assert data.schema.names == ("0", "1", "sex", "owner")
     assert list(data.test.frame.columns) == ["0", "1", "sex", "owner", "approved"]
+    bare = frame.set_axis(range(5), axis=1)
+    data = read(bare, label=4, sensitive=[1, 2])
+    assert data.schema.label == "4"
+    assert data.schema.sensitive == ("1", "2")

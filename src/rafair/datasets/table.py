@@ -121,9 +121,10 @@ def read_table(
         else:
             if label is None:
                 raise InvalidInput("no label given; name the column with the ground truth")
+            label = str(label)
             fills.check(frame, label, one_hot)
             frame = _without(frame, ignore, label)
-            told = (label, tuple(sensitive or ()), positive, one_hot, columns)
+            told = (label, tuple(map(str, sensitive or ())), positive, one_hot, columns)
             used = infer(frame, *told, refuse=True).features
             frame, notes = fill_missing(frame, fills.of(used))
             found = infer(frame, *told, refuse=True)

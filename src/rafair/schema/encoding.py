@@ -123,7 +123,8 @@ class Schema:
             If the table is empty, a named column does not exist, no sensitive column is given or
             one cannot be used, or the label has one class or an empty cell.
         """
-        found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot, columns)
+        label, names = str(label), tuple(map(str, sensitive))
+        found = infer(as_pandas(frame), label, names, positive, one_hot, columns)
         return cls(found.features, label, found.classes, doubts=found.doubts)
 
     @classmethod

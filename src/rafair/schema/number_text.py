@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -52,15 +53,17 @@ def styles_of(values: pd.Series) -> tuple[str, ...]:
         Keys of ``STYLES``; those that read all cells alike count once. Empty for a column that is
         no text, or that holds other text.
     """
-    if not len(values) or not all(isinstance(cell, str) for cell in values):
+    different = values.unique().tolist()
+    if not different or not all(isinstance(cell, str) for cell in different):
         return ()
     found: dict[str, tuple[float, ...]] = {}
-    different = list(dict.fromkeys(values))
     for style in STYLES:
-        numbers = tuple(_number(cell, style) for cell in different)
-        readable = [number for number in numbers if number is not None]
-        if len(readable) == len(numbers) and tuple(readable) not in found.values():
-            found[style] = tuple(readable)
+        readable = itertools.takewhile(
+            lambda number: number is not None, (_number(cell, style) for cell in different)
+        )
+        numbers = tuple(number for number in readable if number is not None)
+        if len(numbers) == len(different) and numbers not in found.values():
+            found[style] = numbers
     return tuple(found)
 
 
