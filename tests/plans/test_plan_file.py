@@ -278,3 +278,30 @@ sensitive = true
         (tmp_path / "plan.toml").write_text(text.replace(wrong, right))
         with pytest.raises(rafair.InvalidInput, match=message):
             read_plan(tmp_path / "plan.toml").load()
+
+
+def test_a_plan_that_names_no_kind_takes_it_from_the_values_and_says_so(tmp_path):
+    n = 60
+    flags = [row % 2 * 1.0 for row in range(n)]
+    frame = pd.DataFrame({"flag": flags, "sex": ["f", "m", "m"] * 20, "paid": [0, 1, 1, 0] * 15})
+    frame["debt"] = [row % 17 * 1.0 for row in range(n)]
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    text = """
+[data]
+table = "people.csv"
+label = "paid"
+[features.flag]
+[features.debt]
+[features.sex]
+sensitive = true
+"""
+    (tmp_path / "plan.toml").write_text(text)
+    data = read_plan(tmp_path / "plan.toml").load()
+    assert [f.kind for f in data.schema.features] == ["categorical", "integer", "categorical"]
+    assert [note.partition(":")[0] for note in data.notes] == ["flag", "debt"]
+    (tmp_path / "plan.toml").write_text(
+        text.replace("[features.debt]", '[features.debt]\nkind = "numeric"')
+    )
+    data = read_plan(tmp_path / "plan.toml").load()
+    assert data.schema.features[1].kind == "numeric"
+    assert [note.partition(":")[0] for note in data.notes] == ["flag"]

@@ -14,7 +14,8 @@ from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Feature, Schema, fit_feature
-from rafair.schema.inferring import classes_of
+from rafair.schema.doubts import told_of_kind
+from rafair.schema.inferring import classes_of, kind_of_values
 from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
@@ -173,6 +174,19 @@ def _share(feature: Feature, what: str, size: Size | None) -> float | None:
     return float(size) / feature.span if feature.span else 0.0
 
 
+def _with_kind(frame: pd.DataFrame, described: Described) -> tuple[Described, str | None]:
+    """Infer the kind of a column of which nothing else is said, and tell about it."""
+    column = described.column
+    own = (column.kind, column.levels, column.columns, column.bins, column.bulk, described.epsilon)
+    if any(own) or column.bounds != (None, None) or described.step or column.name not in frame:
+        return described, None
+    kind = kind_of_values(frame[column.name])
+    told = told_of_kind(kind, frame[column.name])
+    if told is None:
+        return described, None
+    return replace(described, column=replace(column, kind=kind)), f"{column.name}: {told}"
+
+
 def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind: str) -> Dataset:
     """Fill the empty cells of a table, fit its schema and split it.
 
@@ -192,6 +206,9 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     """
     frame = read_written(frame, description.written)
     frame, notes = fill_missing(frame, description.fills)
+    columns, told = zip(*(_with_kind(frame, each) for each in description.columns), strict=True)
+    description = replace(description, columns=columns)
+    notes = (*notes, *filter(None, told))
     schema = schema_of(frame, description)
     notes = (*notes, *findings(schema, frame, description.not_leaks))
     return split_table(
