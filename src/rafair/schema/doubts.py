@@ -87,7 +87,7 @@ def read_as_numbers(values: pd.Series) -> str | None:
 
 
 def _looks_numeric(values: pd.Series) -> bool:
-    if pd.api.types.is_bool_dtype(values):
+    if pd.api.types.is_numeric_dtype(values):  # truth values included
         return False
     return bool(pd.to_numeric(values, errors="coerce").notna().mean() > 0.9)
 
