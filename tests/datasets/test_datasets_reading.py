@@ -250,8 +250,27 @@ def test_one_rule_fills_the_empty_cells_of_all_features(loans):
     assert "unknown rule 'middle'" in refusal(loans, missing="middle")
 
 
+def test_codes_for_a_missing_value_are_filled_like_empty_cells(loans):
+    loans.loc[[3, 4, 5], "age"] = 999
+    told = [note for note in read(loans, sensitive=["sex"]).notes if note.startswith("age: 999")]
+    assert "in 3 of 40 rows" in told[0]
+    assert "Then empty = [999]" in told[0]
+    codes = {"age": [999]}
+    data = read(loans, empty=codes, missing="median", sensitive=["sex"])
+    age = data.schema.features[data.schema.index("age")]
+    assert age.domain[1] < 60
+    assert age.bulk is None
+    assert any(note.startswith("3 empty cells of age were filled") for note in data.notes)
+    assert "row 3: the cell is 999, which stands for an empty one" in refusal(loans, empty=codes)
+    assert "empty names 'town'" in refusal(loans, empty={"town": [1]})
+
+
 def test_columns_named_by_numbers_are_named_by_text(loans):
     frame = loans.rename(columns={"income": 0, "age": 1})
     data = read(frame, sensitive=["1"])
     assert data.schema.names == ("0", "1", "sex", "owner")
     assert list(data.test.frame.columns) == ["0", "1", "sex", "owner", "approved"]
+    bare = frame.set_axis(range(5), axis=1)
+    data = read(bare, label=4, sensitive=[1, 2])
+    assert data.schema.label == "4"
+    assert data.schema.sensitive == ("1", "2")

@@ -239,3 +239,69 @@ def test_rows_that_break_a_relation_are_left_out_and_counted(planned, tmp_path):
 def test_an_unused_feature_section_is_not_passed_over(planned):
     with pytest.raises(rafair.InvalidInput, match=r"plan.toml: \[features.years\] 'steps' is u"):
         planned(years="steps = 3")
+
+
+def test_a_plan_says_how_numbers_are_written_and_what_the_bulk_is(tmp_path):
+    n = 60
+    debt = [f"{1000 + row:,} USD" for row in range(n)]
+    frame = pd.DataFrame(
+        {
+            "debt": debt,
+            "lines": [999, 999, *(row % 9 for row in range(n - 2))],
+            "sex": ["f", "m", "m"] * (n // 3),
+            "paid": [0, 1] * (n // 2),
+        }
+    )
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    text = """
+[data]
+table = "people.csv"
+label = "paid"
+[features.debt]
+written = "1,234.5"
+[features.lines]
+empty = [999]
+missing = "median"
+bulk = [0, 5]
+[features.sex]
+sensitive = true
+"""
+    (tmp_path / "plan.toml").write_text(text)
+    debt, lines, _ = read_plan(tmp_path / "plan.toml").load().schema.features
+    assert debt.domain == (1000, 1059)
+    assert (lines.domain, lines.bulk) == ((0, 8), (0, 5))
+    for wrong, right, message in (
+        ("1,234.5", "1_0", "written must be one of"),
+        ("bulk = [0, 5]", "bulk = [5, 50]", "the bulk must be"),
+        ('missing = "median"', "", "row 0: the cell is 999, which stands for an empty one"),
+    ):
+        (tmp_path / "plan.toml").write_text(text.replace(wrong, right))
+        with pytest.raises(rafair.InvalidInput, match=message):
+            read_plan(tmp_path / "plan.toml").load()
+
+
+def test_a_plan_that_names_no_kind_takes_it_from_the_values_and_says_so(tmp_path):
+    n = 60
+    flags = [row % 2 * 1.0 for row in range(n)]
+    frame = pd.DataFrame({"flag": flags, "sex": ["f", "m", "m"] * 20, "paid": [0, 1, 1, 0] * 15})
+    frame["debt"] = [row % 17 * 1.0 for row in range(n)]
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    text = """
+[data]
+table = "people.csv"
+label = "paid"
+[features.flag]
+[features.debt]
+[features.sex]
+sensitive = true
+"""
+    (tmp_path / "plan.toml").write_text(text)
+    data = read_plan(tmp_path / "plan.toml").load()
+    assert [f.kind for f in data.schema.features] == ["categorical", "integer", "categorical"]
+    assert [note.partition(":")[0] for note in data.notes] == ["flag", "debt"]
+    (tmp_path / "plan.toml").write_text(
+        text.replace("[features.debt]", '[features.debt]\nkind = "numeric"')
+    )
+    data = read_plan(tmp_path / "plan.toml").load()
+    assert data.schema.features[1].kind == "numeric"
+    assert [note.partition(":")[0] for note in data.notes] == ["flag"]

@@ -403,7 +403,8 @@ def test_whole_numbers_stored_as_decimal_ones_are_whole_numbers():
     assert (lines.kind, lines.domain) == ("integer", (0, 11))
     assert (married.kind, married.domain) == ("categorical", (0, 1))
     assert "stored as decimal ones" in doubts_about(schema, "lines")[0]
-    assert "only 0 and 1 occur" in doubts_about(schema, "married")[0]
+    (only,) = doubts_about(schema, "married")
+    assert "only 0 and 1 occur" in only
     back = schema.decode(schema.encode(frame))
     assert back["married"].tolist() == frame["married"].tolist()
 
@@ -509,3 +510,11 @@ def test_a_column_named_id_that_numbers_the_rows_is_left_out():
 def test_a_column_of_a_group_can_be_made_sensitive_later():
     schema = infer(people(**RACE)).with_sensitive(["black", "hispanic"])
     assert schema.sensitive == ("white_black_hispanic",)
+
+
+def test_an_only_negative_value_may_be_a_code():
+    days = np.where(np.arange(N) % 2, -1, np.arange(N))
+    (doubt, *_) = doubts_about(infer(people(last=days)), "last")
+    assert "-1 is its only negative value, in 12 of 24 rows" in doubt
+    assert "Then empty = [-1]" in doubt
+    assert not doubts_about(infer(people(last=np.arange(N) % 12 - 6)), "last")

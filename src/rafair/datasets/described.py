@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rafair.datasets.dataset import Dataset, Split
-from rafair.datasets.leaks import suspicions
+from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Feature, Schema, fit_feature
-from rafair.schema.inferring import classes_of
+from rafair.schema.doubts import told_of_kind
+from rafair.schema.inferring import classes_of, kind_of_values
+from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +54,8 @@ class Described:
         Radius of Δ and step size of the feature in the *feasible* setting.
     switch : bool
         Whether Δ lets a categorical feature take another level in the *feasible* setting.
+    written : str, optional
+        How numbers are written in a column of text; see ``rafair.schema.number_text.STYLES``.
     """
 
     column: Column
@@ -59,6 +63,7 @@ class Described:
     epsilon: Size | None = None
     step: Size | None = None
     switch: bool = False
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,11 @@ class Description:
     test_share, random_state : float, int
         Share of the rows in the test split, and the random state of the split.
     not_leaks : tuple of str
-        Features that tell the label and are meant to; see ``rafair.datasets.leaks.suspicions``.
+        Features that tell the label and are meant to; see ``rafair.datasets.leaks``.
     fills : dict of str to Fill
         Column → fill, from ``columns``.
+    written : dict of str to str
+        Column → how its numbers are written, from ``columns``.
     """
 
     label: str
@@ -91,10 +98,13 @@ class Description:
     random_state: int = 0
     not_leaks: tuple[str, ...] = ()
     fills: dict[str, Fill] = field(init=False, repr=False)
+    written: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         fills = {described.column.name: described.fill for described in self.columns}
+        written = {d.column.name: d.written for d in self.columns if d.written is not None}
         object.__setattr__(self, "fills", fills)
+        object.__setattr__(self, "written", written)
 
 
 def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
@@ -154,7 +164,7 @@ def _feature(frame: pd.DataFrame, described: Described) -> Feature:
 
 
 def _share(feature: Feature, what: str, size: Size | None) -> float | None:
-    """Return a size as a share of the feature's range."""
+    """Return a size as a share of the feature's range; a percentage is one of its bulk."""
     if size is None:
         return None
     if isinstance(size, str):
@@ -164,12 +174,25 @@ def _share(feature: Feature, what: str, size: Size | None) -> float | None:
                 f"column {feature.name!r}: {what} {size!r} is neither a number in original units "
                 'nor a share such as "5%"'
             )
-        return float(match.group(1)) / 100
+        return float(match.group(1)) / 100 * feature.bulk_share
     if not np.isfinite(size) or size < 0:
         raise InvalidInput(
             f"column {feature.name!r}: {what} must be finite and not negative, not {size}"
         )
     return float(size) / feature.span if feature.span else 0.0
+
+
+def _with_kind(frame: pd.DataFrame, described: Described) -> tuple[Described, str | None]:
+    """Infer the kind of a column of which nothing else is said, and tell about it."""
+    column = described.column
+    own = (column.kind, column.levels, column.columns, column.bins, column.bulk, described.epsilon)
+    if any(own) or column.bounds != (None, None) or described.step or column.name not in frame:
+        return described, None
+    kind = kind_of_values(frame[column.name])
+    told = told_of_kind(kind, frame[column.name])
+    if told is None:
+        return described, None
+    return replace(described, column=replace(column, kind=kind)), f"{column.name}: {told}"
 
 
 def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind: str) -> Dataset:
@@ -187,11 +210,15 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     Raises
     ------
     InvalidInput
-        As ``fill_missing``, ``schema_of`` and ``split_table``.
+        As ``read_written``, ``fill_missing``, ``schema_of`` and ``split_table``.
     """
+    frame = read_written(frame, description.written)
     frame, notes = fill_missing(frame, description.fills)
+    columns, told = zip(*(_with_kind(frame, each) for each in description.columns), strict=True)
+    description = replace(description, columns=columns)
+    notes = (*notes, *filter(None, told))
     schema = schema_of(frame, description)
-    notes = (*notes, *suspicions(schema, frame, description.not_leaks))
+    notes = (*notes, *findings(schema, frame, description.not_leaks))
     return split_table(
         frame, schema, name, kind, description.test_share, description.random_state, notes
     )

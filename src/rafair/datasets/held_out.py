@@ -10,12 +10,12 @@ import pandas as pd
 
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
-from rafair.datasets.leaks import suspicions
+from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.table import without
 from rafair.errors import InvalidInput
 from rafair.schema import Schema, as_pandas, kind_of
-from rafair.schema.feature import shown
+from rafair.schema.cells import shown
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import classes_of, infer_features
 
@@ -112,7 +112,7 @@ def read_test(
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
     whole = frame.assign(**{schema.label: labels.to_numpy()})
-    notes = (*notes, *suspicions(schema, whole, not_leaks))
+    notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
     return _dataset(whole, rows, schema, notes, name, kind)
 
 

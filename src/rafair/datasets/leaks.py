@@ -83,8 +83,8 @@ def _leak(feature: Feature, unit: Floats, label: Counts, schema: Schema) -> str 
     present = ~np.isnan(unit)
     rows = int(present.sum())
     values, places = np.unique(unit[present], return_inverse=True)
-    counts = np.zeros((len(values), len(schema.classes)), dtype=np.int64)
-    np.add.at(counts, (places, label[present]), 1)
+    k = len(schema.classes)
+    counts = np.bincount(places * k + label[present], minlength=len(values) * k).reshape(-1, k)
     allowed = rows - int(counts.sum(axis=0).max())
     if allowed < ENOUGH_ROWS or len(values) < 2:
         return None
@@ -137,11 +137,11 @@ def _same(left: Floats, right: Floats) -> str | None:
     both = ~np.isnan(left) & ~np.isnan(right)
     if both.sum() < ENOUGH_ROWS:
         return None
-    pairs = np.unique(np.stack([left[both], right[both]], axis=1), axis=0)
-    firsts, seconds = (len(np.unique(pairs[:, side])) for side in (0, 1))
-    is_pairing = len(pairs) == firsts == seconds and firsts > 1
-    if not is_pairing:
-        return None
-    if np.array_equal(left[both], right[both]):
+    if np.array_equal(left[both], right[both]) and left[both].min() < left[both].max():
         return "equals"
-    return "has one value for each of" if len(pairs) <= REPEATED * both.sum() else None
+    firsts, seconds = (np.unique(side[both], return_inverse=True)[1] for side in (left, right))
+    different = int(firsts.max()) + 1
+    if seconds.max() + 1 != different or not 1 < different <= REPEATED * both.sum():
+        return None
+    pairs = len(np.unique(firsts * different + seconds))
+    return "has one value for each of" if pairs == different else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.feature import shown
+from rafair.schema.cells import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +26,18 @@ class Fill:
     """What replaces an empty cell of a column: a given value, or one that a rule computes.
 
     ``median`` takes the lower one of two middle values.
+
+    Attributes
+    ----------
+    rule : Rule
+    value : level, optional
+    codes : tuple
+        Values that stand for an empty cell, such as 999.
     """
 
     rule: Rule = "refuse"
     value: Level | None = None
+    codes: tuple[Level, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -66,22 +74,29 @@ def fill_missing(
     for name, fill in fills.items():
         if name not in frame.columns:
             continue
-        empty = frame[name].isna()
+        known = frame[name].mask(frame[name].isin(fill.codes))
+        empty = known.isna()
         if not empty.any():
             continue
         if fill.value is None and fill.rule == "refuse":
             row = int(empty.to_numpy().argmax())
             raise InvalidInput(
-                f"column {name!r}, row {row}: the cell is empty (NaN), {int(empty.sum())} of "
+                f"column {name!r}, row {row}: the cell is {_what(frame[name], row)}, "
+                f"{int(empty.sum())} of "
                 f'{len(frame)} are; name a rule: missing = "median", "most_frequent", …'
             )
-        value = fill.value if fill.value is not None else _found(frame[name], fill.rule)
-        column = frame[name].astype(object).where(~empty, value).infer_objects()
+        value = fill.value if fill.value is not None else _found(known, fill.rule)
+        column = known.astype(object).where(~empty, value).infer_objects()
         whole = pd.api.types.is_float_dtype(column) and (column == column.round()).all()
         filled[name] = column.astype("int64") if whole and abs(column).max() < 2**53 else column
         how = "the value given" if fill.value is not None else fill.rule.replace("_", " ")
         notes.append(f"{int(empty.sum())} empty cells of {name} were filled with {value} ({how}).")
     return filled, tuple(notes)
+
+
+def _what(values: pd.Series, row: int) -> str:
+    value = values.iloc[row]
+    return "empty (NaN)" if pd.isna(value) else f"{shown(value)}, which stands for an empty one"
 
 
 def _found(values: pd.Series, rule: Rule) -> Level:

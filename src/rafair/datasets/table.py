@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from rafair.datasets.described import split_table
-from rafair.datasets.leaks import suspicions
+from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing
 from rafair.datasets.splitting import TEST_SHARE
 from rafair.errors import InvalidInput, naming
 from rafair.schema import Schema, as_pandas, kind_of
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import infer
+from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,6 +43,8 @@ def read_table(
     columns: Sequence[Column] = (),
     ignore: Sequence[str] = (),
     missing: Mapping[str, str] | str | None = None,
+    empty: Mapping[str, Sequence[Level]] | None = None,
+    written: Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     not_leaks: Sequence[str] = (),
     name: str | None = None,
@@ -75,6 +79,11 @@ def read_table(
     missing : mapping of str to {"median", "mean", "most_frequent"}, or one of these, optional
         Column → rule that fills its empty cells, or one rule for every feature that has some;
         without a rule, an empty cell is an error.
+    empty : mapping of str to sequences, optional
+        Column → values that stand for an empty cell, such as 999.
+    written : mapping of str to str, optional
+        Column of text → how its numbers are written: ``"1,234.5"``, ``"1.234,5"``, ``"1 234,5"``,
+        ``"1'234.5"`` or ``"1234.5"``, with or without a currency or a %.
     relations : sequence of str
         Conditions that every possible person meets, such as ``"age >= 18 + years_employed"``.
         Rows that break one are left out; ``notes`` of the result says how many.
@@ -100,28 +109,62 @@ def read_table(
         class.
     """
     frame, stem, kind = open_table(table)
-    relations = (relations,) if isinstance(relations, str) else relations
-    grouped = {name for names in (one_hot or {}).values() for name in names}
-    _check_missing(frame, missing, grouped | {str(label)})
+    relations = (relations,) if isinstance(relations, str) else tuple(relations)
+    fills = _Fills(missing, dict(empty or {}))
     with naming(table):
+        frame = read_written(frame, written or {})
         if schema is not None:
             if label or sensitive or positive is not None or relations or one_hot or columns:
                 raise InvalidInput("give a schema, or label, sensitive and their like; not both")
-            fills = _fills(missing, schema.features)
-            named = {name: fill for name, fill in fills.items() if fill.rule != "refuse"}
-            frame, notes = fill_missing(frame, named)
+            fills.check(frame, schema.label, one_hot)
+            frame, notes = fill_missing(frame, fills.named(schema.features))
         else:
             if label is None:
                 raise InvalidInput("no label given; name the column with the ground truth")
+            label = str(label)
+            fills.check(frame, label, one_hot)
             frame = without(frame, ignore, label)
-            told = (label, tuple(sensitive or ()), positive, one_hot, columns)
+            told = (label, tuple(map(str, sensitive or ())), positive, one_hot, columns)
+            used = infer(frame, *told, refuse=True).features
+            frame, notes = fill_missing(frame, fills.of(used))
             found = infer(frame, *told, refuse=True)
-            frame, notes = fill_missing(frame, _fills(missing, found.features))
-            found = infer(frame, *told, refuse=True)
-            schema = Schema(found.features, label, found.classes, tuple(relations), found.doubts)
+            schema = Schema(found.features, label, found.classes, relations, found.doubts)
             notes = (*notes, *found.doubts)
-        notes = (*notes, *suspicions(schema, frame, not_leaks))
+        notes = tuple(dict.fromkeys((*notes, *findings(schema, frame, not_leaks))))
         return split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
+
+
+@dataclass(frozen=True)
+class _Fills:
+    """The rules for empty cells: one for each column or one for all, and what counts as empty."""
+
+    missing: Mapping[str, str] | str | None
+    empty: Mapping[str, Sequence[Level]]
+
+    def check(
+        self, frame: pd.DataFrame, label: str, one_hot: Mapping[str, Sequence[str]] | None
+    ) -> None:
+        taken = {label, *(name for names in (one_hot or {}).values() for name in names)}
+        rules = () if self.missing is None or isinstance(self.missing, str) else self.missing
+        for what, names in (("missing", rules), ("empty", self.empty)):
+            for name in names:
+                if name not in frame.columns or name in taken:
+                    raise InvalidInput(f"{what} names {name!r}, which is no feature of one column")
+
+    def of(self, features: Sequence[Feature]) -> dict[str, Fill]:
+        """Return the rule of every feature; ``refuse`` where none is named."""
+        single = [feature.name for feature in features if not feature.columns]
+        return {name: self._fill(name) for name in single}
+
+    def named(self, features: Sequence[Feature]) -> dict[str, Fill]:
+        """Return the rules that were named."""
+        fills = self.of(features)
+        return {name: fill for name, fill in fills.items() if fill.rule != "refuse" or fill.codes}
+
+    def _fill(self, name: str) -> Fill:
+        rules, codes = self.missing or {}, tuple(self.empty.get(name, ()))
+        rule = rules if isinstance(rules, str) else rules.get(name, "refuse")
+        return Fill(rule, codes=codes)  # type: ignore[arg-type]  # Fill checks the rule
 
 
 def without(frame: pd.DataFrame, ignore: Collection[str], label: str) -> pd.DataFrame:
@@ -136,22 +179,6 @@ def without(frame: pd.DataFrame, ignore: Collection[str], label: str) -> pd.Data
         if name not in frame.columns or name == label:
             raise InvalidInput(f"ignore names {name!r}, which is no feature of the table")
     return frame.drop(columns=list(ignore))
-
-
-def _check_missing(
-    frame: pd.DataFrame, missing: Mapping[str, str] | str | None, taken: Collection[str]
-) -> None:
-    for name in () if missing is None or isinstance(missing, str) else missing:
-        if name not in frame.columns or name in taken:
-            raise InvalidInput(f"missing names {name!r}, which is no feature of one column")
-
-
-def _fills(missing: Mapping[str, str] | str | None, features: Sequence[Feature]) -> dict[str, Fill]:
-    """Return the rule of every feature; ``refuse`` where none is named."""
-    single = [feature.name for feature in features if not feature.columns]
-    if missing is None or isinstance(missing, str):
-        return dict.fromkeys(single, Fill(missing or "refuse"))  # type: ignore[arg-type]
-    return {name: Fill(missing.get(name, "refuse")) for name in single}  # type: ignore[arg-type]
 
 
 def open_table(table: Any) -> tuple[pd.DataFrame, str, str]:

@@ -58,10 +58,14 @@ def _attack(plan: Plan, variant: str, schema: Schema | None) -> Attack:
 def step_sizes(plan: Plan, schema: Schema) -> float | list[float]:
     """Return the length of a step: one number, or one per feature where a feature has its own.
 
-    A feature with an own ε and no own step reaches it in ``steps``.
+    A feature with an own ε and no own step reaches it in ``steps``. The plan's step is a share of
+    the feature's bulk where that is known.
     """
     features = schema.features
-    own = [f.movable and (f.switch or (f.epsilon, f.step) != (None, None)) for f in features]
+    own = [
+        f.movable and (f.switch or (f.epsilon, f.step, f.bulk) != (None, None, None))
+        for f in features
+    ]
     if plan.setting == "paper" or not any(own):
         return plan.step_size
     return [
@@ -73,5 +77,7 @@ def step_sizes(plan: Plan, schema: Schema) -> float | list[float]:
 def _step(plan: Plan, feature: Feature) -> float:
     if feature.step is not None:
         return feature.step
+    if feature.epsilon is None and not feature.switch and feature.bulk is not None:
+        return plan.step_size * feature.bulk_share
     radius = feature.epsilon if feature.epsilon is not None else plan.radius
     return (1.0 if feature.switch else radius) / max(plan.steps, 1)

@@ -45,8 +45,11 @@ steps = 20
 KEYS = """\
 # For each feature: kind (numeric, integer, ordinal, categorical), range or levels (ordinal ones in
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
-# category that may, bins = [18, 30, 50, 90] for a sensitive number, and for empty cells missing =
-# "median", "mean" or "most_frequent", or fill = a value.
+# category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
+# share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
+# missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999]: such cells too.
+# A column under ignore comes back with a section of its own. In [data], not_leaks names features
+# that tell the label and are meant to.
 """
 
 
@@ -130,6 +133,8 @@ def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> It
         yield f"levels = {_value(list(feature.domain))}"
     else:
         yield f"range = {_value(list(feature.domain))}"
+    if feature.bulk:
+        yield f"bulk = {_value(list(feature.bulk))}   # of this range, ε and step are shares"
     if feature.unit:
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:

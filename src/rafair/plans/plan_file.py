@@ -19,6 +19,7 @@ from rafair.plans.options import options_of
 from rafair.plans.plan import Plan
 from rafair.plans.sections import Section
 from rafair.schema import Column, Kind
+from rafair.schema.number_text import STYLES
 
 if TYPE_CHECKING:
     from rafair.datasets import Dataset
@@ -137,6 +138,7 @@ def _column(name: str, content: Any) -> Described:
     section = Section(f"features.{name}", content)
     kind = section.one_of("kind", get_args(Kind))
     bounds = section.numbers("range", 2)
+    bulk = section.numbers("bulk", 2)
     column = Column(
         name,
         kind,  # type: ignore[arg-type]  # one of them, or None
@@ -147,18 +149,21 @@ def _column(name: str, content: Any) -> Described:
         section.texts("columns"),
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),
+        (bulk[0], bulk[1]) if bulk else None,
     )
     rule = section.take("missing", str, default="refuse")
     fill = section.take("fill", LEVEL)
+    codes = section.levels("empty")
     if fill is not None and rule != "refuse":
         raise section.wrong("missing", "beside fill; keep one of them")
     with section.located():
         described = Described(
             column,
-            Fill(rule, fill),
+            Fill(rule, fill, codes),
             section.take("epsilon", (*NUMBER, str)),
             section.take("step", (*NUMBER, str)),
             section.take("switch", bool, default=False),
+            section.one_of("written", tuple(STYLES)),
         )
     section.finish()
     _check_use(section, described)
@@ -175,9 +180,12 @@ def _check_use(section: Section, described: Described) -> None:
     column = described.column
     idle = {
         "range": column.columns,
+        "bulk": column.columns or column.sensitive,
         "bins": column.columns,
         "missing": column.columns,
         "fill": column.columns,
+        "empty": column.columns,
+        "written": column.columns,
         "switch": column.sensitive or section.content.get("perturbable") is False,
     }
     for key, useless in idle.items():

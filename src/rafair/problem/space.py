@@ -89,7 +89,8 @@ class PerturbationSpace:
         ----------
         schema : Schema
         epsilon : float or (d,), unit space: a share of each feature's range
-            In the setting *feasible*, a feature's own ``epsilon`` replaces this one.
+            In the setting *feasible*, a feature's own ``epsilon`` replaces this one, and it is a
+            share of the feature's bulk where that is known.
         setting : {"paper", "feasible"}, optional
             By default that of the schema, as in ``rafair.audit``. *paper*: every feature that is
             not sensitive moves by any amount up to ε; this includes the codes of categories.
@@ -258,7 +259,7 @@ def _radius(feature: Feature, shared: float) -> float:
     """Return a feature's own ε; 1 for a categorical one, so that it reaches every level."""
     if feature.kind == "categorical":
         return 1.0
-    return shared if feature.epsilon is None else feature.epsilon
+    return shared * feature.bulk_share if feature.epsilon is None else feature.epsilon
 
 
 def _vector(value: Any, name: str, dtype: torch.dtype) -> Tensor:

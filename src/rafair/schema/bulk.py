@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bulk", "bulk_of"]
+from rafair.schema.cells import as_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rafair.schema.feature import Feature
+
+__all__ = ["Bulk", "bulk_of", "told_of_bulk"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -18,6 +25,8 @@ RARE = 0.1
 FAR = 1.0
 # Fewer rows do not tell a bulk from the rest.
 ENOUGH_ROWS = 20
+# Number of values that a sentence shows.
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -84,3 +93,35 @@ def _tail(values: Floats, counts: npt.NDArray[np.int64], total: int) -> tuple[in
     width = values[last - 1] - values[first]
     is_far = width > 0 and gaps[cut - 1] >= FAR * width and min(below, above) <= RARE * total
     return (first, last) if is_far else None
+
+
+def told_of_bulk(feature: Feature, values: pd.Series) -> str | None:
+    """Return what a person should know about numbers far away from the others, in one sentence.
+
+    Parameters
+    ----------
+    feature : Feature
+    values : Series
+        Its column, without empty cells.
+    """
+    if feature.has_levels:
+        return None
+    numbers = as_numbers(values)
+    found = bulk_of(numbers)
+    if found is None:
+        return None
+    shown = ", ".join(f"{number:.10g}" for number in found.apart[:SHOWN])
+    more = f" and {len(found.apart) - SHOWN} more" if len(found.apart) > SHOWN else ""
+    code = f"a code for a missing value? Then empty = [{shown}], and a rule for empty cells."
+    what = code if found.is_code else "outliers?"
+    return (
+        f"{feature.name}: {shown}{more} in {found.rows} of {len(numbers)} rows, while the others "
+        f"run from {found.low:.10g} to {found.high:.10g}: {what} {_consequence(feature)}"
+    )
+
+
+def _consequence(feature: Feature) -> str:
+    if feature.sensitive:
+        return "I(v) takes them too."
+    low, high = feature.bulk or (feature.domain[0], feature.domain[1])
+    return f"ε is a share of {low:.10g} to {high:.10g} (bulk)."

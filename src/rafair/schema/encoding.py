@@ -14,8 +14,9 @@ from torch import Tensor
 
 from rafair.display import as_html
 from rafair.errors import InvalidInput
+from rafair.schema.cells import shown
 from rafair.schema.conditions import Conditions
-from rafair.schema.feature import Feature, Level, shown
+from rafair.schema.feature import Feature, Level
 from rafair.schema.fitting import fit_feature
 from rafair.schema.frames import as_pandas
 from rafair.schema.inferring import infer, whole_groups
@@ -130,7 +131,8 @@ class Schema:
             If the table is empty, a named column does not exist, no sensitive column is given or
             one cannot be used, or the label has one class or an empty cell.
         """
-        found = infer(as_pandas(frame), label, tuple(sensitive), positive, one_hot, columns)
+        label, names = str(label), tuple(map(str, sensitive))
+        found = infer(as_pandas(frame), label, names, positive, one_hot, columns)
         return cls(found.features, label, found.classes, doubts=found.doubts)
 
     @classmethod

@@ -12,49 +12,13 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.schema.cells import as_numbers, shown
 
-__all__ = ["Feature", "Kind", "Level", "as_numbers", "shown"]
+__all__ = ["Feature", "Kind", "Level"]
 
 Kind = Literal["numeric", "integer", "ordinal", "categorical"]
 Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
-
-
-# Longest text of a cell in a message, in characters.
-LONGEST = 60
-
-
-def shown(value: object) -> str:
-    """Return a cell as text for a message: text in quotes, numbers without their NumPy type."""
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def as_numbers(column: pd.Series) -> Floats:
-    """Return a column as float64: NaN for a cell without a number, infinity for a number too large.
-
-    Raises
-    ------
-    InvalidInput
-        If the column holds dates or durations.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        raise InvalidInput(
-            f"column {column.name!r} holds dates or times; turn them into numbers, as years or days"
-        )
-    try:
-        return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    except (OverflowError, TypeError):
-        return np.array([_as_number(cell) for cell in column.tolist()], dtype=np.float64)
-
-
-def _as_number(cell: object) -> float:
-    try:
-        return float(cell)  # type: ignore[arg-type]  # a cell may hold any object
-    except OverflowError:
-        return float("inf")
-    except (TypeError, ValueError):
-        return float("nan")
 
 
 @dataclass(frozen=True)
@@ -94,6 +58,9 @@ class Feature:
         range; by default those of the audit.
     switch : bool
         Whether Δ lets a categorical feature take another level in the *feasible* setting.
+    bulk : tuple of (low, high), optional
+        The part of the range that most values lie in, in original units. In the *feasible* setting
+        ε and the step are shares of its width. By default the range.
     """
 
     name: str
@@ -109,6 +76,7 @@ class Feature:
     epsilon: float | None = None
     step: float | None = None
     switch: bool = False
+    bulk: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -125,6 +93,7 @@ class Feature:
                 f"low <= high, not {self.domain!r}"
             )
         self._check_columns()
+        self._check_bulk()
         for name in ("epsilon", "step"):
             size = getattr(self, name)
             if size is not None and not (np.isfinite(size) and size >= 0):
@@ -144,6 +113,18 @@ class Feature:
             )
         if len(set(self.columns)) != len(self.columns):
             raise InvalidInput(f"feature {self.name!r}: a one-hot column occurs twice")
+
+    def _check_bulk(self) -> None:
+        if self.bulk is None:
+            return
+        if self.has_levels:
+            raise InvalidInput(f"feature {self.name!r}: {self.kind} features have levels, no bulk")
+        low, high = self.bulk
+        if not self.low <= low < high <= self.low + self.span:
+            raise InvalidInput(
+                f"feature {self.name!r}: the bulk must be (low, high) within the range "
+                f"{self.domain[0]}..{self.domain[1]}, with low < high, not {self.bulk!r}"
+            )
 
     def _is_range(self) -> bool:
         if len(self.domain) != 2 or not all(isinstance(end, int | float) for end in self.domain):
@@ -175,6 +156,11 @@ class Feature:
     def span(self) -> float:
         """The width of the domain in original units, or the number of levels minus one."""
         return len(self.domain) - 1.0 if self.has_levels else float(self.domain[1]) - self.low
+
+    @property
+    def bulk_share(self) -> float:
+        """The width of the bulk as a share of the range; 1 for a feature without one."""
+        return 1.0 if self.bulk is None else (self.bulk[1] - self.bulk[0]) / self.span
 
     @property
     def spacing(self) -> float:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.feature import Feature, Kind, Level, as_numbers, shown
+from rafair.schema.cells import as_numbers, shown
+from rafair.schema.feature import Feature, Kind, Level
 
 __all__ = ["Column", "fit_feature", "kind_of_column", "levels_of"]
 
@@ -40,6 +41,8 @@ class Column:
         Levels of an ordinal or categorical column in their order; by default those in the data.
     bounds : tuple of (low, high)
         Range in original units; None takes this end of the range from the data.
+    bulk : tuple of (low, high), optional
+        Part of the range that ε and step are shares of; see ``Feature``.
     columns : tuple of str
         The 0/1 columns of a one-hot group.
     bins : tuple of float
@@ -57,6 +60,7 @@ class Column:
     columns: tuple[str, ...] = ()
     bins: tuple[float, ...] = ()
     perturbable: bool | None = None
+    bulk: tuple[float, float] | None = None
 
 
 def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
@@ -79,7 +83,7 @@ def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
     kind = column.kind or kind_of_column(values)
     if kind not in ("ordinal", "categorical"):
         return _ranged(column, kind, values)
-    if column.bounds != (None, None) or column.bins:
+    if column.bounds != (None, None) or column.bins or column.bulk:
         raise InvalidInput(f"column {column.name!r}: {kind} features have levels, no range or bins")
     return Feature(
         column.name,
@@ -194,6 +198,7 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         perturbable=column.perturbable is not False,
         observed=_axis(column, np.unique(numbers)),
         decimals=_decimals(np.append(numbers, ends)) if kind == "numeric" else None,
+        bulk=column.bulk,
     )
     feature.encode(values)
     return feature

@@ -11,16 +11,26 @@ import numpy as np
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.fitting import MAX_LEVELS, Column, fit_feature, kind_of_column, levels_of
-from rafair.schema.leaving_out import FEW_VALUES, why_left_out
+from rafair.schema.bulk import bulk_of, told_of_bulk
+from rafair.schema.cells import as_numbers
+from rafair.schema.doubts import doubts_about, read_as_numbers
+from rafair.schema.fitting import Column, fit_feature, kind_of_column, levels_of
+from rafair.schema.leaving_out import why_left_out
 from rafair.schema.one_hot import one_hot_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rafair.schema.feature import Feature, Kind, Level
 
-__all__ = ["Inferred", "classes_of", "infer", "infer_features", "whole_groups"]
+__all__ = [
+    "Inferred",
+    "classes_of",
+    "infer",
+    "infer_features",
+    "kind_of_values",
+    "whole_groups",
+]
 
 # Patterns of column names and the units they suggest; the first match counts.
 UNITS = (
@@ -202,9 +212,9 @@ def _single(
         return None
     why = None if is_said else why_left_out(present)
     if why is not None and not (column.sensitive and present.nunique() == 1):
-        doubts.append(f"{name}: left out, {why}.")
+        doubts.append(f"{name}: left out, {read_as_numbers(present) or why}.")
         return None
-    kind = column.kind or _kind(present)
+    kind = column.kind or kind_of_values(present)
     whole = _as_whole(present)
     unit = column.unit or _unit(name, present, kind)
     try:
@@ -220,13 +230,29 @@ def _single(
         doubts.append(
             f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
         )
-    told = () if column.kind else _doubts(feature, present)
+    feature = _with_bulk(feature, whole)
+    told = () if column.kind else doubts_about(feature, present)
     doubts += [f"{name}: {doubt}" for doubt in told]
+    if about_bulk := told_of_bulk(feature, whole):
+        doubts.append(about_bulk)
     return feature
 
 
-def _kind(values: pd.Series) -> Kind:
-    """Return the kind that a column's values suggest."""
+def _with_bulk(feature: Feature, values: pd.Series) -> Feature:
+    """Let ε rest on most of the values, where a few others lie far away and nothing was said."""
+    if feature.has_levels or feature.sensitive or feature.bulk is not None:
+        return feature
+    found = bulk_of(as_numbers(values))
+    if found is None:
+        return feature
+    ends = (
+        (int(found.low), int(found.high)) if feature.kind == "integer" else (found.low, found.high)
+    )
+    return replace(feature, bulk=ends)
+
+
+def kind_of_values(values: pd.Series) -> Kind:
+    """Return the kind that a column's values suggest: 0 and 1 are a category, 3.0 is whole."""
     kind = kind_of_column(values)
     if kind == "categorical":
         return kind
@@ -246,42 +272,3 @@ def _unit(name: str, values: pd.Series, kind: Kind) -> str:
     if kind_of_column(values) == "categorical" or kind == "categorical":
         return ""
     return next((unit for pattern, unit in UNITS if pattern.search(name)), "")
-
-
-def _doubts(feature: Feature, values: pd.Series) -> Iterator[str]:
-    different = values.nunique()
-    is_number = kind_of_column(values) != "categorical"
-    if feature.kind == "integer" and pd.api.types.is_float_dtype(values):
-        yield "whole numbers stored as decimal ones; taken for whole numbers."
-    if different == 1:
-        yield "has the same value in every row."
-    elif feature.kind == "categorical" and is_number:
-        yield 'only 0 and 1 occur; taken for a category (kind = "integer" makes it a number).'
-    elif feature.kind in ("integer", "numeric") and different == 2:
-        yield 'a number with two different values; a category? Then kind = "categorical".'
-    elif feature.kind == "integer" and 2 < different <= FEW_VALUES:
-        yield (
-            f"whole numbers with {different} different values; are they codes of categories "
-            '(kind = "categorical") or an order ("ordinal")?'
-        )
-    elif feature.kind == "integer" and different == len(values) > FEW_VALUES:
-        yield "every row has another whole number; is it an identifier? Then ignore it."
-    elif feature.kind == "categorical" and _looks_numeric(values):
-        yield "text that reads like numbers; a cell that is none makes the column text."
-    elif feature.kind == "categorical" and different > MAX_LEVELS // 4:
-        yield f"text with {different} levels; group them, or ignore it if it is an identifier."
-    elif feature.kind == "categorical" and different > 2 and _looks_ordered(feature.domain):
-        yield 'its levels look ordered; if they are, kind = "ordinal" and levels in their order.'
-
-
-def _looks_numeric(values: pd.Series) -> bool:
-    if pd.api.types.is_bool_dtype(values):
-        return False
-    return bool(pd.to_numeric(values, errors="coerce").notna().mean() > 0.9)
-
-
-def _looks_ordered(levels: tuple[Level, ...]) -> bool:
-    words = {"low", "medium", "high", "small", "large", "none", "some", "good", "bad", "poor"}
-    text = [str(level).lower() for level in levels]
-    with_digits = sum(any(map(str.isdigit, level)) for level in text)
-    return with_digits > len(text) / 2 or len(words.intersection(itertools.chain(text))) >= 2

@@ -1,0 +1,51 @@
+"""Cells of a table: as numbers, and as text for messages."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rafair.errors import InvalidInput
+
+__all__ = ["as_numbers", "shown"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Longest text of a cell in a message, in characters.
+LONGEST = 60
+
+
+def shown(value: object) -> str:
+    """Return a cell as text for a message: text in quotes, numbers without their NumPy type."""
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def as_numbers(column: pd.Series) -> Floats:
+    """Return a column as float64: NaN for a cell without a number, infinity for a number too large.
+
+    Raises
+    ------
+    InvalidInput
+        If the column holds dates or durations.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise InvalidInput(
+            f"column {column.name!r} holds dates or times; turn them into numbers, as years or days"
+        )
+    try:
+        return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    except (OverflowError, TypeError):
+        return np.array([_as_number(cell) for cell in column.tolist()], dtype=np.float64)
+
+
+def _as_number(cell: object) -> float:
+    try:
+        return float(cell)  # type: ignore[arg-type]  # a cell may hold any object
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        return float("nan")
