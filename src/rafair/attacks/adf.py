@@ -13,7 +13,7 @@ from rafair.problem.losses import CrossEntropy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rafair.problem.walking import AttackResult
+    from rafair.problem.trajectories import AttackResult
 
 __all__ = ["ADF"]
 

@@ -14,7 +14,8 @@ from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, forward_rows, gradient_rows, make_loss
 from rafair.problem.batching import all_finite, rows_per_call
 from rafair.problem.gradients import gradient_directions
-from rafair.problem.walking import AttackResult, Trajectory, check_result
+from rafair.problem.trajectories import AttackResult, Trajectory
+from rafair.problem.walking import check_result
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
-from rafair.problem.walking import AttackResult
+from rafair.problem.trajectories import AttackResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from rafair.fairness.dissent import find_dissent
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, Trajectory
+from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from torch import Tensor

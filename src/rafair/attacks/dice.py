@@ -19,7 +19,7 @@ from rafair.checks import check_whole
 from rafair.errors import InvalidInput
 from rafair.fairness.decisions import counterpart_scores, own_scores, predict
 from rafair.problem.losses import CrossEntropy
-from rafair.problem.walking import AttackResult, Trajectory
+from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

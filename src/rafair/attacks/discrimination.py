@@ -11,7 +11,8 @@ import torch
 from rafair.models import require_gradient
 from rafair.problem import Noise, check_problem, gradient_rows
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, check_result, step_vector
+from rafair.problem.trajectories import AttackResult
+from rafair.problem.walking import check_result, step_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

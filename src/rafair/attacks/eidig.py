@@ -14,7 +14,7 @@ from rafair.problem.losses import ErrorProbability
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rafair.problem.walking import AttackResult
+    from rafair.problem.trajectories import AttackResult
 
 __all__ = ["EIDIG"]
 

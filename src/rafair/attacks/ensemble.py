@@ -21,7 +21,7 @@ from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.goals import TARGETS
 from rafair.problem.network import why_no_relu_network
-from rafair.problem.walking import AttackResult, Trajectory
+from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from rafair.problem.bounds import BOXES, linear_bound, no_pattern
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
 from rafair.problem.network import relu_network
-from rafair.problem.walking import AttackResult, Trajectory, check_result
+from rafair.problem.trajectories import AttackResult, Trajectory
+from rafair.problem.walking import check_result
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,8 @@ from rafair.attacks.base import Aim
 from rafair.fairness import worst_of_all
 from rafair.models import LeakyGradient
 from rafair.problem import gradient_rows
-from rafair.problem.walking import AttackResult, check_result
+from rafair.problem.trajectories import AttackResult
+from rafair.problem.walking import check_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ import torch
 from rafair.attacks.base import Aim
 from rafair.checks import check_one_of
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, CounterpartRule, walk
+from rafair.problem.trajectories import AttackResult
+from rafair.problem.walking import CounterpartRule, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import torch
 
 from rafair.attacks.discrimination import Problem, concatenated, draw_member, inverse_saliency
 from rafair.fairness.decisions import counterpart_scores, own_scores
-from rafair.problem.walking import AttackResult, Trajectory
+from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,8 +6,9 @@ from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, g
 from rafair.problem.losses import Loss, loss_names, make_loss
 from rafair.problem.noise import Noise
 from rafair.problem.space import PerturbationSpace
+from rafair.problem.trajectories import AttackResult, PairTrajectory, Trajectory
 from rafair.problem.validation import check_problem, check_rows
-from rafair.problem.walking import AttackResult, CounterpartRule, PairTrajectory, Trajectory, walk
+from rafair.problem.walking import CounterpartRule, walk
 
 __all__ = [
     "AUTO",

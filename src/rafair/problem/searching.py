@@ -20,8 +20,8 @@ from rafair.models import require_wrapped
 from rafair.problem.batching import AUTO, BatchSize, all_finite, forward_rows, rows_per_call
 from rafair.problem.losses import Margin
 from rafair.problem.noise import Noise
+from rafair.problem.trajectories import AttackResult, Trajectory
 from rafair.problem.validation import check_problem
-from rafair.problem.walking import AttackResult, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

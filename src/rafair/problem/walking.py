@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import torch
@@ -14,6 +14,7 @@ from rafair.problem.batching import BatchSize, all_finite
 from rafair.problem.dense import undisturbed
 from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, gradient_rows
 from rafair.problem.losses import make_loss
+from rafair.problem.trajectories import AttackResult, PairTrajectory
 from rafair.problem.validation import check_problem, check_step
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
     from rafair.problem.space import PerturbationSpace
 
 __all__ = [
-    "AttackResult",
     "CounterpartRule",
-    "PairTrajectory",
-    "Trajectory",
     "Walk",
     "check_result",
     "step_vector",
@@ -43,72 +41,6 @@ COUNTERPART_RULES: tuple[CounterpartRule, ...] = ("every_step", "first")
 ZERO_GRADIENT = -1e300
 # Gradient norms that are held at once.
 NORMS = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """The points that a search visited, the start included.
-
-    Attributes
-    ----------
-    points : Tensor, shape (iterates, n, d), unit space
-        The iterates as the judge sees them: rounded to possible points of Δ. With restarts, the
-        iterates of one start follow those of the start before. ``random_search`` keeps only some
-        of its points.
-    after_steps : Tensor, shape (steps, n, d), or None
-        The points after each step, without starts; None where a search does not keep them all.
-    """
-
-    points: Tensor
-    after_steps: Tensor | None = field(default=None, kw_only=True)
-
-
-@dataclass(frozen=True, eq=False)
-class PairTrajectory(Trajectory):
-    """The points of a walk, with the losses of the instance and of its counterpart.
-
-    Attributes
-    ----------
-    points : Tensor, shape (steps + 1, n, d), unit space
-    losses : Tensor, shape (steps, n, 2), float64
-        l(y, f(v)) and l(y, f(v')) before each step; v' is the counterpart of that step.
-    counterparts : Tensor of int64, shape (steps, n)
-        Row of the grid that v' came from; −1 if I(v) holds only v.
-    still : Tensor, shape (steps,), float64
-        Share of seeds whose direction was 0 in every feature at each step.
-    """
-
-    losses: Tensor
-    counterparts: Tensor
-    still: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class AttackResult:
-    """The result of an attack or a repair: the last instances, the trajectory and the cost.
-
-    Attributes
-    ----------
-    x_adv : Tensor, shape (n, d), unit space, in x's type
-        The instances that the attack or repair returns.
-    trajectory : Trajectory or None
-        The iterates; None for an attack without iterates.
-    n_gradients, n_forwards : int
-        Number of rows that were differentiated, and of rows that were only predicted. Equal rows
-        may be computed once, but each of them counts, so that the numbers do not depend on the
-        other rows of the batch.
-    """
-
-    x_adv: Tensor
-    trajectory: Trajectory | None
-    n_gradients: int
-    n_forwards: int = 0
-
-    @property
-    def pool(self) -> Tensor:
-        """The points after each step, which Algorithm 1 collects; where none are kept ``x_adv``."""
-        walked = None if self.trajectory is None else self.trajectory.after_steps
-        return self.x_adv.unsqueeze(0) if walked is None or not len(walked) else walked
 
 
 class Walk(Protocol):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.walking import AttackResult, CounterpartRule, walk
+from rafair.problem.trajectories import AttackResult
+from rafair.problem.walking import CounterpartRule, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.walking import AttackResult
+    from rafair.problem.trajectories import AttackResult
 
 __all__ = ["BenignSearch"]
 

@@ -14,7 +14,8 @@ from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
-from rafair.problem.walking import AttackResult, Trajectory, check_result
+from rafair.problem.trajectories import AttackResult, Trajectory
+from rafair.problem.walking import check_result
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -188,13 +188,7 @@ class Schema:
         return self.names.index(name)
 
     def whole_groups(self, names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
-        """Replace columns of one-hot groups by their groups.
-
-        Returns
-        -------
-        tuple of str, list of str
-            The names of features, and one sentence for each name that was replaced.
-        """
+        """Replace columns of one-hot groups by their groups, with a sentence for each."""
         return whole_groups(list(names), {f.name: f.columns for f in self.features if f.columns})
 
     def with_sensitive(self, names: Iterable[str]) -> Schema:
