@@ -132,3 +132,24 @@ def test_a_verdict_does_not_depend_on_the_number_of_threads(make_problem):
     finally:
         torch.set_num_threads(1)
     assert_same_verdicts(two, one)
+
+
+def test_where_all_turn_between_two_possible_values_other_changes_are_tried():
+    features = (
+        rafair.Feature("income", "integer", (0, 10)),
+        rafair.Feature("jobs", "integer", (0, 1), epsilon=1.0),
+        rafair.Feature("sex", "categorical", ("f", "m"), sensitive=True),
+    )
+    schema = rafair.Schema(features, "approved", ("no", "yes"))
+    layer = nn.Linear(3, 2, dtype=torch.float64)
+    layer.weight.data = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.06, 0.05]], dtype=torch.float64)
+    layer.bias.data = torch.tensor([0.0, -0.495], dtype=torch.float64)
+    model = rafair.wrap(nn.Sequential(layer), output="logits")
+    x, y = torch.tensor([[0.3, 0.0, 0.0]], dtype=torch.float64), torch.tensor([0])
+    people = rafair.Counterparts.of(schema)
+    space = rafair.PerturbationSpace.of(schema, 0.4)
+    found = certify(model, x, y, people, space, prove="fair")
+    # With one job, an income of 4 is too little for "f" alone; without a job, nobody turns alone.
+    assert found.status.tolist() == [BROKEN]
+    assert found.witness.tolist() == [[pytest.approx(0.4), 1.0, 0.0]]
+    assert not rafair.judge(model, found.witness, y, people).fair.item()
