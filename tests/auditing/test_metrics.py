@@ -234,9 +234,11 @@ def test_an_impossible_audit_is_refused(credit_model, credit, bad, text):
         audit(credit_model, credit, **{**SMALL, **bad})
 
 
-def test_a_model_that_is_not_wrapped_is_refused(credit_model, credit):
-    with pytest.raises(InvalidInput, match=r"call rafair\.wrap"):
-        audit(credit_model.module, credit, **SMALL)
+def test_a_model_that_is_not_wrapped_is_wrapped(credit_model, credit):
+    bare = audit(credit_model.module, credit, **SMALL)
+    assert bare.metrics == audit(credit_model, credit, **SMALL).metrics
+    with pytest.raises(InvalidInput, match="cannot wrap a str"):
+        audit("model", credit, **SMALL)
 
 
 def test_a_model_of_other_data_is_refused(credit_model, own_data):

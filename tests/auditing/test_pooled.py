@@ -17,7 +17,7 @@ from rafair.report import render_pages
 from rafair.runs import load_run, write_run
 from rafair.runs.instances import pool_of
 
-PLAN = {"n_seeds": 24, "steps": 3, "step_size": 0.05}
+PLAN = {"max_nodes": 60, "max_seconds": 600.0, "n_seeds": 24, "steps": 3, "step_size": 0.05}
 MODES = ("rafair-tb", "rafair-ff", "rafair-fb")
 WALKS = (*MODES, "apgd", "dice")
 RATES = {
@@ -30,7 +30,7 @@ ORDER = ("TB", "FF", "FB", "TF")
 @pytest.fixture(scope="module")
 def run(credit, credit_model):
     attacks = ["rafair", "apgd", "dice"]
-    return audit(credit_model, credit, attacks, select="pooled", **PLAN)
+    return audit(credit_model, credit, attacks=attacks, select="pooled", **PLAN)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_a_run_that_was_written_is_repaired_to_the_same(
 def test_an_attack_without_iterates_has_the_same_rates_as_under_last(credit, credit_model, attack):
     options = {**PLAN, "n_seeds": 4, "counterparts": 6, "queries": 40}
     pooled, last = (
-        audit(credit_model, credit, attack, select=select, **options).metrics["attacks"]
+        audit(credit_model, credit, attacks=attack, select=select, **options).metrics["attacks"]
         for select in ("pooled", "last")
     )
     assert pooled == {f"{name}@pooled": rates for name, rates in last.items()}
@@ -191,7 +191,7 @@ def test_no_step_means_the_seed(credit, credit_model):
 def test_the_result_does_not_depend_on_the_shards(run, credit, credit_model, monkeypatch):
     monkeypatch.setattr(batches, "SHARD_ROWS", 106 * 5)
     attacks = ["rafair", "apgd", "dice"]
-    split = audit(credit_model, credit, attacks, select="pooled", **PLAN)
+    split = audit(credit_model, credit, attacks=attacks, select="pooled", **PLAN)
     assert split.metrics == run.metrics
     columns = [name for name in run.instances if name not in ("x", "pool")]
     pd.testing.assert_frame_equal(split.instances[columns], run.instances[columns])

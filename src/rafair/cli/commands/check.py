@@ -21,7 +21,6 @@ def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -
     source.gates()
     options = source.options({})
     found = check_table(source.data, Plan.of(source.data, "gradient", **options))
-    show_table(features_table(found))
     lines = list(found.lines)
     if source.has_model(model):
         classifier, _ = source.model(model, "cpu")
@@ -29,6 +28,8 @@ def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -
         lines += check_model(classifier, source.data, plan)
     else:
         lines.append("No model is named; give one with --model.")
+    # A model that cannot be read is said before pages are printed.
+    show_table(features_table(found))
     console().print()
     for line in lines:
         console().print(line)
