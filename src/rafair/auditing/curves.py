@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rafair.plans import Plan
     from rafair.schema import Schema
 
-__all__ = ["CLAIMS", "Curves", "curves_of"]
+__all__ = ["CLAIMS", "Curves", "curves_of", "kept_points", "verdict_rows"]
 
 # The largest and the smallest number of seeds of a shard, and the number of shards to aim for. The
 # open boxes of a shard must fit into memory; smaller shards show progress more often.
@@ -217,23 +217,50 @@ def _known(
 def _table(
     seeds: Seeds, epsilon: float, claim: str, only: str | None, certificate: Certificate
 ) -> pd.DataFrame:
-    broken = (certificate.status == BROKEN).tolist()
+    is_broken = certificate.status == BROKEN
+    words = [WORDS[status] for status in certificate.status.tolist()]
+    points = {
+        "witness": kept_points(certificate.witness, is_broken),
+        "witness_counterpart": kept_points(certificate.witness_counterpart, is_broken),
+    }
+    return verdict_rows(seeds, (epsilon, claim, only), words, certificate.nodes, points)
 
-    def points(people: Tensor) -> list[Any]:
-        rows = people.to(torch.float64).numpy()
-        return [row if here else None for row, here in zip(rows, broken, strict=True)]
 
-    words = pd.Series([WORDS[status] for status in certificate.status.tolist()])
+def kept_points(points: Tensor, kept: Tensor) -> list[Any]:
+    """Return points, (n, d), as rows of a table; None where they are not kept, (n,)."""
+    rows = points.to(torch.float64).numpy()
+    return [row if keep else None for row, keep in zip(rows, kept.tolist(), strict=True)]
+
+
+def verdict_rows(
+    seeds: Seeds,
+    question: tuple[float, str, str | None],
+    words: list[str],
+    nodes: Tensor,
+    points: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Return a row of ``certificates.parquet`` for each seed.
+
+    Parameters
+    ----------
+    question : (float, str, str or None)
+        ε, the claim or cell, and the one sensitive attribute that varies.
+    words : list of str
+        The verdicts.
+    points : mapping
+        The columns of witnesses.
+    """
+    epsilon, claim, varied = question
+    status = pd.Series(words)
     return pd.DataFrame(
         {
             "seed": seeds.index.cpu().numpy(),
             "epsilon": epsilon,
             "claim": claim,
             # A text column like any other also where nothing is named.
-            "varied": pd.Series([only] * len(words), dtype=words.dtype),
-            "status": words,
-            "nodes": certificate.nodes.numpy(),
-            "witness": points(certificate.witness),
-            "witness_counterpart": points(certificate.witness_counterpart),
+            "varied": pd.Series([varied] * len(words), dtype=status.dtype),
+            "status": status,
+            "nodes": nodes.numpy(),
+            **points,
         }
     )

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 
 from rafair.auditing.batches import Batch
+from rafair.auditing.curves import kept_points, verdict_rows
 from rafair.certificates import CellCertificate, certify_cells
 from rafair.certificates.cells import IMPOSSIBLE, OPEN, REACHABLE
 from rafair.engine import Shard, Task, merged
@@ -113,21 +113,8 @@ def _reach(
 
 def _table(seeds: Seeds, epsilon: float, cell: str, found: CellCertificate) -> pd.DataFrame:
     place = CELLS.index(cell)
-    status = found.status[:, place].tolist()
-    points = found.witness[:, place].to(torch.float64).numpy()
-    words = pd.Series([WORDS[value] for value in status])
-    return pd.DataFrame(
-        {
-            "seed": seeds.index.cpu().numpy(),
-            "epsilon": epsilon,
-            "claim": cell,
-            "varied": pd.Series([None] * len(words), dtype=words.dtype),
-            "status": words,
-            "nodes": found.nodes[:, place].numpy(),
-            "witness": [
-                point if value == REACHABLE else None
-                for point, value in zip(points, status, strict=True)
-            ],
-            "witness_counterpart": None,
-        }
-    )
+    status = found.status[:, place]
+    words = [WORDS[value] for value in status.tolist()]
+    witness = kept_points(found.witness[:, place], status == REACHABLE)
+    points = {"witness": witness, "witness_counterpart": None}
+    return verdict_rows(seeds, (epsilon, cell, None), words, found.nodes[:, place], points)

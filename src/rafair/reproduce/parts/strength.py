@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.attacks.registry import attack_classes
 from rafair.certificates.cells import IMPOSSIBLE, OPEN, REACHABLE
-from rafair.fairness import CELLS, TF
+from rafair.fairness import CELLS
 from rafair.report.tables import CLAIMS, Table
 from rafair.reproduce.cells.attacked import WORST, AttackCell, CleanCell, clean, outcomes
 from rafair.reproduce.cells.certified import CertificateCell, ReachableCell
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.certificates import Property
-    from rafair.fairness import Verdict
     from rafair.reproduce.cell import Cache, Cell
     from rafair.reproduce.study import Setup, Study
 
@@ -95,15 +94,6 @@ class _Measured:
         }
 
 
-def _keeps(claim: Property, verdict: Verdict) -> Tensor:
-    kept = {
-        "accurate": verdict.accurate,
-        "fair": verdict.fair,
-        "accurate_fair": verdict.cells == TF,
-    }
-    return kept[claim]
-
-
 def _attacks(setup: Setup, epsilon: float) -> list[AttackCell]:
     return [AttackCell(setup.reaching(epsilon), row) for row in ROWS]
 
@@ -127,8 +117,8 @@ def _measured(cache: Cache, setup: Setup, epsilon: float) -> _Measured:
     claims: dict[Property, _Strength] = {}
     for claim in ORDER:
         status = -cache.result(CertificateCell(setup.reaching(epsilon), claim))["status"]
-        hits = {row: ~_keeps(claim, verdict) for row, verdict in worst.items()}
-        claims[claim] = _Strength.of(status, _keeps(claim, before), hits)
+        hits = {row: verdict.breaks(claim) for row, verdict in worst.items()}
+        claims[claim] = _Strength.of(status, ~before.breaks(claim), hits)
     reachable = cache.result(ReachableCell(setup.reaching(epsilon)))["status"]
     named = {}
     for cell, rows in AIMED.items():
