@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import torch
@@ -162,7 +162,7 @@ def certify(
         The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
         v + δ gets the same class for every δ and nobody's class is too far from it, broken if a
         biased instance v + δ is found; of the others ``certify_cells`` asks whether some δ moves
-        them into TB or FB.
+        them into TB or FB. It is proved of everybody where the network reads no sensitive column.
     K : float, not negative
     D : {"discrete", "absolute"} or callable
     d : {"l1", "l2", "linf"}
@@ -189,6 +189,9 @@ def certify(
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 1:
         raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
     network, condition = relu_network(model), Lipschitz(K, D, d)
+    if prove == "fair" and not network.reads(counterparts.columns):
+        nothing = Certificate.unknown(x)
+        return replace(nothing, status=torch.full_like(nothing.status, PROVED))
     claimed = predict(model, x) if prove == "fair" else y
     demands = Demands.of(condition, x, claimed, counterparts, len(network.biases[-1]))
     claim = Claim(model, x, claimed, counterparts, space, demands, alone=prove == "accurate")

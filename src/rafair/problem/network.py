@@ -52,6 +52,14 @@ class ReluNetwork:
         """Number of layers with a ReLU."""
         return len(self.weights) - 1
 
+    def reads(self, columns: Sequence[int]) -> bool:
+        """Tell whether any of these inputs can change a score; 0 times a number changes nothing."""
+        felt = torch.zeros(self.weights[0].shape[1], dtype=torch.bool)
+        felt[list(columns)] = True
+        for weight, _ in (linear for several in self.layers for linear in several):
+            felt = (weight[:, felt.to(weight.device)] != 0).any(dim=1).cpu()
+        return bool(felt.any())
+
     def hidden(self, x: Tensor) -> Tensor:
         """Return the input of the last layer for rows x (n, d), shape (n, width), float64."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
