@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from rafair.problem.bounds import linear_bound, no_pattern
+from rafair.problem import bounds
+from rafair.problem.bound import no_pattern
+from rafair.problem.bounds import linear_bound
 from rafair.problem.network import ReluNetwork, relu_network
 
 
@@ -29,6 +31,38 @@ def test_no_point_of_a_box_lies_below_its_bound(make_problem, k, width):
         share = torch.rand(low.shape, generator=generator, dtype=torch.float64)
         points = low + (share.round() if draw % 2 else share) * (high - low)
         assert (margins(network, points, problem.y)[:, 0] >= bound.lower - 1e-9).all()
+
+
+@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize("width", [0.01, 0.3])
+def test_the_kernels_and_torch_compute_the_same(make_problem, monkeypatch, k, width):
+    problem = make_problem(k, seed=k, n=21)  # no multiple of a block
+    network = relu_network(problem.model)
+    low, high = boxes_of(problem, width)
+    known = linear_bound(network, low, high, problem.y, no_pattern(network, 21)).pattern
+    for pattern in (no_pattern(network, 21), known):
+        asked = (network, low, high, problem.y, pattern, everywhere(low), 1.0)
+        ours = linear_bound(*asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(bounds, "is_compiled", lambda _: False)
+            theirs = linear_bound(*asked)
+        assert (~theirs.gain.isnan()).any()
+        for name, value in vars(theirs).items():
+            torch.testing.assert_close(
+                vars(ours)[name], value, rtol=1e-6, atol=1e-9, equal_nan=True
+            )
+
+
+def test_a_bound_does_not_depend_on_its_company(problem):
+    network, n = relu_network(problem.model), len(problem.x)
+    low, high = boxes_of(problem, 0.1)
+    asked = (low, high, problem.y)
+    together = linear_bound(network, *asked, no_pattern(network, n), everywhere(low))
+    for row in range(n):
+        one = (part[row : row + 1] for part in asked)
+        alone = linear_bound(network, *one, no_pattern(network, 1), everywhere(low[:1]))
+        assert torch.equal(alone.lower, together.lower[row : row + 1])
+        assert torch.equal(alone.slope, together.slope[row : row + 1])
 
 
 def test_of_a_point_the_bound_is_the_margin(problem):

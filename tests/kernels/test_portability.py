@@ -12,7 +12,11 @@ import torch
 import rafair
 from rafair.problem import Counterparts, batching, counterpart_gradient_norms, forward_rows
 from rafair.problem import gradient_rows, gradients, make_loss
+from rafair.problem import bounds
+from rafair.problem.bound import no_pattern
+from rafair.problem.bounds import linear_bound
 from rafair.problem.dense import path
+from rafair.problem.network import relu_network
 
 def results(model):
     x, y = torch.rand(19, 5, generator=torch.Generator().manual_seed(1)), torch.arange(19) % 2
@@ -20,7 +24,10 @@ def results(model):
     loss = make_loss("mse")
     gradient = gradient_rows(model, x, y, loss)
     norms = counterpart_gradient_norms(model, x, y, people, loss)
-    return forward_rows(model, x), gradient.direction, norms
+    network, corners = relu_network(model), (x[:9].double() - 0.1, x[:9].double() + 0.1)
+    goals = torch.full((9,), -9.0, dtype=torch.float64), 9.0
+    bound = linear_bound(network, *corners, y[:9], no_pattern(network, 9), *goals)
+    return forward_rows(model, x), gradient.direction, norms, bound.lower, bound.slope
 
 torch.manual_seed(0)
 layers = [torch.nn.Linear(5, 9), torch.nn.ReLU(), torch.nn.Linear(9, 6), torch.nn.ReLU()]
@@ -29,6 +36,7 @@ model = rafair.wrap(module, output="logits")
 assert path(model) == "kernels"
 by_kernels = results(model)
 gradients.dense_network = batching.dense_network = lambda _: None
+bounds.is_compiled = lambda _: False
 for ours, theirs in zip(by_kernels, results(model), strict=True):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 """

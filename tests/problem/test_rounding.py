@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.problem.bounds import linear_bound, no_pattern
+from rafair.problem.bound import no_pattern
+from rafair.problem.bounds import linear_bound
 from rafair.problem.network import relu_network
 from rafair.problem.rounding import Rounding
 

@@ -11,7 +11,8 @@ from rafair.fairness import worst_of_all
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.bounds import BOXES, linear_bound, no_pattern
+from rafair.problem.bound import no_pattern
+from rafair.problem.bounds import BOXES, linear_bound
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
 from rafair.problem.network import relu_network

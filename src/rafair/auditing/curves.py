@@ -13,7 +13,8 @@ import torch
 
 from rafair.auditing.batches import Batch
 from rafair.certificates import Certificate, Property, certify_curve
-from rafair.certificates.branching import BROKEN, PROVED
+from rafair.certificates.branching import BROKEN
+from rafair.certificates.implications import accurate_fair_if_accurate, fair_if_accurate_fair
 from rafair.engine import Shard, Task, merged
 from rafair.fairness import STRICT, Lipschitz
 
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from rafair.engine import Runner
     from rafair.models import Classifier
     from rafair.plans import Plan
+    from rafair.problem import Counterparts, PerturbationSpace
     from rafair.schema import Schema
 
 __all__ = ["CLAIMS", "Curves", "curves_of", "kept_points", "verdict_rows"]
 
 # The largest and the smallest number of seeds of a shard, and the number of shards to aim for. The
 # open boxes of a shard must fit into memory; smaller shards show progress more often.
-SHARD, LEAST, SHARDS = 256, 32, 64
+SHARD, LEAST, SHARDS = 256, 128, 64
 WORDS = {1: "proved", -1: "broken", 0: "undecided"}
 CLAIMS: tuple[Property, ...] = get_args(Property)
 # In this order: a claim can use the verdicts on the claims before it.
@@ -174,14 +176,14 @@ def _certify(
     batch = Batch.load(model, schema, plan, work.rows)
     people = plan.people(schema, question.only)
     spaces = [replace(plan, epsilon=radius).space(schema) for radius in question.radii]
+    problem = (model, batch.x, batch.y, people)
     found = dict(work.known)
     for claim in sorted(question.claims, key=ORDER.index):
-        found[claim] = _known(claim, found, batch.x, len(spaces))
+        found[claim] = _known(claim, found, problem, spaces, question.condition)
         if time.time() < question.end:
-            problem = (model, batch.x, batch.y, people, spaces, question.max_nodes)
             how: dict[str, Any] = {"known": found[claim], "until": question.end}
             how |= question.condition.as_dict()
-            found[claim] = certify_curve(*problem, prove=claim, **how)
+            found[claim] = certify_curve(*problem, spaces, question.max_nodes, prove=claim, **how)
     stopped = time.time() >= question.end
     tensors = {
         f"{claim}.{place}.{name}": tensor
@@ -198,20 +200,23 @@ def _certificate(tensors: Mapping[str, Tensor], claim: Property, place: int) -> 
 
 
 def _known(
-    claim: Property, known: Mapping[Property, list[Certificate]], x: Tensor, n: int
+    claim: Property,
+    known: Mapping[Property, list[Certificate]],
+    problem: tuple[Classifier, Tensor, Tensor, Counterparts],
+    spaces: Sequence[PerturbationSpace],
+    condition: Lipschitz,
 ) -> list[Certificate]:
-    """Return the verdicts on a claim from earlier, and those that follow from other claims.
-
-    A witness against R-ACC is one against R-AF; a proof of R-AF is one of R-IF.
-    """
-    implied = [Certificate.unknown(x) for _ in range(n)]
+    """Return the verdicts on a claim from earlier, and those that follow from other claims."""
+    implied = [Certificate.unknown(problem[1]) for _ in spaces]
     if claim == "accurate_fair" and "accurate" in known:
-        implied = [certificate.only(BROKEN) for certificate in known["accurate"]]
+        implied = [accurate_fair_if_accurate(each) for each in known["accurate"]]
     if claim == "fair" and "accurate_fair" in known:
-        implied = [certificate.only(PROVED) for certificate in known["accurate_fair"]]
-    return [
-        each.or_else(more) for each, more in zip(known.get(claim, implied), implied, strict=True)
-    ]
+        implied = [
+            fair_if_accurate_fair(each, *problem, space, condition)
+            for each, space in zip(known["accurate_fair"], spaces, strict=True)
+        ]
+    earlier = known.get(claim, implied)
+    return [each.or_else(more) for each, more in zip(earlier, implied, strict=True)]
 
 
 def _table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rafair.problem.bounds import no_pattern
+from rafair.problem.bound import no_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

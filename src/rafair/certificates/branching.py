@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.certificates.boxes import Values
-    from rafair.problem.bounds import Bound
+    from rafair.problem.bound import Bound
 
 __all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Decisions", "branch_and_bound"]
 

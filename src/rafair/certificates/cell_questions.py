@@ -12,7 +12,8 @@ from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.demands import Contest
 from rafair.fairness import TF, judge
 from rafair.fairness.decisions import predict
-from rafair.problem.bounds import Bound, linear_bound, no_pattern
+from rafair.problem.bound import Bound, no_pattern
+from rafair.problem.bounds import linear_bound
 
 if TYPE_CHECKING:
     from rafair.certificates.boxes import Boxes, Values

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.bounds import Bound
+    from rafair.problem.bound import Bound
     from rafair.problem.network import ReluNetwork
 
 __all__ = ["Certificate", "Property", "certify"]

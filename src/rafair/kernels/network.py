@@ -8,8 +8,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, TypeAlias
 
     from numpy.typing import NDArray
+
+    Numbers: TypeAlias = NDArray[np.floating[Any]]
 
 __all__ = ["TILE", "Network", "packed"]
 
@@ -20,13 +23,15 @@ TILE = 4
 class Network(NamedTuple):
     """Linear layers with ReLU between them; layer l has the weights Wₗ, (nₗ, nₗ₋₁).
 
+    In single precision for the model itself, in double precision for bounds.
+
     Attributes
     ----------
-    weights : array of float32
+    weights : array
         W₁, W₂, … one after the other, each row by row.
-    transposed : array of float32
+    transposed : array
         W₁ᵀ, W₂ᵀ, …
-    biases : array of float32
+    biases : array
     widths : array of int64, shape (layers + 1,)
         n₀ for the features, n₁, …, each filled up to a multiple of ``TILE``.
     weight_starts, neuron_starts : arrays of int64, shape (layers + 1,)
@@ -35,9 +40,9 @@ class Network(NamedTuple):
         d and k, the widths of the first and the last layer before they were filled up.
     """
 
-    weights: NDArray[np.float32]
-    transposed: NDArray[np.float32]
-    biases: NDArray[np.float32]
+    weights: Numbers
+    transposed: Numbers
+    biases: Numbers
     widths: NDArray[np.int64]
     weight_starts: NDArray[np.int64]
     neuron_starts: NDArray[np.int64]
@@ -45,7 +50,7 @@ class Network(NamedTuple):
     n_scores: int
 
 
-def packed(layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Network:
+def packed(layers: Sequence[tuple[Numbers, Numbers]]) -> Network:
     """Pack weights (n_out, n_in) and biases (n_out,); neurons that fill a layer up stay 0."""
     weights = [np.pad(weight, [(0, -n % TILE) for n in weight.shape]) for weight, _ in layers]
     biases = [np.pad(bias, (0, -len(bias) % TILE)) for _, bias in layers]

@@ -19,11 +19,13 @@ from rafair.kernels.network import TILE, Network
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rafair.kernels.network import Numbers
+
     Block: TypeAlias = NDArray[np.float32]  # (width, LANES)
     Pattern: TypeAlias = NDArray[np.uint32]  # (neurons,), bit r of a word: active in row r
     Places: TypeAlias = NDArray[np.uintp]
 
-__all__ = ["WORKSPACE", "Workspace", "backward", "forward", "workspace"]
+__all__ = ["WORKSPACE", "Workspace", "backward", "forward", "matrix", "sums", "workspace"]
 
 # A vector that begins at a multiple of 64 bytes lies in one cache line.
 CACHE_LINE = 64
@@ -78,9 +80,9 @@ def forward(network: Network, pattern: Pattern, work: Workspace) -> Block:
     inputs, places, n = work.inputs, work.everyone, network.n_features
     for layer in range(last + 1):
         start, stop = network.neuron_starts[layer], network.neuron_starts[layer + 1]
-        weights = _matrix(network.weights, network, layer, stop - start)
+        weights = matrix(network.weights, network, layer, stop - start)
         outputs, biases = work.blocks[layer % 2], network.biases[start:stop]
-        _sums(weights, biases, work.everyone, stop - start, places, n, inputs, outputs)
+        sums(weights, biases, work.everyone, stop - start, places, n, inputs, outputs)
         if layer < last:
             _rectify(outputs, pattern[start:stop])
             places = work.awake[0]
@@ -98,41 +100,39 @@ def backward(network: Network, pattern: Pattern, work: Workspace) -> Block:
     """
     outer, places, n = work.outer, work.everyone, network.n_scores
     for layer in range(len(network.widths) - 2, 0, -1):
-        weights = _matrix(network.transposed, network, layer, network.widths[layer])
+        weights = matrix(network.transposed, network, layer, network.widths[layer])
         active = pattern[network.neuron_starts[layer - 1] : network.neuron_starts[layer]]
         wanted, outputs = work.awake[layer % 2], work.blocks[layer % 2]
         n_wanted = _awake(active, wanted)
-        _sums(weights, work.zeros, wanted, n_wanted, places, n, outer, outputs)
+        sums(weights, work.zeros, wanted, n_wanted, places, n, outer, outputs)
         for place in range(n_wanted):
             neuron = wanted[place]
             store(outputs, neuron, only(load(outputs, neuron), active[neuron]))
         places, n, outer = wanted, n_wanted, outputs
-    weights = _matrix(network.transposed, network, 0, network.widths[0])
+    weights = matrix(network.transposed, network, 0, network.widths[0])
     gradient: Block = work.blocks[0]
-    _sums(weights, work.zeros, work.everyone, network.n_features, places, n, outer, gradient)
+    sums(weights, work.zeros, work.everyone, network.n_features, places, n, outer, gradient)
     return gradient
 
 
 @inner
-def _matrix(
-    values: NDArray[np.float32], network: Network, layer: int, n_rows: int
-) -> NDArray[np.float32]:
+def matrix(values: Numbers, network: Network, layer: int, n_rows: int) -> Numbers:
     """Return the weights of a layer from all weights, as a matrix with so many rows."""
     start, stop = network.weight_starts[layer], network.weight_starts[layer + 1]
-    matrix: NDArray[np.float32] = values[start:stop].reshape((n_rows, (stop - start) // n_rows))
-    return matrix
+    found: Numbers = values[start:stop].reshape((n_rows, (stop - start) // n_rows))
+    return found
 
 
 @inner
-def _sums(
-    weights: NDArray[np.float32],
-    starts: NDArray[np.float32],
+def sums(
+    weights: Numbers,
+    starts: Numbers,
     rows: Places,
     n_rows: int,
     places: Places,
     n: int,
-    inputs: Block,
-    outputs: Block,
+    inputs: Numbers,
+    outputs: Numbers,
 ) -> None:
     """Write start[row] + Σₖ weight[row, k] · inputs[k] for some rows; k runs over n places.
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rafair.problem.bound import Bound
+from rafair.problem.compiled_bounds import compiled_bound, is_compiled
 from rafair.problem.relaxation import Relaxation
 
 if TYPE_CHECKING:
@@ -21,59 +23,13 @@ if TYPE_CHECKING:
 
     from rafair.problem.network import ReluNetwork
 
-__all__ = ["BOXES", "Bound", "linear_bound", "no_pattern"]
+__all__ = ["BOXES", "linear_bound"]
 
-# Boxes bounded at once. With more, the coefficients no longer fit a core's cache (measured).
-BOXES = 64
+# Boxes bounded at once. What torch needs for more of them no longer fits into fast memory.
+BOXES = 256
 # Number and size of the steps of Adam on the slopes of the lower lines. More steps raised the
 # bounds only a little.
 RAISES, RATE = 6, 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class Bound:
-    """A lower bound of the margin over each of n boxes.
-
-    The margin over a rival class j is z_y − z_j. The rival of a box is the class whose margin has
-    the lowest bound.
-
-    Attributes
-    ----------
-    lower : Tensor, shape (n,), float64
-        Lower bound of the margin over the box's rival, at every point of the box.
-    slope : Tensor, shape (n, d), float64
-        Coefficients of the linear function of the input that lies below this margin.
-    plain_slope : Tensor, shape (n, d), float64
-        These coefficients before the lower lines were improved. The corner where this function is
-        least is decided wrongly more often (measured).
-    sensitivity : Tensor, shape (n, d), float64
-        Estimate of each feature's share in the error of the relaxation, per unit of its width: the
-        margin's coefficients, carried back through upper lines and weights in absolute value.
-    pattern : tuple of Tensor of int8, shapes (n, n₁), …
-        For each neuron of each hidden layer, 1 where it is active, −1 where it is idle, 0 where it
-        is unstable.
-    gain : Tensor, shape (n,), float64
-        How much improved lower lines raised the bound; NaN where no improvement was tried.
-    others : Tensor, shape (n,), float64
-        Lower bound of the margins over all classes but the rival; infinite if there are only two
-        classes. ``slope`` does not apply to these margins.
-    """
-
-    lower: Tensor
-    slope: Tensor
-    plain_slope: Tensor
-    sensitivity: Tensor
-    pattern: tuple[Tensor, ...]
-    gain: Tensor
-    others: Tensor
-
-
-def no_pattern(network: ReluNetwork, n: int) -> tuple[Tensor, ...]:
-    """Return the pattern of n boxes in which every neuron may be unstable."""
-    return tuple(
-        torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
-        for bias in network.biases[:-1]
-    )
 
 
 def linear_bound(
@@ -117,6 +73,25 @@ def linear_bound(
     functions (CROWN), NeurIPS 2018; Singh et al. (DeepPoly), POPL 2019; Xu et al. (α-CROWN),
     ICLR 2021.
     """
+    rivals = _all_rivals(network, y) if rivals is None else rivals
+    goal = torch.as_tensor(enough).to(low).expand(len(low))
+    start = raise_from if network.n_hidden else None  # nothing of a linear model can be raised
+    start = torch.full_like(low[:, 0], torch.inf) if start is None else start
+    windows = torch.stack([start, goal], dim=1)
+    problem = (network, (low, high), y, rivals, pattern, windows)
+    return compiled_bound(*problem, (RAISES, RATE)) if is_compiled(low) else _by_torch(*problem)
+
+
+def _by_torch(
+    network: ReluNetwork,
+    corners: tuple[Tensor, Tensor],
+    y: Tensor,
+    rivals: Tensor,
+    pattern: tuple[Tensor, ...],
+    windows: Tensor,
+) -> Bound:
+    """Bound margins over n boxes; see ``compiled_bound``, which does the same."""
+    low, high = corners
     centre, radius = (low + high) / 2, (high - low) / 2
     relaxed: list[Relaxation] = []
     settled = []
@@ -127,20 +102,18 @@ def linear_bound(
         signs = active.to(torch.int8) - idle.to(torch.int8)
         relaxed.append(Relaxation.over(below, above, signs))
         settled.append(signs)
-    rivals = _all_rivals(network, y) if rivals is None else rivals
     margins = _margins(network, centre, radius, y, rivals)
     lower, slope = margins.bounded(relaxed)
     gain, raised = torch.full_like(lower, torch.nan), slope.clone()
-    if raise_from is not None and relaxed:
-        goal = torch.as_tensor(enough).to(lower).expand(len(low))
-        loose = (lower <= goal[margins.box]) & (lower > raise_from[margins.box])
-        loose = loose.nonzero()[:, 0]
+    start, goal = windows[margins.box].unbind(dim=1)
+    loose = ((lower <= goal) & (lower > start)).nonzero()[:, 0]
+    if len(loose):
         better = margins.take(loose).raised([relu.take(margins.box[loose]) for relu in relaxed])
         gain[loose] = better[0] - lower[loose]
         lower[loose], raised[loose] = better
     n, r = rivals.shape
     least = lower.view(n, r).argmin(dim=1)
-    chosen = torch.arange(n, device=low.device) * r + least
+    chosen = torch.arange(n, device=y.device) * r + least
     felt = margins.rows[chosen].abs()
     for layer in reversed(range(network.n_hidden)):
         felt = (felt * relaxed[layer].above) @ network.weights[layer].abs()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from rafair.models.adapters.torch_module import TorchClassifier
+from rafair.problem.compiling import compiles
 from rafair.problem.threads import shared, torch_asleep
 
 if TYPE_CHECKING:
@@ -129,21 +129,6 @@ class DenseNetwork:
         return norms
 
 
-@cache
-def _compiles() -> bool:
-    """Tell whether the kernels can be compiled on this machine; if not, say so once."""
-    try:
-        from rafair.kernels import counterparts, rows  # noqa: F401
-    except Exception as error:  # noqa: BLE001 - whatever a compiler raises; torch does it as well
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        warnings.warn(
-            f"torch differentiates, slowly, since the kernels cannot be compiled ({reason})",
-            stacklevel=2,
-        )
-        return False
-    return True
-
-
 @dataclass(frozen=True, eq=False)
 class _Reading:
     """The network that was read from a model, and the signature of the model at that time.
@@ -244,7 +229,7 @@ def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:
         biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
     layers = tuple(zip(weights, biases, strict=True))
     limit = _room(layers)
-    return DenseNetwork(layers, limit) if limit > 0 and _compiles() else None
+    return DenseNetwork(layers, limit) if limit > 0 and compiles("counterparts", "rows") else None
 
 
 def _bias(layer: nn.Linear) -> Tensor:

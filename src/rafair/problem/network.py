@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -13,6 +14,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.kernels.network import Network
     from rafair.models import Classifier
 
 __all__ = ["ReluNetwork", "relu_network", "why_no_relu_network"]
@@ -46,6 +48,14 @@ class ReluNetwork:
         merged = [_merged(several) for several in layers]
         weights, biases = zip(*merged, strict=True)
         return cls(weights, biases, tuple(map(tuple, layers)))
+
+    @cached_property
+    def packed(self) -> Network:
+        """The weights in the form that the kernels read."""
+        from rafair.kernels.network import packed
+
+        pairs = zip(self.weights, self.biases, strict=True)
+        return packed([(weight.numpy(), bias.numpy()) for weight, bias in pairs])
 
     @property
     def n_hidden(self) -> int:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from rafair.problem.bounds import Bound
+    from rafair.problem.bound import Bound
     from rafair.problem.network import Linear, ReluNetwork
 
 __all__ = ["Rounding"]

@@ -1,0 +1,61 @@
+"""A linear lower bound of a margin over boxes, and what is known of the neurons there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rafair.problem.network import ReluNetwork
+
+__all__ = ["Bound", "no_pattern"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A lower bound of the margin over each of n boxes.
+
+    The margin over a rival class j is z_y − z_j. The rival of a box is the class whose margin has
+    the lowest bound.
+
+    Attributes
+    ----------
+    lower : Tensor, shape (n,), float64
+        Lower bound of the margin over the box's rival, at every point of the box.
+    slope : Tensor, shape (n, d), float64
+        Coefficients of the linear function of the input that lies below this margin.
+    plain_slope : Tensor, shape (n, d), float64
+        These coefficients before the lower lines were improved. The corner where this function is
+        least is decided wrongly more often (measured).
+    sensitivity : Tensor, shape (n, d), float64
+        Estimate of each feature's share in the error of the relaxation, per unit of its width: the
+        margin's coefficients, carried back through upper lines and weights in absolute value.
+    pattern : tuple of Tensor of int8, shapes (n, n₁), …
+        For each neuron of each hidden layer, 1 where it is active, −1 where it is idle, 0 where it
+        is unstable.
+    gain : Tensor, shape (n,), float64
+        How much improved lower lines raised the bound; NaN where no improvement was tried.
+    others : Tensor, shape (n,), float64
+        Lower bound of the margins over all classes but the rival; infinite if there are only two
+        classes. ``slope`` does not apply to these margins.
+    """
+
+    lower: Tensor
+    slope: Tensor
+    plain_slope: Tensor
+    sensitivity: Tensor
+    pattern: tuple[Tensor, ...]
+    gain: Tensor
+    others: Tensor
+
+
+def no_pattern(network: ReluNetwork, n: int) -> tuple[Tensor, ...]:
+    """Return the pattern of n boxes in which every neuron may be unstable."""
+    return tuple(
+        torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
+        for bias in network.biases[:-1]
+    )
