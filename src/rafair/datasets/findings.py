@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rafair.datasets.derived import derivations
 from rafair.datasets.leaks import suspicions
 from rafair.schema.bulk import told_of_bulk
 
@@ -20,7 +21,7 @@ __all__ = ["findings"]
 def findings(
     schema: Schema, frame: pd.DataFrame, not_leaks: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Name numbers far away from the others, leaks, and copies of sensitive features.
+    """Name numbers far away from the others, leaks, copies, and numbers computed from others.
 
     Parameters
     ----------
@@ -42,4 +43,5 @@ def findings(
     """
     ranged = [feature for feature in schema.features if not feature.has_levels]
     far = [told_of_bulk(feature, feature.read(frame).dropna()) for feature in ranged]
-    return (*filter(None, far), *suspicions(schema, frame, not_leaks))
+    leaks = suspicions(schema, frame, not_leaks)
+    return (*filter(None, far), *leaks, *derivations(schema, frame))
