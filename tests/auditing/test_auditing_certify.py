@@ -398,7 +398,7 @@ def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(credi
     module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     model = rafair.wrap(module, output="logits")
     monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
-    with pytest.raises(rafair.InvalidInput, match="this network has Linear, Tanh"):
+    with pytest.raises(rafair.InvalidInput, match="this network has Tanh"):
         rafair.audit(model, credit, n_seeds=4, certify=True)
 
 

@@ -313,12 +313,12 @@ def test_a_wrong_decision_on_impossible_people_alone_breaks_nobody():
     assert certify(model, x, y, EVERYONE, space, prove="accurate").status.item() in (0, 1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("epsilon", [0.0, 0.26])
 def test_reachable_cells_are_never_contradicted_by_brute_force(seed, epsilon):
-    model, x, y, counterparts, space = problem(seed, n=8, epsilon=epsilon)
-    found = certify_cells(model, x, y, counterparts, space)
-    for row in range(8):
+    model, x, y, counterparts, space = problem(seed, n=6, epsilon=epsilon)
+    found = certify_cells(model, x, y, counterparts, space, 200)
+    for row in range(6):
         near = PEOPLE[space.contains(PEOPLE, x[row].expand_as(PEOPLE))]
         cells = rafair.judge(model, near, y[row].expand(len(near)), counterparts).cells
         met = torch.zeros(4, dtype=torch.bool).index_fill(0, cells.unique(), True)

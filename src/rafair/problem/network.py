@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
+from rafair.problem.piecewise_linear import Linear, relu_chains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
 
 __all__ = ["ReluNetwork", "relu_network", "why_no_relu_network"]
-
-Linear: TypeAlias = tuple[Tensor, Tensor]
-
-# Layers that change nothing in evaluation mode.
-IDLE = (nn.Identity, nn.Dropout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,36 +78,25 @@ class ReluNetwork:
 
 
 def relu_network(model: Classifier) -> ReluNetwork:
-    """Read the matrices of a torch ``Sequential`` of linear layers and ReLU.
+    """Read a torch module as linear layers with ReLU between them.
 
-    Nested ``Sequential`` modules are flattened, ``Identity`` and ``Dropout`` are skipped, and
-    consecutive linear layers are merged. A single logit z becomes the logits [0, z].
+    Consecutive linear layers are merged. Other piecewise linear activations, batch normalisation
+    and residual connections are rewritten; see ``relu_chains``. A single logit z becomes the logits
+    [0, z].
 
     Raises
     ------
     InvalidInput
-        If the model is no torch network with logits, or its layers are not linear layers with one
-        ReLU between them.
+        If the model is no torch network with logits, or has other parts.
     """
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    groups = _grouped([layer for layer in _flattened(body) if not isinstance(layer, IDLE)])
-    linear = [group for group in groups[::2] if isinstance(group[0], nn.Linear)]
-    relus = [group for group in groups[1::2] if isinstance(group[0], nn.ReLU)]
-    if len(linear) != len(relus) + 1 or len(linear) + len(relus) != len(groups):
-        names = ", ".join(dict.fromkeys(type(group[0]).__name__ for group in groups))
-        raise InvalidInput(
-            "certificates need linear layers with ReLU between them, a linear one last; "
-            f"this network has {names}"
-        )
-    layers = [[_numbers(layer) for layer in group] for group in linear]
-    if len(layers[-1][-1][0]) == 1:
-        weight, bias = layers[-1][-1]
-        layers[-1][-1] = (
-            torch.cat([torch.zeros_like(weight), weight]),
-            torch.cat([torch.zeros_like(bias), bias]),
-        )
+    layers = [list(chain) for chain in relu_chains(body)]
+    weight, bias = layers[-1][-1]
+    if len(weight) == 1:
+        logits = torch.cat([torch.zeros_like(weight), weight])
+        layers[-1][-1] = (logits, torch.cat([torch.zeros_like(bias), bias]))
     return ReluNetwork.of(layers)
 
 
@@ -122,30 +107,6 @@ def why_no_relu_network(model: Classifier) -> str | None:
     except InvalidInput as error:
         return str(error)
     return None
-
-
-def _flattened(module: nn.Module) -> list[nn.Module]:
-    if isinstance(module, nn.Sequential):
-        return [layer for child in module for layer in _flattened(child)]
-    return [module]
-
-
-def _grouped(layers: list[nn.Module]) -> list[list[nn.Module]]:
-    """Put consecutive linear layers together; scaling before a network is such a layer."""
-    groups: list[list[nn.Module]] = []
-    for layer in layers:
-        if groups and isinstance(layer, nn.Linear) and isinstance(groups[-1][0], nn.Linear):
-            groups[-1].append(layer)
-        else:
-            groups.append([layer])
-    return groups
-
-
-def _numbers(layer: nn.Module) -> Linear:
-    assert isinstance(layer, nn.Linear)  # noqa: S101 - the caller chose these
-    bias: Tensor | None = layer.bias
-    found = torch.zeros(layer.out_features, device=layer.weight.device) if bias is None else bias
-    return layer.weight.detach().to(torch.float64), found.detach().to(torch.float64)
 
 
 def _merged(layers: Sequence[Linear]) -> Linear:

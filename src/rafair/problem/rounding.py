@@ -20,7 +20,8 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from rafair.problem.bound import Bound
-    from rafair.problem.network import Linear, ReluNetwork
+    from rafair.problem.network import ReluNetwork
+    from rafair.problem.piecewise_linear import Linear
 
 __all__ = ["Rounding"]
 

@@ -1,0 +1,282 @@
+"""Rewrites modules with piecewise linear activations as linear layers with ReLU between them.
+
+A value inside the module is a chain of linear layers on top of the outputs of the last ReLU, the
+basis. An activation g(z) = c + Σⱼ aⱼ ReLU(sⱼ (z − tⱼ)), such as LeakyReLU or ReLU6, is a linear
+layer, ReLU and another linear layer. A value that is needed later, as that of a residual
+connection, passes through the ReLU unchanged: as itself where it is not negative, else as ReLU(z) −
+ReLU(−z).
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+from rafair.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Chain", "Linear", "relu_chains"]
+
+Linear: TypeAlias = tuple[Tensor, Tensor]
+Chain: TypeAlias = tuple[Linear, ...]
+
+# Layers that change nothing in evaluation mode.
+IDLE = (nn.Identity, nn.Dropout)
+
+
+@dataclass(frozen=True)
+class Hinges:
+    """An activation c + Σⱼ aⱼ ReLU(sⱼ (z − tⱼ)).
+
+    Attributes
+    ----------
+    signs, places, factors : tuple of float
+        sⱼ, 1 or −1; tⱼ; and aⱼ, a number or one per neuron.
+    offset : float
+        c.
+    """
+
+    signs: tuple[float, ...]
+    places: tuple[float, ...]
+    factors: tuple[float | Tensor, ...]
+    offset: float = 0.0
+
+
+RELU = Hinges((1.0,), (0.0,), (1.0,))
+
+
+def leaky(slope: float | Tensor) -> Hinges:
+    """Return LeakyReLU, or PReLU with one slope per neuron."""
+    return Hinges((1.0, -1.0), (0.0, 0.0), (1.0, -slope))
+
+
+def clipped(low: float, high: float) -> Hinges:
+    """Return z clipped to [low, high]."""
+    return Hinges((1.0, 1.0), (low, high), (1.0, -1.0), low)
+
+
+ACTIVATIONS: dict[type[nn.Module], Callable[[Any], Hinges]] = {
+    nn.ReLU: lambda _: RELU,
+    nn.LeakyReLU: lambda layer: leaky(layer.negative_slope),
+    nn.PReLU: lambda layer: leaky(_numbers(layer.weight)),
+    nn.ReLU6: lambda _: clipped(0.0, 6.0),
+    nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
+}
+# Functions and methods that do what a layer does; their other arguments are the layer's.
+FUNCTIONS: dict[Any, type[nn.Module]] = {
+    torch.relu: nn.ReLU,
+    functional.relu: nn.ReLU,
+    "relu": nn.ReLU,
+    functional.leaky_relu: nn.LeakyReLU,
+    functional.relu6: nn.ReLU6,
+}
+SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+
+
+def relu_chains(body: nn.Module) -> list[Chain]:
+    """Return chains of linear layers, with a ReLU after each but the last, that compute a module.
+
+    Raises
+    ------
+    InvalidInput
+        If it has other parts than linear layers, batch normalisation in evaluation mode, piecewise
+        linear activations and sums.
+    """
+    first = next((module for module in body.modules() if isinstance(module, nn.Linear)), None)
+    if first is None:
+        raise InvalidInput("certificates need linear layers; this network has none")
+    rewriting, layers = _Rewriting(first.in_features, first.weight.device), _in_sequence(body)
+    if layers is None:
+        last = _follow(_traced(body), rewriting)
+    else:
+        last = ()
+        for layer in layers:
+            last = rewriting.after(layer, last, others=())[0]
+    return [*rewriting.chains, last or (rewriting.unit(rewriting.width),)]
+
+
+def _in_sequence(module: nn.Module) -> list[nn.Module] | None:
+    """Return the layers of nested ``Sequential`` modules; None if it holds other containers."""
+    if isinstance(module, nn.Sequential):
+        several = [_in_sequence(child) for child in module]
+        return None if None in several else [layer for some in several for layer in some or ()]
+    is_layer = not list(module.children()) and type(module).__module__.startswith("torch.nn")
+    return [module] if is_layer else None
+
+
+def _traced(body: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.symbolic_trace(body)
+    except Exception as error:
+        raise InvalidInput(
+            "certificates need a network whose layers do not depend on its numbers; "
+            f"{type(body).__name__} cannot be traced"
+        ) from error
+
+
+@dataclass(eq=False)
+class _Rewriting:
+    """The chains up to the last ReLU, and the width of its basis."""
+
+    width: int
+    device: torch.device
+    chains: list[Chain] = field(default_factory=list)
+
+    def unit(self, n: int) -> Linear:
+        """Return the linear layer that changes nothing."""
+        eye = torch.eye(n, dtype=torch.float64, device=self.device)
+        return eye, eye.new_zeros(n)
+
+    def size(self, chain: Chain) -> int:
+        """Return the number of outputs of a chain."""
+        return len(chain[-1][1]) if chain else self.width
+
+    def after(
+        self, layer: nn.Module, chain: Chain, others: Sequence[Chain]
+    ) -> tuple[Chain, list[Chain]]:
+        """Return a value after a layer, and other values on the basis there is then."""
+        if isinstance(layer, IDLE):
+            return chain, list(others)
+        if isinstance(layer, nn.Linear):
+            return (*chain, _linear(layer)), list(others)
+        if isinstance(layer, nn.BatchNorm1d) and not layer.training and layer.track_running_stats:
+            return (*chain, *self._normalised(layer)), list(others)
+        if type(layer) in ACTIVATIONS:
+            return self.activated(ACTIVATIONS[type(layer)](layer), chain, others)
+        raise _unknown(type(layer).__name__)
+
+    def _normalised(self, layer: nn.BatchNorm1d) -> Chain:
+        """Return batch normalisation: subtract the mean, then scale.
+
+        The layer between them does nothing, but its rounding covers that of the scale itself.
+        """
+        assert layer.running_mean is not None  # noqa: S101 - track_running_stats
+        assert layer.running_var is not None  # noqa: S101
+        mean, scale = _numbers(layer.running_mean), _numbers(layer.running_var)
+        scale = (scale + layer.eps).rsqrt()
+        scale = scale if layer.weight is None else scale * _numbers(layer.weight)
+        bias = torch.zeros_like(mean) if layer.bias is None else _numbers(layer.bias)
+        eye, zero = self.unit(len(mean))
+        return (eye, -mean), (eye, zero), (torch.diag(scale), bias)
+
+    def summed(self, left: Chain, right: Chain) -> Chain:
+        """Return the sum of two values of the same width."""
+        eye, zero = self.unit(self.size(left))
+        return (*self._stacked([left, right]), (torch.cat([eye, eye], dim=1), zero))
+
+    def activated(
+        self, hinges: Hinges, chain: Chain, others: Sequence[Chain]
+    ) -> tuple[Chain, list[Chain]]:
+        """Put an activation on a value, and let other values pass it unchanged."""
+        n, count = self.size(chain), len(hinges.signs)
+        eye, zero = self.unit(n)
+        into = chain
+        if hinges.signs != RELU.signs or hinges.places != RELU.places:
+            pairs = zip(hinges.signs, hinges.places, strict=True)
+            shifts = torch.cat([zero - sign * place for sign, place in pairs])
+            into = (*chain, (torch.cat([sign * eye for sign in hinges.signs]), shifts))
+        kept, back = self._kept() if others else (None, eye.new_zeros(self.width, 0))
+        stacked = [into] if kept is None else [into, kept]
+        chains = self._stacked(stacked)
+        after = torch.cat([eye * factor for factor in hinges.factors], dim=1)
+        self.chains.append(chains)
+        self.width = self.size(chains)
+        rest = back.new_zeros(n, back.shape[1])
+        out: Chain = ((torch.cat([after, rest], dim=1), zero + hinges.offset),)
+        if hinges is RELU and not others:
+            out = ()
+        back = torch.cat([back.new_zeros(len(back), n * count), back], dim=1)
+        return out, [_on(back, other) for other in others]
+
+    def _kept(self) -> tuple[Chain, Tensor]:
+        """Return how the basis passes a ReLU, and the matrix that restores it."""
+        eye, zero = self.unit(self.width)
+        if self.chains:  # outputs of a ReLU
+            return (), eye
+        pairs = torch.cat([eye, -eye])
+        return ((pairs, torch.cat([zero, zero])),), pairs.T
+
+    def _stacked(self, chains: Sequence[Chain]) -> Chain:
+        """Return one chain that computes several, one below the other."""
+        if len(chains) == 1 and chains[0]:
+            return chains[0]
+        length = max(1, *map(len, chains))
+        padded = [
+            (*chain, *[self.unit(self.size(chain))] * (length - len(chain))) for chain in chains
+        ]
+        steps = list(zip(*padded, strict=True))
+        biases = [torch.cat([bias for _, bias in step]) for step in steps]
+        first = torch.cat([weight for weight, _ in steps[0]])
+        later = [_diagonal([weight for weight, _ in step]) for step in steps[1:]]
+        return tuple(zip([first, *later], biases, strict=True))
+
+
+def _diagonal(blocks: Sequence[Tensor]) -> Tensor:
+    found: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _on(back: Tensor, chain: Chain) -> Chain:
+    """Return a value of the old basis on the new one, from which ``back`` restores the old one."""
+    if not chain:
+        return ((back, back.new_zeros(len(back))),)
+    (weight, bias), *rest = chain
+    return ((weight @ back, bias), *rest)
+
+
+def _follow(module: fx.GraphModule, rewriting: _Rewriting) -> Chain:
+    """Return the output of a traced module."""
+    values: dict[fx.Node, Chain] = {}
+    nodes = list(module.graph.nodes)
+    for place, node in enumerate(nodes):
+        if node.op == "placeholder":
+            values[node] = ()
+        elif node.op == "output":
+            return values[node.args[0]]
+        elif node.op in ("call_function", "call_method") and node.target in SUMS:
+            left, right = node.args[:2]
+            if not all(isinstance(part, fx.Node) for part in (left, right)) or node.kwargs:
+                raise _unknown("a sum with a number")
+            values[node] = rewriting.summed(values[left], values[right])
+        else:
+            later = set(nodes[place + 1 :])
+            needed = [n for n in values if any(user in later for user in n.users)]
+            others = [values[n] for n in needed]
+            values[node], moved = rewriting.after(
+                _layer(module, node), values[node.args[0]], others
+            )
+            values.update(zip(needed, moved, strict=True))
+    raise _unknown("no output")
+
+
+def _layer(module: fx.GraphModule, node: fx.Node) -> nn.Module:
+    """Return the layer that a node applies."""
+    if node.op == "call_module":
+        return module.get_submodule(str(node.target))
+    if node.target in FUNCTIONS:
+        options = {name: value for name, value in node.kwargs.items() if name != "inplace"}
+        return FUNCTIONS[node.target](*node.args[1:], **options)
+    raise _unknown(getattr(node.target, "__name__", str(node.target)))
+
+
+def _linear(layer: nn.Linear) -> Linear:
+    weight, bias = _numbers(layer.weight), layer.bias
+    return weight, weight.new_zeros(len(weight)) if bias is None else _numbers(bias)
+
+
+def _numbers(parameter: Tensor) -> Tensor:
+    return parameter.detach().to(torch.float64)
+
+
+def _unknown(name: str) -> InvalidInput:
+    return InvalidInput(
+        "certificates need linear layers, batch normalisation, piecewise linear activations and "
+        f"sums; this network has {name}"
+    )
