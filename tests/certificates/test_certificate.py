@@ -199,19 +199,12 @@ def test_one_logit_and_a_linear_model(make_problem):
         torch.testing.assert_close(network.scores(problem.x), model.scores(problem.x))
 
 
-@pytest.mark.parametrize(
-    ("layers", "says"),
-    [
-        ([nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)], "this network has Tanh"),
-        ([nn.Linear(6, 4), nn.ReLU()], "a linear one last"),
-        ([nn.Linear(6, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 2)], "ReLU between them"),
-    ],
-)
-def test_other_networks_are_refused(make_problem, layers, says):
+def test_other_networks_are_refused(make_problem):
     problem = make_problem(2, n=3)
+    layers = [nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)]
     model = rafair.wrap(nn.Sequential(*layers).double(), output="logits")
     y = torch.zeros(3, dtype=torch.int64)
-    with pytest.raises(rafair.InvalidInput, match=says):
+    with pytest.raises(rafair.InvalidInput, match="this network has Tanh"):
         certify(model, problem.x, y, problem.counterparts, problem.space)
 
 
