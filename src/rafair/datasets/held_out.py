@@ -11,7 +11,7 @@ import pandas as pd
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
 from rafair.datasets.findings import findings
-from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.missing import Fill, fill_missing, stay_empty
 from rafair.datasets.table import without
 from rafair.errors import InvalidInput
 from rafair.schema import Schema, as_pandas, kind_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
+    from rafair.schema.gaps import Missing
 
 __all__ = ["read_test"]
 
@@ -76,9 +77,10 @@ def read_test(
         The positive one of two classes (y = 1); by default the last in sorted order.
     classes : sequence, optional
         The classes that the model knows, where y may lack one of them.
-    missing : {"median", "mean", "most_frequent"} or mapping of str to them, optional
-        The rule that fills empty cells, of all columns or by column. Without a rule, an empty cell
-        is an error.
+    missing : {"median", "mean", "most_frequent", "keep", "level"} or mapping of str to them, \
+            optional
+        The rule for empty cells, of all columns or by column; see ``read_table``. Without a rule,
+        an empty cell is an error.
     one_hot, columns, ignore, not_leaks, relations : see ``read_table``.
     name : str
 
@@ -99,31 +101,39 @@ def read_test(
     if frame.empty:
         raise InvalidInput("the table has no row")
     frame = without(frame, ignore, LABEL)
-    fills = _fills(missing, frame)
+    fills = _fills(missing, frame, schema)
+    staying = stay_empty(frame, fills)
     frame, notes = fill_missing(frame, fills)
     if schema is None:
-        known = None if reference is None else _reference(reference, feature_names, frame, fills)
+        known = None if reference is None else _reference(reference, feature_names, frame)
+        if known is not None:
+            staying |= stay_empty(known, fills)
+            known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        features, doubts, inside = _inferred(frame, known, told)
+        features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
         notes = (*notes, *doubts, *_grounds(frame, rows, inside))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
+    schema = schema.with_missing(staying)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
     notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
     return _dataset(whole, rows, schema, notes, name, kind)
 
 
-def _fills(missing: str | Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, Fill]:
+def _fills(
+    missing: str | Mapping[str, str] | None, frame: pd.DataFrame, schema: Schema | None
+) -> dict[str, Fill]:
     """Return the rule of every column; the one without a rule is refused if it has empty cells."""
     if isinstance(missing, str):
         return dict.fromkeys(frame.columns, Fill(missing))  # type: ignore[arg-type]  # checked there
     for column in missing or ():
         if column not in frame.columns:
             raise InvalidInput(f"missing names {column!r}, which is no column of the table")
-    rules = dict(missing or {})
+    known = {} if schema is None else {f.name: f.missing for f in schema.features}
+    rules = {**known, **(missing or {})}
     return {column: Fill(rules.get(column, "refuse")) for column in frame.columns}  # type: ignore[arg-type]
 
 
@@ -169,24 +179,27 @@ def _reference(
     reference: Any,
     feature_names: Sequence[str] | None,
     frame: pd.DataFrame,
-    fills: Mapping[str, Fill],
 ) -> pd.DataFrame:
     """Return the reference with the columns of the test rows."""
     found, *_ = _table(reference, feature_names, "reference")
     lost = [column for column in frame.columns if column not in found.columns]
     if lost:
         raise InvalidInput(f"the reference lacks the column {lost[0]!r}")
-    return fill_missing(found[list(frame.columns)], fills)[0]
+    return found[list(frame.columns)]
 
 
 def _inferred(
-    frame: pd.DataFrame, reference: pd.DataFrame | None, told: tuple[Any, ...]
+    frame: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    told: tuple[Any, ...],
+    missing: Mapping[str, Missing],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
     """Infer the features of all rows that are known, with doubts, and those of the reference."""
     if reference is None:
-        return *infer_features(frame, *told), None
+        return *infer_features(frame, *told, missing=missing), None
     whole = pd.concat([reference, frame], ignore_index=True)
-    return *infer_features(whole, *told), infer_features(reference, *told)[0]
+    inside, _ = infer_features(reference, *told, missing=missing)
+    return *infer_features(whole, *told, missing=missing), inside
 
 
 def _grounds(
@@ -217,7 +230,7 @@ def _grounds(
 
 def _outside(values: pd.Series, feature: Feature) -> pd.Series:
     if feature.has_levels:
-        return ~values.isin(feature.domain)
+        return ~values.isin(feature.levels) & values.notna()
     numbers = pd.to_numeric(values, errors="coerce")
     return (numbers < feature.low) | (numbers > float(feature.domain[1]))
 
