@@ -79,7 +79,8 @@ def check_table(data: Dataset, plan: Plan) -> TableCheck:
 def _domain(feature: Feature) -> str:
     if not feature.has_levels:
         most = f" (most: {feature.bulk[0]:g} to {feature.bulk[1]:g})" if feature.bulk else ""
-        return f"{feature.domain[0]:g} to {feature.domain[1]:g} {feature.unit}".strip() + most
+        gap = " or missing" if feature.has_gaps else ""
+        return f"{feature.domain[0]:g} to {feature.domain[1]:g} {feature.unit}".strip() + most + gap
     shown = ", ".join(map(str, feature.domain[:4]))
     more = len(feature.domain) - 4
     return f"{shown}, {more} more" if more > 0 else shown

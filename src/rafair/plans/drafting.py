@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.datasets.leaks import suspicions
+from rafair.datasets.missing import RULES, Fill
 from rafair.datasets.table import open_table
 from rafair.errors import naming
 from rafair.schema import Schema
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draft_plan"]
 
+REFUSE = RULES[0]
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEAD = """\
 # A plan for rafair, drafted from {table}. Read it, correct it, then:
@@ -47,16 +49,27 @@ KEYS = """\
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
 # category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
 # share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
-# missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999]: such cells too.
+# missing = "median", "mean" or "most_frequent", or fill = a value; "keep" where the model reads
+# missing values itself; "level" where missing is a level of its own, of a category or sensitive
+# column. empty = [999]: such cells too. In [data], missing = … is the rule of all other columns.
 # A column under ignore comes back with a section of its own. In [data], not_leaks names features
 # that tell the label and are meant to.
 """
 
 
 def draft_plan(
-    table: str | Path, label: str, sensitive: Sequence[str], positive: Level | None = None
+    table: str | Path,
+    label: str,
+    sensitive: Sequence[str],
+    positive: Level | None = None,
+    missing: str = REFUSE,
 ) -> str:
     """Propose a plan for a CSV or Parquet file.
+
+    Parameters
+    ----------
+    missing : str
+        The rule for empty cells that the plan gives to every column, one of ``RULES``.
 
     Returns
     -------
@@ -66,8 +79,9 @@ def draft_plan(
     Raises
     ------
     InvalidInput
-        See ``Schema.infer``.
+        See ``Schema.infer``; also if there is no such rule.
     """
+    Fill(missing)  # type: ignore[arg-type]  # it checks the rule
     frame, _, _ = open_table(table)
     with naming(table):
         positive = _meant(frame, label, positive)
@@ -77,7 +91,7 @@ def draft_plan(
     ignored = [name for name in frame.columns if name not in used]
     # The path stays as it was given: the plan goes to standard output, so that nobody knows here
     # in which directory it will lie.
-    return "\n".join(_lines(Path(table), frame, schema, ignored))
+    return "\n".join(_lines(Path(table), frame, schema, ignored, missing))
 
 
 def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | None:
@@ -89,7 +103,7 @@ def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | N
 
 
 def _lines(
-    table: Path, frame: pd.DataFrame, schema: Schema, ignored: Sequence[str]
+    table: Path, frame: pd.DataFrame, schema: Schema, ignored: Sequence[str], missing: str
 ) -> Iterator[str]:
     yield HEAD.format(table=_commented(str(table)))
     yield RELATIONS
@@ -98,6 +112,8 @@ def _lines(
     yield f"label = {_value(schema.label)}"
     yield f"positive = {_value(schema.positive)}   # of {_commented(_listed(schema.classes))}"
     yield f"ignore = {_value(list(ignored))}"
+    if missing != REFUSE:
+        yield f"missing = {_value(missing)}   # of every column that has empty cells"
     yield "test_share = 0.3\n"
     yield "# [model]"
     yield '# path = "model.skops"'
@@ -107,7 +123,9 @@ def _lines(
     about = _by_feature(schema, [*map(str, frame.columns), *schema.names])
     yield from (f"# Look: {_commented(doubt)}" for doubt in about.pop("", []))
     for feature in schema.features:
-        yield from _feature(feature, frame, about.get(feature.name, []))
+        yield from _feature(feature, about.get(feature.name, []))
+        if missing == REFUSE and not feature.columns and frame[feature.name].isna().any():
+            yield f"missing = {_value(REFUSE)}"
 
 
 def _listed(levels: Sequence[Level]) -> str:
@@ -123,7 +141,7 @@ def _by_feature(schema: Schema, names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> Iterator[str]:
+def _feature(feature: Feature, doubts: Sequence[str]) -> Iterator[str]:
     yield f"\n[features.{_key(feature.name)}]"
     yield from (f"# Look: {_commented(doubt)}" for doubt in doubts)
     yield f"kind = {_value(feature.kind)}"
@@ -139,8 +157,6 @@ def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> It
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:
         yield "sensitive = true"
-    if not feature.columns and frame[feature.name].isna().any():
-        yield 'missing = "refuse"'
 
 
 def _key(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from rafair.datasets.described import Described, Description, make_dataset
-from rafair.datasets.missing import Fill
+from rafair.datasets.missing import RULES, Fill
 from rafair.datasets.splitting import TEST_SHARE
 from rafair.datasets.table import open_table
 from rafair.errors import InvalidInput, naming
@@ -30,6 +30,7 @@ __all__ = ["ModelFile", "PlanFile", "read_plan"]
 LARGEST = 10 * 2**20
 NUMBER = (int, float)
 LEVEL = (str, int, float, bool)
+REFUSE = RULES[0]
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ def _plan(path: Path, content: dict[str, Any]) -> PlanFile:
     data = Section("data", top.table("data", required=True))
     table = path.parent / data.take("table", str, required=True)
     columns = top.table("features", required=True)
+    rule = data.one_of("missing", RULES) or REFUSE
     description = Description(
         label=data.take("label", str, required=True),
-        columns=tuple(_column(name, content) for name, content in columns.items()),
+        columns=tuple(_column(name, content, rule) for name, content in columns.items()),
         positive=data.take("positive", LEVEL),
         ignore=data.texts("ignore"),
         relations=relations,
@@ -134,7 +136,8 @@ def _plan(path: Path, content: dict[str, Any]) -> PlanFile:
     return PlanFile(path, table, description, model, audit, gates)
 
 
-def _column(name: str, content: Any) -> Described:
+def _column(name: str, content: Any, usual: str) -> Described:
+    """Read the section of a column; ``usual`` is the rule for empty cells of those without one."""
     section = Section(f"features.{name}", content)
     kind = section.one_of("kind", get_args(Kind))
     bounds = section.numbers("range", 2)
@@ -151,10 +154,11 @@ def _column(name: str, content: Any) -> Described:
         section.take("perturbable", bool, default=True),
         (bulk[0], bulk[1]) if bulk else None,
     )
-    rule = section.take("missing", str, default="refuse")
     fill = section.take("fill", LEVEL)
+    has_own = fill is not None or column.columns
+    rule = section.take("missing", str, default=REFUSE if has_own else usual)
     codes = section.levels("empty")
-    if fill is not None and rule != "refuse":
+    if fill is not None and rule != REFUSE:
         raise section.wrong("missing", "beside fill; keep one of them")
     with section.located():
         described = Described(
@@ -189,7 +193,7 @@ def _check_use(section: Section, described: Described) -> None:
         "switch": column.sensitive or section.content.get("perturbable") is False,
     }
     for key, useless in idle.items():
-        if useless and section.content.get(key) not in (None, False, "refuse"):
+        if useless and section.content.get(key) not in (None, False, REFUSE):
             what = "one-hot columns" if column.columns else "what cannot change"
             raise InvalidInput(f"[{section.name}] {key} has no effect on {what}; take it out")
 
