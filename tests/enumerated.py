@@ -57,7 +57,7 @@ class Table:
         return pd.DataFrame({**numbers, **hot, "s": pd.Series(s, dtype="float64")})
 
     def moved(self, person):
-        """All of Δ: n and k move by at most 1, c to any level; a missing cell that is kept stays."""
+        """All of Δ: n and k move by at most 1, c to any level; what is kept missing stays."""
         n, k, c, g, s = person
         ns = [n] if n is None else [m for m in N if abs(m - n) <= 1]
         ks = [m for m in K if abs(m - k) <= 1]

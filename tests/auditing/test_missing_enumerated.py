@@ -45,6 +45,10 @@ def prepared(table, labels, relations):
     return read_test(table.frame(), labels, schema=replace(schema, features=features))
 
 
+def around(schema):
+    return rafair.Counterparts.of(schema), rafair.PerturbationSpace.of(schema)
+
+
 def labelled(table, decide):
     """Mostly what is decided, so that not everybody is inaccurate from the start."""
     decided = [decide(person) for person in table.people]
@@ -121,10 +125,8 @@ def test_an_attack_breaks_exactly_what_can_be_broken(rules, relations):
             not cells.isdisjoint(("TB", "FB")),
             cells != {"TF"},
         ]
-    assert not any(b and not may for b, may in zip(broken, breakable, strict=True))
-    # A search asks a part of Δ; it misses few.
     assert broken == breakable
-    assert sum(breakable) < len(breakable)
+    assert 0 < sum(broken) < len(broken)
 
 
 def network(seed, d):
