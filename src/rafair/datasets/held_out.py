@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
-    from rafair.schema.gaps import Missing
 
-__all__ = ["read_test"]
+__all__ = ["grounds", "read_test", "test_rows"]
 
 LABEL = "label"
 # Values that a note names.
@@ -111,16 +110,20 @@ def read_test(
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        features, doubts, inside = _inferred(frame, known, told, staying)
+        whole = frame if known is None else pd.concat([known, frame], ignore_index=True)
+        features, doubts = infer_features(whole, *told, missing=staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
-        notes = (*notes, *doubts, *_grounds(frame, rows, inside))
+        notes = (*notes, *doubts, *grounds(features, frame, rows, known))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
     schema = schema.with_missing(staying)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
     notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
-    return _dataset(whole, rows, schema, notes, name, kind)
+    test, lost = test_rows(whole, rows, schema)
+    empty = Split.of(whole.iloc[:0], schema)
+    provenance = f"{len(whole)} test rows, as they were given."
+    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
 
 
 def _fills(
@@ -188,32 +191,32 @@ def _reference(
     return found[list(frame.columns)]
 
 
-def _inferred(
+def grounds(
+    features: Sequence[Feature],
     frame: pd.DataFrame,
+    rows: pd.Index | None,
     reference: pd.DataFrame | None,
-    told: tuple[Any, ...],
-    missing: Mapping[str, Missing],
-) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
-    """Infer the features of all rows that are known, with doubts, and those of the reference."""
-    if reference is None:
-        return *infer_features(frame, *told, missing=missing), None
-    whole = pd.concat([reference, frame], ignore_index=True)
-    inside, _ = infer_features(reference, *told, missing=missing)
-    return *infer_features(whole, *told, missing=missing), inside
-
-
-def _grounds(
-    frame: pd.DataFrame, rows: pd.Index | None, inside: Sequence[Feature] | None
 ) -> list[str]:
-    """Say what the domains rest on, and name rows that lie outside the reference's."""
-    if inside is None:
+    """Say what the domains rest on, and name test rows that lie beyond the reference.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+    frame : DataFrame
+        The test rows.
+    rows : Index, optional
+        What the user calls them.
+    reference : DataFrame, optional
+        The rows that give ranges and levels beside the test rows.
+    """
+    if reference is None:
         return [UNREFERENCED]
     notes = []
-    for feature in inside:
+    for feature in features:
         if feature.name not in frame.columns:
             continue
         values = frame[feature.name]
-        out = np.flatnonzero(_outside(values, feature))
+        out = np.flatnonzero(_outside(values, reference[feature.name], feature))
         if len(out):
             names = out if rows is None else rows[out]
             seen = [
@@ -228,11 +231,12 @@ def _grounds(
     return notes
 
 
-def _outside(values: pd.Series, feature: Feature) -> pd.Series:
+def _outside(values: pd.Series, known: pd.Series, feature: Feature) -> pd.Series:
     if feature.has_levels:
-        return ~values.isin(feature.levels) & values.notna()
-    numbers = pd.to_numeric(values, errors="coerce")
-    return (numbers < feature.low) | (numbers > float(feature.domain[1]))
+        unseen: pd.Series = ~values.isin(known.unique()) & values.notna()
+        return unseen
+    numbers, seen = (pd.to_numeric(column, errors="coerce") for column in (values, known))
+    return (numbers < seen.min()) | (numbers > seen.max())
 
 
 def _classes(
@@ -253,18 +257,11 @@ def _classes(
     return tuple(known)
 
 
-def _dataset(
-    frame: pd.DataFrame,
-    rows: pd.Index | None,
-    schema: Schema,
-    notes: Sequence[str],
-    name: str,
-    kind: str,
-) -> Dataset:
+def test_rows(
+    frame: pd.DataFrame, rows: pd.Index | None, schema: Schema
+) -> tuple[Split, list[str]]:
     """Leave out the rows that break a relation; the others are the test split."""
     met, lost = relations_met(frame, schema)
     kept = np.flatnonzero(met)
-    test = replace(Split.of(frame.iloc[kept], schema), rows=None if rows is None else rows[kept])
-    empty = Split.of(frame.iloc[:0], schema)
-    provenance = f"{len(frame)} test rows, as they were given."
-    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    split = Split.of(frame.iloc[kept], schema)
+    return replace(split, rows=None if rows is None else rows[kept]), lost
