@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, 
 
 import typer
 
-from rafair.cli.parsing import engine, number_or
+from rafair.cli.parsing import engine, names, number_or
 from rafair.cli.sources import ModelChoice
+from rafair.cli.subjects import Asked, TableChoice
 from rafair.plans import Plan
 from rafair.plans.options import Option, options_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rafair.engine import Engine
 
 __all__ = [
+    "MISSING",
     "Device",
     "EngineGroup",
     "ModelGroup",
@@ -27,9 +29,11 @@ __all__ = [
     "Quiet",
     "Sensitive",
     "Subject",
+    "SubjectGroup",
     "taking",
 ]
 
+MISSING = "For empty cells: median, mean, most_frequent, keep or level."
 F = TypeVar("F", bound="Callable[..., Any]")
 
 Subject: TypeAlias = Annotated[
@@ -150,6 +154,31 @@ class ModelGroup:
         """Return the choice."""
         path, inputs, output, trust, unsafe_pickle = given.values()
         return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle)
+
+
+class SubjectGroup:
+    """What a command is about: an ``Asked``."""
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the argument and the options."""
+        about = "adult, bank, compas or credit, or a plan (plan.toml); none with --test."
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        argument = Annotated[str | None, typer.Argument(help=about)]
+        yield inspect.Parameter("subject", keyword, default=None, annotation=argument)
+        yield inspect.Parameter("sensitive", keyword, default=None, annotation=Sensitive)
+        for name, kind, meta, text in (
+            ("test", Path, None, "Without a plan: table of test rows, .csv or .parquet."),
+            ("train", Path, None, "The rows the model was trained on, for ranges and levels."),
+            ("label", str, None, "Column with the ground truth."),
+            ("positive", str, None, "The label's value to call positive [default: the last]."),
+            ("missing", str, "RULE", MISSING),
+        ):
+            yield _parameter(name, kind | None, None, help=text, metavar=meta)
+
+    def value(self, given: Mapping[str, Any]) -> Asked:
+        """Return the subject."""
+        subject, sensitive, *tables = given.values()
+        return Asked(subject, TableChoice(*tables), names("--sensitive", sensitive))
 
 
 class EngineGroup:

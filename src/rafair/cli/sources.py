@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.plans.plan_file import PlanFile
 
-__all__ = ["ModelChoice", "Source", "reopen"]
+__all__ = ["PLAN_SUFFIX", "ModelChoice", "Source", "reopen"]
 
 PLAN_SUFFIX = ".toml"
+TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,17 @@ class Source:
 
         plan = read_plan(name) if Path(name).suffix == PLAN_SUFFIX else None
         if plan is None and Path(name).suffix:
-            raise InvalidInput(f"{name}: neither a dataset nor a plan, whose name ends in .toml")
+            raise InvalidInput(f"{name}: {_advice(Path(name))}")
         data = load_dataset(name) if plan is None else plan.load()
         return cls(data if sensitive is None else data.with_sensitive(sensitive), plan)
+
+    @classmethod
+    def drafted(cls, text: str, path: Path) -> Source:
+        """Open the tables of a plan that does not lie at its path."""
+        from rafair.plans.plan_file import parse_plan
+
+        plan = parse_plan(text, path)
+        return cls(plan.load(), plan)
 
     @property
     def name(self) -> str:
@@ -148,6 +157,17 @@ class Source:
     def origin(self) -> dict[str, Any]:
         """Return what a run notes in its manifest to find the data again."""
         return {"plan": None if self.plan is None else str(self.plan.path.resolve())}
+
+
+def _advice(path: Path) -> str:
+    """Say what to do with what is neither a dataset nor a plan."""
+    if path.suffix in TABLE_SUFFIXES:
+        return (
+            "a table, neither a dataset nor a plan; audit its rows with --model MODEL --test "
+            f"{path} --label LABEL --sensitive A,B, or draft a plan: rafair init {path} --label "
+            "LABEL --sensitive A,B > plan.toml"
+        )
+    return "neither a dataset nor a plan, whose name ends in .toml"
 
 
 def _moved(model: Classifier, place: Any) -> Classifier:

@@ -31,7 +31,9 @@ __all__ = [
     "Description",
     "Size",
     "make_dataset",
+    "readable",
     "relations_met",
+    "schema_and_notes",
     "schema_of",
     "split_table",
 ]
@@ -219,18 +221,37 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     InvalidInput
         As ``read_written``, ``fill_missing``, ``schema_of`` and ``split_table``.
     """
-    frame = read_written(frame, description.written)
-    staying = stay_empty(frame, description.fills)
-    frame, notes = fill_missing(frame, description.fills)
-    known = [_with_rule(each, staying) for each in description.columns]
-    columns, told = zip(*(_with_kind(frame, each) for each in known), strict=True)
-    description = replace(description, columns=columns)
-    notes = (*notes, *filter(None, told))
-    schema = schema_of(frame, description)
-    notes = (*notes, *findings(schema, frame, description.not_leaks))
+    frame, staying, notes = readable(frame, description)
+    schema, told = schema_and_notes(frame, description, staying)
+    notes = (*notes, *told, *findings(schema, frame, description.not_leaks))
     return split_table(
         frame, schema, name, kind, description.test_share, description.random_state, notes
     )
+
+
+def readable(
+    frame: pd.DataFrame, description: Description
+) -> tuple[pd.DataFrame, dict[str, Missing], tuple[str, ...]]:
+    """Read numbers that are written as text, and apply the rules for empty cells.
+
+    Returns
+    -------
+    DataFrame, dict of str to Missing, tuple of str
+        The table, the rule of each column whose empty cells stay, and what was done.
+    """
+    frame = read_written(frame, description.written)
+    staying = stay_empty(frame, description.fills)
+    frame, notes = fill_missing(frame, description.fills)
+    return frame, staying, notes
+
+
+def schema_and_notes(
+    frame: pd.DataFrame, description: Description, staying: Mapping[str, Missing]
+) -> tuple[Schema, tuple[str, ...]]:
+    """Fit a schema to a readable table, and say which kinds were inferred."""
+    known = [_with_rule(each, staying) for each in description.columns]
+    columns, told = zip(*(_with_kind(frame, each) for each in known), strict=True)
+    return schema_of(frame, replace(description, columns=columns)), tuple(filter(None, told))
 
 
 def split_table(

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
-    from rafair.schema.gaps import Missing
 
-__all__ = ["read_test"]
+__all__ = ["grounds", "read_test", "test_rows"]
 
 LABEL = "label"
 UNREFERENCED = (
@@ -123,10 +122,11 @@ def read_test(
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        features, doubts, inside = _inferred(frame, known, told, staying)
+        whole = frame if known is None else pd.concat([known, frame], ignore_index=True)
+        features, doubts = infer_features(whole, *told, missing=staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
-        notes = (*notes, *doubts, *_grounds(frame, rows, inside))
+        notes = (*notes, *doubts, *grounds(features, frame, rows, known))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
     else:
@@ -135,7 +135,10 @@ def read_test(
         schema = widened(schema, frame)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
     notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
-    return _dataset(whole, rows, schema, notes, name, kind)
+    test, lost = test_rows(whole, rows, schema)
+    empty = Split.of(whole.iloc[:0], schema)
+    provenance = f"{len(whole)} test rows, as they were given."
+    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
 
 
 def _fills(
@@ -203,27 +206,27 @@ def _reference(
     return found[list(frame.columns)]
 
 
-def _inferred(
+def grounds(
+    features: Sequence[Feature],
     frame: pd.DataFrame,
+    rows: pd.Index | None,
     reference: pd.DataFrame | None,
-    told: tuple[Any, ...],
-    missing: Mapping[str, Missing],
-) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
-    """Infer the features of all rows that are known, with doubts, and those of the reference."""
-    if reference is None:
-        return *infer_features(frame, *told, missing=missing), None
-    whole = pd.concat([reference, frame], ignore_index=True)
-    inside, _ = infer_features(reference, *told, missing=missing)
-    return *infer_features(whole, *told, missing=missing), inside
-
-
-def _grounds(
-    frame: pd.DataFrame, rows: pd.Index | None, inside: Sequence[Feature] | None
 ) -> list[str]:
-    """Say what the domains rest on, and name rows that lie outside the reference's."""
-    if inside is None:
+    """Say what the domains rest on, and name test rows that lie beyond the reference.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+    frame : DataFrame
+        The test rows.
+    rows : Index, optional
+        What the user calls them.
+    reference : DataFrame, optional
+        The rows that give ranges and levels beside the test rows.
+    """
+    if reference is None:
         return [UNREFERENCED]
-    return told_of_outside(frame, rows, inside, "the reference")
+    return told_of_outside(frame, rows, features, "the reference", reference)
 
 
 def _unread(
@@ -262,18 +265,11 @@ def _classes(
     return tuple(known)
 
 
-def _dataset(
-    frame: pd.DataFrame,
-    rows: pd.Index | None,
-    schema: Schema,
-    notes: Sequence[str],
-    name: str,
-    kind: str,
-) -> Dataset:
+def test_rows(
+    frame: pd.DataFrame, rows: pd.Index | None, schema: Schema
+) -> tuple[Split, list[str]]:
     """Leave out the rows that break a relation; the others are the test split."""
     met, lost = relations_met(frame, schema)
     kept = np.flatnonzero(met)
-    test = replace(Split.of(frame.iloc[kept], schema), rows=None if rows is None else rows[kept])
-    empty = Split.of(frame.iloc[:0], schema)
-    provenance = f"{len(frame)} test rows, as they were given."
-    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    split = Split.of(frame.iloc[kept], schema)
+    return replace(split, rows=None if rows is None else rows[kept]), lost

@@ -23,9 +23,13 @@ NAMED = 3
 
 
 def told_of_outside(
-    frame: pd.DataFrame, rows: pd.Index | None, features: Sequence[Feature], what: str
+    frame: pd.DataFrame,
+    rows: pd.Index | None,
+    features: Sequence[Feature],
+    what: str,
+    reference: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Name the rows that lie outside the domains of some features.
+    """Name the rows that lie outside the domains of some features, or the values of a reference.
 
     Parameters
     ----------
@@ -33,14 +37,17 @@ def told_of_outside(
         What the user's table calls the rows.
     features : sequence of Feature
     what : str
-        Whose domains they are, such as ``"the reference"``.
+        What they lie beyond, such as ``"the reference"``.
+    reference : DataFrame, optional
+        The rows that count instead of the domains.
     """
     notes = []
     for feature in features:
         if feature.name not in frame.columns:
             continue
         values = frame[feature.name]
-        out = np.flatnonzero(_outside(values, feature))
+        known = None if reference is None else reference[feature.name]
+        out = np.flatnonzero(_outside(values, feature, known))
         if len(out):
             names = out if rows is None else rows[out]
             seen = [
@@ -55,11 +62,15 @@ def told_of_outside(
     return notes
 
 
-def _outside(values: pd.Series, feature: Feature) -> pd.Series:
+def _outside(values: pd.Series, feature: Feature, known: pd.Series | None = None) -> pd.Series:
+    """Tell which values lie outside a feature's domain, or beyond those that are known."""
     if feature.has_levels:
-        return ~values.isin(feature.levels) & values.notna()
-    numbers = pd.to_numeric(values, errors="coerce")
-    return (numbers < feature.low) | (numbers > float(feature.domain[1]))
+        levels = feature.levels if known is None else known.unique()
+        unseen: pd.Series = ~values.isin(levels) & values.notna()
+        return unseen
+    seen = pd.Series(feature.domain) if known is None else known
+    numbers, seen = (pd.to_numeric(column, errors="coerce") for column in (values, seen))
+    return (numbers < seen.min()) | (numbers > seen.max())
 
 
 def widened(schema: Schema, frame: pd.DataFrame) -> Schema:

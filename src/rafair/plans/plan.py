@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from rafair.problem.space import Setting
     from rafair.schema import Schema
 
-__all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
+__all__ = ["LARGEST_RANDOM_STATE", "OWN_EPSILON", "Plan", "Select"]
 
 Select: TypeAlias = Literal["last", "worst", "pooled"]
 SELECTS: tuple[Select, ...] = ("last", "worst", "pooled")
 LARGEST_RANDOM_STATE = 2**32 - 1
 NUMBER = (int, float)
+# ε on own data: a share of each feature's range.
+OWN_EPSILON = 0.1
 # Time that the proofs of an audit may take by default.
 SECONDS_PER_SEED = 0.3
 # Where an audit with a curve proves, as shares of its ε.

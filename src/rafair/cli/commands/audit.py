@@ -14,32 +14,31 @@ from rafair.cli.options import (
     ModelGroup,
     PlanGroup,
     Quiet,
-    Sensitive,
-    Subject,
+    SubjectGroup,
     taking,
 )
-from rafair.cli.parsing import CLEAN_RATES, gates, names
+from rafair.cli.parsing import CLEAN_RATES, gates
 from rafair.cli.resuming import Resume, check_resumable, kept_run
-from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
+    from rafair.cli.sources import ModelChoice
+    from rafair.cli.subjects import Asked
     from rafair.engine import Engine
     from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
 
 
-@taking(model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
+@taking(asked=SubjectGroup(), model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
 def command(
     context: typer.Context,
-    subject: Subject,
+    asked: Asked,
     model: ModelChoice,
     plan: dict[str, Any],
     engine: Engine,
     out: Annotated[
         Path | None, typer.Option(help="Run directory [default: runs/NAME-DATE-TIME].")
     ] = None,
-    sensitive: Sensitive = None,
     device: Device = "auto",
     fail_under: Annotated[
         list[str] | None,
@@ -50,7 +49,6 @@ def command(
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
     bounds = gates(fail_under or [])
-    columns = names("--sensitive", sensitive)
     check_resumable(resume, out)
 
     from rafair.auditing import audit
@@ -58,9 +56,9 @@ def command(
     from rafair.report import render_pages
     from rafair.runs import write_run
 
-    source = Source.open(subject, columns)
-    bounds = {**source.gates(), **bounds}
-    with kept_run(out, source.name, context.obj, resume=resume) as directory:
+    with kept_run(out, asked.name, context.obj, resume=resume) as directory:
+        source = asked.open(model, plan, directory)
+        bounds = {**source.gates(), **bounds}
         classifier, origin = source.model(model, device)
         with progress(quiet=quiet, unit="seeds") as on_progress:
             run = audit(

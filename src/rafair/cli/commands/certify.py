@@ -12,15 +12,14 @@ from rafair.cli.options import (
     ModelGroup,
     PlanGroup,
     Quiet,
-    Sensitive,
-    Subject,
+    SubjectGroup,
     taking,
 )
-from rafair.cli.parsing import names
 from rafair.cli.resuming import Resume, check_resumable, kept_run
-from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
+    from rafair.cli.sources import ModelChoice
+    from rafair.cli.subjects import Asked
     from rafair.engine import Engine
     from rafair.runs import CertifiedResult
 
@@ -29,10 +28,10 @@ DEFAULT_EPSILON = 0.05
 PLANNED = ("n_seeds", "setting", "counterparts", "max_nodes", "random_state")
 
 
-@taking(model=ModelGroup(), plan=PlanGroup(*PLANNED), engine=EngineGroup())
+@taking(asked=SubjectGroup(), model=ModelGroup(), plan=PlanGroup(*PLANNED), engine=EngineGroup())
 def command(
     context: typer.Context,
-    subject: Subject,
+    asked: Asked,
     model: ModelChoice,
     plan: dict[str, Any],
     engine: Engine,
@@ -64,12 +63,10 @@ def command(
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
-    sensitive: Sensitive = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
-    columns = names("--sensitive", sensitive)
     check_resumable(resume, out)
 
     from rafair.auditing import CLAIMS, certify_seeds
@@ -80,8 +77,8 @@ def command(
     from rafair.runs import write_certificates
 
     condition = Lipschitz(K, D, d)  # type: ignore[arg-type]  # checked there
-    source = Source.open(subject, columns)
-    with kept_run(out, f"{source.name}-certified", context.obj, resume=resume) as directory:
+    with kept_run(out, f"{asked.name}-certified", context.obj, resume=resume) as directory:
+        source = asked.open(model, plan, directory)
         options = source.options(plan)
         radii = epsilon or [options.get("epsilon", DEFAULT_EPSILON)]
         chosen = {name: options[name] for name in PLANNED if name in options}

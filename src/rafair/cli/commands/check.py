@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from rafair.cli.options import ModelGroup, Sensitive, Subject, taking
-from rafair.cli.parsing import names
-from rafair.cli.sources import ModelChoice, Source
+from typing import TYPE_CHECKING
+
+from rafair.cli.options import ModelGroup, SubjectGroup, taking
+
+if TYPE_CHECKING:
+    from rafair.cli.sources import ModelChoice
+    from rafair.cli.subjects import Asked
 
 
-@taking(model=ModelGroup())
-def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -> int:
+@taking(asked=SubjectGroup(), model=ModelGroup())
+def command(asked: Asked, model: ModelChoice) -> int:
     """Say what a plan means, whether its model loads, and what an audit will cost."""
-    columns = names("--sensitive", sensitive)
-
     from rafair.cli.terminal import console, show_table
     from rafair.plans import Plan
     from rafair.plans.checking import check_model, check_table
     from rafair.report.tables import features_table
 
-    source = Source.open(subject, columns)
+    source = asked.open(model, {})
     source.gates()
     options = source.options({})
     found = check_table(source.data, Plan.of(source.data, "gradient", **options))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rafair.cli.options import MISSING
 from rafair.cli.parsing import names
 
 
@@ -17,13 +18,7 @@ def command(
     positive: Annotated[
         str | None, typer.Option(help="The label's value to call positive [default: the last].")
     ] = None,
-    missing: Annotated[
-        str,
-        typer.Option(
-            metavar="RULE",
-            help="For empty cells: median, mean, most_frequent, keep or level.",
-        ),
-    ] = "refuse",
+    missing: Annotated[str, typer.Option(metavar="RULE", help=MISSING)] = "refuse",
 ) -> int:
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []
