@@ -12,23 +12,24 @@ from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
 from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing, stay_empty
+from rafair.datasets.outside import told_of_outside, widened
 from rafair.datasets.table import without
+from rafair.datasets.unread import told_of_unread, unread_rows
 from rafair.errors import InvalidInput
-from rafair.schema import Schema, as_pandas, kind_of
+from rafair.schema import Schema, as_kind, as_pandas, kind_of
 from rafair.schema.cells import shown
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import classes_of, infer_features
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
+    from rafair.schema.gaps import Missing
 
-__all__ = ["grounds", "read_test", "test_rows"]
+__all__ = ["UNREFERENCED", "read_test", "test_rows"]
 
 LABEL = "label"
-# Values that a note names.
-NAMED = 3
 UNREFERENCED = (
     "Ranges and levels come from the test rows alone; pass the training rows as reference for "
     "those that the model may meet."
@@ -52,6 +53,7 @@ def read_test(
     missing: str | Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     name: str = "table",
+    reads: Callable[[Any], str | None] | None = None,
 ) -> Dataset:
     """Make a dataset from test people and their labels; every row is test data, none is split off.
 
@@ -65,7 +67,8 @@ def read_test(
         Columns or one-hot groups that I(v) varies.
     schema : Schema, optional
         The meaning of the columns; it replaces ``sensitive``, ``reference``, ``positive``,
-        ``classes``, ``one_hot`` and ``relations``.
+        ``classes``, ``one_hot`` and ``relations``. A row beyond its domains widens them; a note
+        names it.
     reference : table or array, optional
         Rows from which ranges, levels and observed values are taken too, for instance those that
         the model was trained on. Without it the test rows give them alone, and a note says so. A
@@ -82,6 +85,9 @@ def read_test(
         an empty cell is an error.
     one_hot, columns, ignore, not_leaks, relations : see ``read_table``.
     name : str
+    reads : callable, optional
+        Takes some rows, as a table of x's kind, and returns why a model cannot read them; None if
+        it can. Single rows that it cannot read are left out, and a note names them with the reason.
 
     Returns
     -------
@@ -103,6 +109,13 @@ def read_test(
     fills = _fills(missing, frame, schema)
     staying = stay_empty(frame, fills)
     frame, notes = fill_missing(frame, fills)
+    n, unread = len(frame), _unread(x, frame, kind, reads)
+    if unread:
+        names = pd.RangeIndex(n) if rows is None else rows
+        notes = (*notes, told_of_unread(unread, names))
+        left = np.setdiff1d(np.arange(n), list(unread))
+        rows, frame = names[left], frame.iloc[left].reset_index(drop=True)
+        labels = labels.iloc[left].reset_index(drop=True)
     if schema is None:
         known = None if reference is None else _reference(reference, feature_names, frame)
         if known is not None:
@@ -110,14 +123,16 @@ def read_test(
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        whole = frame if known is None else pd.concat([known, frame], ignore_index=True)
-        features, doubts = infer_features(whole, *told, missing=staying)
+        features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
-        notes = (*notes, *doubts, *grounds(features, frame, rows, known))
+        notes = (*notes, *doubts, *_grounds(frame, rows, inside))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
-    schema = schema.with_missing(staying)
+    else:
+        schema = schema.with_missing(staying)
+        notes = (*notes, *told_of_outside(frame, rows, schema.features, "the schema"))
+        schema = widened(schema, frame)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
     notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
     test, lost = test_rows(whole, rows, schema)
@@ -191,52 +206,45 @@ def _reference(
     return found[list(frame.columns)]
 
 
-def grounds(
-    features: Sequence[Feature],
+def _inferred(
     frame: pd.DataFrame,
-    rows: pd.Index | None,
     reference: pd.DataFrame | None,
-) -> list[str]:
-    """Say what the domains rest on, and name test rows that lie beyond the reference.
-
-    Parameters
-    ----------
-    features : sequence of Feature
-    frame : DataFrame
-        The test rows.
-    rows : Index, optional
-        What the user calls them.
-    reference : DataFrame, optional
-        The rows that give ranges and levels beside the test rows.
-    """
+    told: tuple[Any, ...],
+    missing: Mapping[str, Missing],
+) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
+    """Infer the features of all rows that are known, with doubts, and those of the reference."""
     if reference is None:
+        return *infer_features(frame, *told, missing=missing), None
+    whole = pd.concat([reference, frame], ignore_index=True)
+    inside, _ = infer_features(reference, *told, missing=missing)
+    return *infer_features(whole, *told, missing=missing), inside
+
+
+def _grounds(
+    frame: pd.DataFrame, rows: pd.Index | None, inside: Sequence[Feature] | None
+) -> list[str]:
+    """Say what the domains rest on, and name rows that lie outside the reference's."""
+    if inside is None:
         return [UNREFERENCED]
-    notes = []
-    for feature in features:
-        if feature.name not in frame.columns:
-            continue
-        values = frame[feature.name]
-        out = np.flatnonzero(_outside(values, reference[feature.name], feature))
-        if len(out):
-            names = out if rows is None else rows[out]
-            seen = [
-                f"row {name}: {shown(value)}"
-                for name, value in zip(names[:NAMED], values.iloc[out[:NAMED]], strict=True)
-            ]
-            more = ", …" if len(out) > NAMED else ""
-            notes.append(
-                f"{len(out)} of {len(frame)} test rows lie beyond the reference in {feature.name} "
-                f"({', '.join(seen)}{more}); its domain was widened to hold them."
-            )
-    return notes
+    return told_of_outside(frame, rows, inside, "the reference")
 
 
-def _outside(values: pd.Series, known: pd.Series, feature: Feature) -> pd.Series:
-    if feature.has_levels:
-        unseen: pd.Series = ~values.isin(known.unique()) & values.notna()
-        return unseen
-    numbers, seen = (pd.to_numeric(column, errors="coerce") for column in (values, known))
-    return (numbers < seen.min()) | (numbers > seen.max())
+def _unread(
+    x: Any, frame: pd.DataFrame, kind: str, reads: Callable[[Any], str | None] | None
+) -> dict[int, str]:
+    """Return the rows that a model cannot read, with the reason of each.
+
+    Rows with cells that stay empty are passed over: a rule says that the model reads them.
+    """
+    if reads is None:
+        return {}
+    whole = np.flatnonzero(frame.notna().all(axis=1))
+
+    def refused(rows: Sequence[int]) -> str | None:
+        some = frame.iloc[whole[list(rows)]]
+        return reads(as_kind(some, kind) if hasattr(x, "columns") else some.to_numpy())
+
+    return {int(whole[row]): why for row, why in unread_rows(len(whole), refused).items()}
 
 
 def _classes(

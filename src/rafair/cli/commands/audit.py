@@ -75,6 +75,8 @@ def command(
     if not quiet:
         _show(run)
         console().print(f"\nReport: {directory.path / 'report.html'}", soft_wrap=True)
+        if asked.subject is None:
+            console().print(f"Plan: {directory.path / 'plan.toml'}, as drafted", soft_wrap=True)
         for line in failed:
             console().print(line)
     if failed:
