@@ -72,7 +72,7 @@ def test_audit_refuses_bad_input_in_one_line_and_leaves_nothing(audit, tmp_path,
 OTHER_ERRORS = [
     (["dance"], "No such command 'dance'"),
     (["--dance"], "No such option: --dance"),
-    (["audit"], "Missing argument"),
+    (["audit"], "name a dataset"),
     (["audit", "iris"], "unknown dataset 'iris'; use one of adult, bank, compas, credit"),
     (["audit", "credit", "--out"], "--out"),
     (["datasets", "iris"], "unknown dataset 'iris'"),

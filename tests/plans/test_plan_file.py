@@ -102,7 +102,7 @@ def test_paths_are_seen_from_the_plan_whatever_the_working_directory(
     other.mkdir()
     monkeypatch.chdir(other)
     plan = planned("../people.csv", "deep")
-    assert plan.table == tmp_path / "deep" / ".." / "people.csv"
+    assert plan.tables.test == tmp_path / "deep" / ".." / "people.csv"
     assert plan.load().digest() == planned().load().digest()
     assert planned(str(tmp_path / "people.csv"), "deep").load().digest() == plan.load().digest()
 
@@ -305,3 +305,24 @@ sensitive = true
     data = read_plan(tmp_path / "plan.toml").load()
     assert data.schema.features[1].kind == "numeric"
     assert [note.partition(":")[0] for note in data.notes] == ["flag"]
+
+
+def test_a_plan_may_name_test_and_training_rows_instead_of_one_table(planned, tmp_path):
+    plan = planned()
+    people()[::3].to_csv(tmp_path / "unseen.csv", index=False)
+    text = plan.path.read_text()
+    two = text.replace('table = "people.csv"', 'test = "unseen.csv"\ntrain = "people.csv"')
+    plan.path.write_text(two)
+    data = read_plan(plan.path).load()
+    assert (data.name, len(data.train), len(data.test)) == ("unseen", N, N // 3)
+    for extra, complaint in {
+        'table = "people.csv"': r"\[data\] has table beside test or train",
+        "test_share = 0.5": r"\[data\] test_share has no effect beside test",
+        "random_state = 1": r"\[data\] random_state has no effect beside test",
+    }.items():
+        plan.path.write_text(two.replace("[data]\n", f"[data]\n{extra}\n"))
+        with pytest.raises(rafair.InvalidInput, match=complaint):
+            read_plan(plan.path)
+    plan.path.write_text(text.replace('table = "people.csv"', 'train = "people.csv"'))
+    with pytest.raises(rafair.InvalidInput, match=r"\[data\] table is missing; or test, the table"):
+        read_plan(plan.path)

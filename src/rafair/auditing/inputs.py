@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from rafair.datasets import Dataset, read_test
 from rafair.errors import InvalidInput
 from rafair.models import Classifier, wrap
-from rafair.models.queried import asked
+from rafair.models.queried import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["wrapped"]
 
@@ -34,7 +32,8 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
         If a ``Dataset`` comes with facts that it has itself, or ``read_test`` or ``wrap`` refuse.
     """
     if not isinstance(data, Dataset):
-        data = read_test(data, y, classes=_classes(model), reads=_reader(model), **facts)
+        reads = None if isinstance(model, Classifier) else reader(model)
+        data = read_test(data, y, classes=_classes(model), reads=reads, **facts)
     else:
         own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
         if y is not None or own:
@@ -44,26 +43,6 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
     if not isinstance(model, Classifier):
         model = wrap(model, data.schema)
     return model, data
-
-
-def _reader(model: Any) -> Callable[[Any], str | None] | None:
-    """Return a function from rows to the reason why a model fails on them, None if it does not.
-
-    Only a fitted estimator and a function read rows as the user has them.
-    """
-    is_function = callable(model) and not isinstance(model, type | torch.nn.Module | Classifier)
-    predict = model.predict if hasattr(model, "classes_") else model if is_function else None
-    if predict is None:
-        return None
-
-    def why_not(rows: Any) -> str | None:
-        try:
-            asked(predict, rows)
-        except InvalidInput as error:  # "the model failed on 3 rows: ValueError: …"
-            return str(error).partition(": ")[2]
-        return None
-
-    return why_not
 
 
 def _classes(model: Any) -> Any:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
+    from rafair.schema.gaps import Missing
 
-__all__ = ["grounds", "read_test", "test_rows"]
+__all__ = ["UNREFERENCED", "read_test", "test_rows"]
 
 LABEL = "label"
 UNREFERENCED = (
@@ -122,11 +123,10 @@ def read_test(
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        whole = frame if known is None else pd.concat([known, frame], ignore_index=True)
-        features, doubts = infer_features(whole, *told, missing=staying)
+        features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
-        notes = (*notes, *doubts, *grounds(features, frame, rows, known))
+        notes = (*notes, *doubts, *_grounds(frame, rows, inside))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
     else:
@@ -206,27 +206,27 @@ def _reference(
     return found[list(frame.columns)]
 
 
-def grounds(
-    features: Sequence[Feature],
+def _inferred(
     frame: pd.DataFrame,
-    rows: pd.Index | None,
     reference: pd.DataFrame | None,
-) -> list[str]:
-    """Say what the domains rest on, and name test rows that lie beyond the reference.
-
-    Parameters
-    ----------
-    features : sequence of Feature
-    frame : DataFrame
-        The test rows.
-    rows : Index, optional
-        What the user calls them.
-    reference : DataFrame, optional
-        The rows that give ranges and levels beside the test rows.
-    """
+    told: tuple[Any, ...],
+    missing: Mapping[str, Missing],
+) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
+    """Infer the features of all rows that are known, with doubts, and those of the reference."""
     if reference is None:
+        return *infer_features(frame, *told, missing=missing), None
+    whole = pd.concat([reference, frame], ignore_index=True)
+    inside, _ = infer_features(reference, *told, missing=missing)
+    return *infer_features(whole, *told, missing=missing), inside
+
+
+def _grounds(
+    frame: pd.DataFrame, rows: pd.Index | None, inside: Sequence[Feature] | None
+) -> list[str]:
+    """Say what the domains rest on, and name rows that lie outside the reference's."""
+    if inside is None:
         return [UNREFERENCED]
-    return told_of_outside(frame, rows, features, "the reference", reference)
+    return told_of_outside(frame, rows, inside, "the reference")
 
 
 def _unread(

@@ -23,13 +23,9 @@ NAMED = 3
 
 
 def told_of_outside(
-    frame: pd.DataFrame,
-    rows: pd.Index | None,
-    features: Sequence[Feature],
-    what: str,
-    reference: pd.DataFrame | None = None,
+    frame: pd.DataFrame, rows: pd.Index | None, features: Sequence[Feature], what: str
 ) -> list[str]:
-    """Name the rows that lie outside the domains of some features, or the values of a reference.
+    """Name the rows that lie outside the domains of some features.
 
     Parameters
     ----------
@@ -37,17 +33,14 @@ def told_of_outside(
         What the user's table calls the rows.
     features : sequence of Feature
     what : str
-        What they lie beyond, such as ``"the reference"``.
-    reference : DataFrame, optional
-        The rows that count instead of the domains.
+        Whose domains they are, such as ``"the reference"``.
     """
     notes = []
     for feature in features:
         if feature.name not in frame.columns:
             continue
         values = frame[feature.name]
-        known = None if reference is None else reference[feature.name]
-        out = np.flatnonzero(_outside(values, feature, known))
+        out = np.flatnonzero(_outside(values, feature))
         if len(out):
             names = out if rows is None else rows[out]
             seen = [
@@ -62,15 +55,11 @@ def told_of_outside(
     return notes
 
 
-def _outside(values: pd.Series, feature: Feature, known: pd.Series | None = None) -> pd.Series:
-    """Tell which values lie outside a feature's domain, or beyond those that are known."""
+def _outside(values: pd.Series, feature: Feature) -> pd.Series:
     if feature.has_levels:
-        levels = feature.levels if known is None else known.unique()
-        unseen: pd.Series = ~values.isin(levels) & values.notna()
-        return unseen
-    seen = pd.Series(feature.domain) if known is None else known
-    numbers, seen = (pd.to_numeric(column, errors="coerce") for column in (values, seen))
-    return (numbers < seen.min()) | (numbers > seen.max())
+        return ~values.isin(feature.levels) & values.notna()
+    numbers = pd.to_numeric(values, errors="coerce")
+    return (numbers < feature.low) | (numbers > float(feature.domain[1]))
 
 
 def widened(schema: Schema, frame: pd.DataFrame) -> Schema:

@@ -10,8 +10,10 @@ import pandas as pd
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import readable, relations_met, schema_and_notes
 from rafair.datasets.findings import findings
-from rafair.datasets.held_out import grounds, test_rows
+from rafair.datasets.held_out import UNREFERENCED, test_rows
+from rafair.datasets.outside import told_of_outside
 from rafair.errors import InvalidInput
+from rafair.schema import Column, fit_feature
 
 if TYPE_CHECKING:
     from rafair.datasets.described import Description
@@ -56,12 +58,24 @@ def make_tested(
         whole = rows_together(reference, test, description.label)
     schema, told = schema_and_notes(whole, description, staying)
     split, lost = test_rows(test, test.index, schema)
-    notes = (*notes, *told, *grounds(schema.features, test, test.index, reference))
+    notes = (*notes, *told, *_grounds(schema, test, reference))
     notes = (*notes, *findings(schema, test, description.not_leaks), *lost)
     provenance = f"{len(test)} test rows, as they were given."
     return Dataset(
         name, schema, _training(reference, test, schema), split, provenance, kind=kind, notes=notes
     )
+
+
+def _grounds(schema: Schema, test: pd.DataFrame, train: pd.DataFrame | None) -> list[str]:
+    """Say what the domains rest on, and name the test rows that lie beyond the training rows."""
+    if train is None:
+        return [UNREFERENCED]
+    seen = [
+        fit_feature(train[[feature.name]].dropna(), Column(feature.name, feature.kind))
+        for feature in schema.features
+        if not feature.columns
+    ]
+    return told_of_outside(test, test.index, seen, "the training rows")
 
 
 def rows_together(train: pd.DataFrame, test: pd.DataFrame, label: str) -> pd.DataFrame:

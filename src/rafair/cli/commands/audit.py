@@ -59,11 +59,11 @@ def command(
     with kept_run(out, asked.name, context.obj, resume=resume) as directory:
         source = asked.open(model, plan, directory)
         bounds = {**source.gates(), **bounds}
-        classifier, origin = source.model(model, device)
+        classifier, data, origin = source.model(model, device)
         with progress(quiet=quiet, unit="seeds") as on_progress:
             run = audit(
                 classifier,
-                source.data,
+                data,
                 engine=engine,
                 store=directory,
                 on_progress=on_progress,
@@ -75,6 +75,8 @@ def command(
     if not quiet:
         _show(run)
         console().print(f"\nReport: {directory.path / 'report.html'}", soft_wrap=True)
+        if asked.subject is None:
+            console().print(f"Plan: {directory.path / 'plan.toml'}, as drafted", soft_wrap=True)
         for line in failed:
             console().print(line)
     if failed:

@@ -25,9 +25,10 @@ def command(asked: Asked, model: ModelChoice) -> int:
     found = check_table(source.data, Plan.of(source.data, "gradient", **options))
     lines = list(found.lines)
     if source.has_model(model):
-        classifier, _ = source.model(model, "cpu")
-        plan = Plan.of(source.data, classifier.access, **options)
-        lines += check_model(classifier, source.data, plan)
+        classifier, data, _ = source.model(model, "cpu")
+        lines += data.notes[len(source.data.notes) :]
+        plan = Plan.of(data, classifier.access, **options)
+        lines += check_model(classifier, data, plan)
     else:
         lines.append("No model is named; give one with --model.")
     # A model that cannot be read is said before pages are printed.
