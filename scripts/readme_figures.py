@@ -59,7 +59,9 @@ PARTS = {"audits": audits, "datasets": datasets, "certificates": certificates}
 def certified(name: str, out: Path) -> dict[str, Any]:
     """Certify a whole test split at three ε and return what was found."""
     radii = [word for epsilon in EPSILONS for word in ("--epsilon", epsilon)]
-    rafair("certify", name, "--seeds", "all", *radii, "--claim", "accurate_fair", "--out", str(out))
+    rafair(
+        "certify", name, "--n-seeds", "all", *radii, "--claim", "accurate_fair", "--out", str(out)
+    )
     found: dict[str, Any] = json.loads((out / "certificates.json").read_text())
     return found
 

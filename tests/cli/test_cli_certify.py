@@ -199,7 +199,7 @@ def test_quiet_prints_nothing(rafair, tmp_path):
             "max_seconds must be finite and not negative, not nan",
         ),
         (("credit", "--claim", "kind"), "unknown claim 'kind'; use accurate_fair, accurate, fair"),
-        (("credit", "--seeds", "many"), "--seeds takes a whole number or 'all', not 'many'"),
+        (("credit", "--seeds", "many"), "--n-seeds takes a whole number or 'all', not 'many'"),
         (("credit", "--setting", "ideal"), "unknown setting 'ideal'"),
         (("credit", "--model", "none.safetensors"), "no such model file"),
     ],

@@ -351,7 +351,7 @@ def test_people_are_of_the_kind_of_frame_that_went_in(folder, kind):
 
 
 def test_certify_takes_the_plan_s_options(rafair_cli, here):
-    write_plan(here, "[audit] seeds = 3", "[audit] epsilon = 0.03", "[audit] random_state = 7",
+    write_plan(here, "[audit] n_seeds = 3", "[audit] epsilon = 0.03", "[audit] random_state = 7",
                "[audit] counterparts = 5", "[audit] max_nodes = 11")  # fmt: skip
     assert rafair_cli("certify", "plan.toml", "--quiet", "--out", "c").code == 0
     found = manifest(here / "c")

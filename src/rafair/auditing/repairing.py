@@ -73,6 +73,8 @@ def repair_run(
     _check_same("model", model.digest(), run.manifest["model"]["sha256"])
     data = data.with_sensitive(run.manifest["schema"]["sensitive"])
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
+    if epsilon is None and not data.is_benchmark:
+        plan = replace(plan, epsilon=run.manifest["plan"]["epsilon"])
     attacked = run.instances[run.instances["stage"] == "attacked"]
     method = _method(model, plan, data)
     names = list(dict.fromkeys(attacked["attack"]))
