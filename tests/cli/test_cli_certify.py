@@ -12,6 +12,12 @@ CURVE = "How much change does it take?"
 CERTIFIED = ["certificates.json", "certificates.parquet", "manifest.json"]
 
 
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """A terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 def files_of(run):
     return sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
 

@@ -3,6 +3,7 @@
 import inspect
 import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -65,7 +66,7 @@ def test_every_parameter_of_a_plan_is_one_of_audit_of_its_options_and_of_the_fil
     for name in names:
         value = {"attacks": '["pgd"]', "loss": '"mse"', "setting": '"paper"', "select": '"last"'}
         text = value.get(name, "true" if name in ("certify", "curve") else "1")
-        assert name in parse_plan(f"{head}{name} = {text}", "plan.toml").audit
+        assert name in parse_plan(f"{head}{name} = {text}", Path("plan.toml")).audit
 
 
 def test_the_keys_of_a_drafted_plan_are_parameters_in_python(tmp_path):

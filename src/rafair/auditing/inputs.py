@@ -14,7 +14,7 @@ from rafair.models.queried import asked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["wrapped"]
+__all__ = ["described", "wrapped"]
 
 
 def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Classifier, Dataset]:
@@ -23,6 +23,23 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
     Parameters
     ----------
     model : Classifier, or any model that ``wrap`` takes
+    data, y, facts : see ``described``
+
+    Raises
+    ------
+    InvalidInput
+        See ``described``; or if ``wrap`` refuses the model.
+    """
+    data = described(model, data, y, facts)
+    return model if isinstance(model, Classifier) else wrap(model, data.schema), data
+
+
+def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Dataset:
+    """Return data as an audit needs them.
+
+    Parameters
+    ----------
+    model : Classifier, or any model that ``wrap`` takes, or None
     data : Dataset, or table or array, shape (n, d)
     y : sequence of shape (n,), or None with a ``Dataset``
     facts : mapping
@@ -31,19 +48,17 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
     Raises
     ------
     InvalidInput
-        If a ``Dataset`` comes with facts that it has itself, or ``read_test`` or ``wrap`` refuse.
+        If a ``Dataset`` comes with facts that it has itself, or ``read_test`` refuses.
     """
     if not isinstance(data, Dataset):
-        data = read_test(data, y, classes=_classes(model), reads=_reader(model), **facts)
-    else:
-        own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
-        if y is not None or own:
-            raise InvalidInput(
-                f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
-            )
-    if not isinstance(model, Classifier):
-        model = wrap(model, data.schema)
-    return model, data
+        return read_test(data, y, classes=_classes(model), reads=_reader(model), **facts)
+    own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
+    if y is not None or own:
+        raise InvalidInput(
+            f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
+        )
+    sensitive = facts.get("sensitive")
+    return data if sensitive is None else data.with_sensitive(sensitive)
 
 
 def _reader(model: Any) -> Callable[[Any], str | None] | None:
