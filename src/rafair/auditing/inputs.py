@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
@@ -12,9 +12,28 @@ from rafair.models import Classifier, wrap
 from rafair.models.queried import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["described", "wrapped"]
+    from rafair.schema import Column, Level, Schema
+
+__all__ = ["Columns", "described", "wrapped"]
+
+
+class Columns(TypedDict, total=False):
+    """What a caller may say of a table's columns: keywords of ``rafair.read_test``."""
+
+    sensitive: Sequence[str] | None
+    reference: Any
+    schema: Schema | None
+    feature_names: Sequence[str] | None
+    positive: Level | None
+    missing: str | Mapping[str, str] | None
+    one_hot: Mapping[str, Sequence[str]] | None
+    columns: Sequence[Column]
+    ignore: Sequence[str]
+    not_leaks: Sequence[str]
+    relations: Sequence[str]
+    name: str
 
 
 def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Classifier, Dataset]:
