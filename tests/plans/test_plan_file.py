@@ -173,21 +173,20 @@ def test_bins_are_the_axis_of_a_sensitive_number(planned):
 
 def test_every_option_reaches_the_audit(planned):
     values = {
-        "seeds": ("7", 7), "random_state": ("3", 3), "steps": ("4", 4),
+        "n_seeds": ("7", 7), "random_state": ("3", 3), "steps": ("4", 4),
         "step_size": ("0.02", 0.02), "epsilon": ("0.3", 0.3), "loss": ('"margin"', "margin"),
         "setting": ('"paper"', "paper"), "select": ('"worst"', "worst"),
         "counterparts": ("2", 2), "queries": ("99", 99), "certify": ("false", False),
         "curve": ("true", True), "max_seconds": ("9.5", 9.5),
         "max_nodes": ("12", 12), "batch_size": ("64", 64),
     }  # fmt: skip
-    options = {name: o for name, o in options_of(Plan).items() if name != "attacks"}
-    assert set(values) == {option.key for option in options.values()}
+    assert set(values) == set(options_of(Plan)) - {"attacks"}
     plan = planned(audit="; ".join(f"{key} = {raw}" for key, (raw, _) in values.items()))
-    assert plan.audit == {name: values[option.key][1] for name, option in options.items()}
+    assert plan.audit == {name: value for name, (_, value) in values.items()}
 
 
 def test_attacks_reach_the_audit_in_their_order(planned):
-    plan = planned(audit='attacks = ["pgd", "rafair-tb"]; seeds = 4; steps = 2; select = "worst"')
+    plan = planned(audit='attacks = ["pgd", "rafair-tb"]; n_seeds = 4; steps = 2; select = "worst"')
     data = plan.load()
     run = rafair.audit(rafair.train_fcnn(data, epochs=2), data, **plan.audit)
     assert list(run.metrics["attacks"]) == ["pgd@worst", "rafair-tb@worst"]
@@ -196,7 +195,7 @@ def test_attacks_reach_the_audit_in_their_order(planned):
 
 
 def test_all_stands_for_none(planned):
-    plan = planned(audit='seeds = "all"; counterparts = "all"')
+    plan = planned(audit='n_seeds = "all"; counterparts = "all"')
     assert plan.audit == {"n_seeds": None, "counterparts": None}
 
 
@@ -208,7 +207,7 @@ def test_gates_are_numbers(planned):
 
 def test_a_model_is_seen_from_the_plan(planned, tmp_path):
     extra = '[model]; path = "models/a.onnx"; inputs = "unit"; output = "logits"; trust = ["a.B"]'
-    model = planned(audit=f"seeds = 3; {extra}").model
+    model = planned(audit=f"n_seeds = 3; {extra}").model
     assert model.path == tmp_path / "models" / "a.onnx"
     assert (model.inputs, model.output, model.trust) == ("unit", "logits", ("a.B",))
 

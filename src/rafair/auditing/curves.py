@@ -181,7 +181,7 @@ def _certify(
             problem = (model, batch.x, batch.y, people, spaces, question.max_nodes)
             how: dict[str, Any] = {"known": found[claim], "until": question.end}
             how |= question.condition.as_dict()
-            found[claim] = certify_curve(*problem, prove=claim, **how)
+            found[claim] = certify_curve(*problem, claim=claim, **how)
     stopped = time.time() >= question.end
     tensors = {
         f"{claim}.{place}.{name}": tensor

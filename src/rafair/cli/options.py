@@ -236,7 +236,7 @@ class PlanGroup:
                 name,
                 _type_of(option),
                 None,
-                _flags_of(option),
+                *_flags_of(option),
                 help=f"{option.help} [default: {self._usual or option.usual}].",
                 metavar=f"N|{option.word[0]}" if option.word else None,
             )
@@ -250,10 +250,10 @@ class PlanGroup:
         }
 
 
-def _flags_of(option: Option) -> str:
-    """Return the option's name; a switch has a second one, which turns it off."""
+def _flags_of(option: Option) -> tuple[str, ...]:
+    """Return the option's names; a switch has one more, which turns it off."""
     off = f"/--no-{option.flag.removeprefix('--')}" if bool in option.types else ""
-    return f"{option.flag}{off}"
+    return (f"{option.flag}{off}", *filter(None, [option.also]))
 
 
 def _type_of(option: Option) -> Any:

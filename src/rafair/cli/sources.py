@@ -97,8 +97,8 @@ class Source:
             planned, rows = self.plan.audit, len(self.data.test)
             if "n_seeds" not in given and (planned.get("n_seeds") or 0) > rows:
                 raise InvalidInput(
-                    f"{self.plan.path}: [audit] seeds asks for {planned['n_seeds']}, but the test "
-                    f"split has {rows} rows"
+                    f"{self.plan.path}: [audit] n_seeds asks for {planned['n_seeds']}, but the "
+                    f"test split has {rows} rows"
                 )
         return {**planned, **given}
 

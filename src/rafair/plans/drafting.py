@@ -159,13 +159,12 @@ def _audit(given: Mapping[str, Any]) -> Iterator[str]:
     if "attacks" not in given:
         yield '# attacks = ["rafair"]     # "square" for a model without gradients'
     if "n_seeds" not in given:
-        key = known["n_seeds"].key
-        yield f'# {key} = "all"          # of the test rows; by default 200, or all if fewer'
+        yield '# n_seeds = "all"         # of the test rows; by default 200, or all if fewer'
     for name, value in {**SHOWN, **given}.items():
         option = known[name]
         is_word = option.word is not None and value == option.word[1]
         shown = option.word[0] if option.word is not None and is_word else value
-        line = f"{option.key} = {_value(list(shown) if isinstance(shown, tuple) else shown)}"
+        line = f"{name} = {_value(list(shown) if isinstance(shown, tuple) else shown)}"
         yield f"{line:<26} # {ABOUT[name]}" if name in ABOUT else line
     yield "# fail_under = { r_af = 0.5 }\n"
 

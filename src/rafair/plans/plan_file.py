@@ -239,7 +239,7 @@ def _model(path: Path, content: dict[str, Any]) -> ModelFile | None:
 def _audit(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     """Read the parameters of a plan, and refuse now what an audit would refuse later."""
     section = Section("audit", content)
-    read = {name: _value(section, option) for name, option in options_of(Plan).items()}
+    read = {name: _value(section, name, option) for name, option in options_of(Plan).items()}
     found = {name: value[0] for name, value in read.items() if value is not None}
     gates = Section("audit.fail_under", section.table("fail_under"))
     bounds = {name: float(gates.take(name, NUMBER)) for name in list(gates.content)}
@@ -249,9 +249,9 @@ def _audit(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     return found, bounds
 
 
-def _value(section: Section, option: Option) -> tuple[Any] | None:
+def _value(section: Section, key: str, option: Option) -> tuple[Any] | None:
     """Return what a section says of an option, in a tuple; None where it says nothing."""
-    key, word = option.key, option.word
+    word = option.word
     if list in option.types:
         texts = section.texts(key)
         return (texts,) if texts else None

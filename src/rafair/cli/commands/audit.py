@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
+# What a gate compares.
+GATED = {"at_least": "proved to be at least", "at_most": "under attack at most"}
 
 
 @taking(asked=SubjectGroup(), model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
@@ -77,8 +79,8 @@ def command(
         console().print(f"\nReport: {directory.path / 'report.html'}", soft_wrap=True)
         if asked.subject is None:
             console().print(f"Plan: {directory.path / 'plan.toml'}, as drafted", soft_wrap=True)
-        for line in failed:
-            console().print(line)
+    for line in failed:
+        typer.echo(line, err=quiet)
     if failed:
         return GATE_FAILED
     return INCONCLUSIVE if run.manifest["inconclusive"] else DONE
@@ -129,9 +131,10 @@ def _failures(metrics: dict[str, Any], bounds: dict[str, float]) -> list[str]:
 
 def _gated(metrics: dict[str, Any], name: str) -> tuple[float, str]:
     """Return the value that a gate compares, and what it is: proved where anything is."""
+    from rafair.runs.summary import surest_end
+
     if name in CLEAN_RATES:
         return metrics["clean"][name], "clean"
     rate = metrics["robust"]["r_af" if name == "tfr" else name]
-    if rate["at_least"] is None:
-        return rate["at_most"], "under attack at most"
-    return rate["at_least"], "proved to be at least"
+    end = surest_end(rate)
+    return rate[end], GATED[end]

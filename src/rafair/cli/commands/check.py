@@ -14,26 +14,19 @@ if TYPE_CHECKING:
 @taking(asked=SubjectGroup(), model=ModelGroup())
 def command(asked: Asked, model: ModelChoice) -> int:
     """Say what a plan means, whether its model loads, and what an audit will cost."""
+    from rafair.auditing import check
     from rafair.cli.terminal import console, show_table
-    from rafair.plans import Plan
-    from rafair.plans.checking import check_model, check_table
-    from rafair.report.tables import features_table
 
     source = asked.open(model, {})
     source.gates()
-    options = source.options({})
-    found = check_table(source.data, Plan.of(source.data, "gradient", **options))
-    lines = list(found.lines)
-    if source.has_model(model):
-        classifier, data, _ = source.model(model, "cpu")
-        lines += data.notes[len(source.data.notes) :]
-        plan = Plan.of(data, classifier.access, **options)
-        lines += check_model(classifier, data, plan)
-    else:
-        lines.append("No model is named; give one with --model.")
+    is_known = source.has_model(model)
+    if not is_known:
+        console().print("No model is named; give one with --model.\n")
     # A model that cannot be read is said before pages are printed.
-    show_table(features_table(found))
+    classifier, data = source.model(model, "cpu")[:2] if is_known else (None, source.data)
+    found = check(classifier, data, **source.options({}))
+    show_table(found.table)
     console().print()
-    for line in lines:
+    for line in found.lines:
         console().print(line)
     return 0
