@@ -364,7 +364,7 @@ def certified(name: str, epsilon: float, options: argparse.Namespace) -> Case:
     people = rafair.Counterparts.of(data.schema)
     space = rafair.PerturbationSpace.of(data.schema, epsilon)
     start = time.perf_counter()
-    found = rafair.certify(model, x, y, people, space, prove=options.prove)
+    found = rafair.certify(model, x, y, people, space, claim=options.prove)
     each = 1000 * (time.perf_counter() - start) / len(x)
     counts = ", ".join(
         f"{int((found.status == status).sum())} {word}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,10 @@ EPSILONS = ("0.01", "0.05", "0.1")
 
 
 def rafair(*arguments: str) -> str:
-    """Run the command and return what it prints, without trailing blanks."""
+    """Run the command and return what it prints at a terminal of 80 columns."""
     command = [str(Path(sys.executable).parent / "rafair"), *arguments]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    narrow = {**os.environ, "COLUMNS": "80"}
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env=narrow).stdout
     return "\n".join(line.rstrip() for line in printed.splitlines())
 
 
@@ -59,7 +61,9 @@ PARTS = {"audits": audits, "datasets": datasets, "certificates": certificates}
 def certified(name: str, out: Path) -> dict[str, Any]:
     """Certify a whole test split at three ε and return what was found."""
     radii = [word for epsilon in EPSILONS for word in ("--epsilon", epsilon)]
-    rafair("certify", name, "--seeds", "all", *radii, "--claim", "accurate_fair", "--out", str(out))
+    rafair(
+        "certify", name, "--n-seeds", "all", *radii, "--claim", "accurate_fair", "--out", str(out)
+    )
     found: dict[str, Any] = json.loads((out / "certificates.json").read_text())
     return found
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
-    from rafair.auditing import audit, repair_run
-    from rafair.certificates import Certificate, certify, certify_cells
+    from rafair.auditing import audit, certify, check, judge, repair_run
+    from rafair.certificates import Certificate, certify_cells
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
-    from rafair.fairness import Verdict, choose_seeds, judge
+    from rafair.fairness import Verdict, choose_seeds
     from rafair.models import Classifier, baseline, load_model, train_fcnn, wrap
     from rafair.plans import Plan
     from rafair.plans.plan_file import read_plan
@@ -33,12 +33,12 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
-    "rafair.auditing": ("audit", "repair_run"),
-    "rafair.certificates": ("Certificate", "certify", "certify_cells"),
+    "rafair.auditing": ("audit", "certify", "check", "judge", "repair_run"),
+    "rafair.certificates": ("Certificate", "certify_cells"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
-    "rafair.fairness": ("Verdict", "choose_seeds", "judge"),
+    "rafair.fairness": ("Verdict", "choose_seeds"),
     "rafair.models": ("Classifier", "baseline", "load_model", "train_fcnn", "wrap"),
     "rafair.plans": ("Plan",),
     "rafair.plans.plan_file": ("read_plan",),
@@ -70,6 +70,7 @@ __all__ = [
     "baseline",
     "certify",
     "certify_cells",
+    "check",
     "choose_seeds",
     "judge",
     "load_dataset",

@@ -28,6 +28,9 @@ class Table:
         The first row of each block.
     quoted : tuple of int
         Rows with published numbers.
+    texts : tuple of int
+        Columns beside the first that hold text: they stand to the left. At a narrow terminal the
+        first column and the last of these are broken into lines.
     """
 
     title: str
@@ -35,15 +38,16 @@ class Table:
     rows: Sequence[tuple[str, ...]]
     groups: tuple[int, ...] = ()
     quoted: tuple[int, ...] = ()
+    texts: tuple[int, ...] = ()
 
 
 def as_text(table: Table) -> str:
-    """Return a table as lines of text, the first column to the left and the others to the right."""
+    """Return a table as lines of text: words to the left, numbers to the right."""
     lines = [tuple(map(printable, row)) for row in (table.heads, *table.rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     drawn = (
         "  ".join(
-            _filled(text, width, to_the_left=not place)
+            _filled(text, width, to_the_left=place in (0, *table.texts))
             for place, (text, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

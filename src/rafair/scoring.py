@@ -15,6 +15,7 @@ from rafair.errors import InvalidInput
 from rafair.fairness import judge
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
+from rafair.runs.summary import surest_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,8 +195,7 @@ class Scorer:
 
     def _end(self, rate: Mapping[str, Any]) -> float:
         """Return the end of a robust rate that was asked for."""
-        low, high = rate["at_least"], rate["at_most"]
-        return float(high if self.bound == "at_most" or low is None else low)
+        return float(rate["at_most" if self.bound == "at_most" else surest_end(rate)])
 
     def __repr__(self) -> str:
         tables = {name: f"<{type(t).__name__}>" for name, t in self.columns.items()}

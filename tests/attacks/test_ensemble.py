@@ -119,7 +119,7 @@ def test_it_breaks_nearly_all_that_is_not_proved_and_nothing_that_is(make_proble
     alike, moved, total = 0, 0, 0
     for seed in range(9):
         problem = answered(make_problem(k, seed=seed, n=16, epsilon=0.1))
-        proof = certify(*problem.arguments, prove=target)
+        proof = certify(*problem.arguments, claim=target)
         result = Ensemble(target).run(*problem.arguments)
         broken = result.broken_by >= 0
         assert not broken[proof.status == 1].any()

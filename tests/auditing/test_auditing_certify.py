@@ -83,7 +83,7 @@ def test_verdicts_on_one_claim_stand_for_others(certified, credit, credit_model)
             rafair.Counterparts.of(credit.schema),
             rafair.PerturbationSpace.of(credit.schema, 0.02),
             500,
-            prove=claim,
+            claim=claim,
         )
         words = {1: "proved", -1: "broken", 0: "undecided"}
         assert rows["status"].tolist() == [words[status] for status in found.status.tolist()]
@@ -289,7 +289,7 @@ def test_along_one_attribute_the_verdicts_are_those_of_its_own_counterparts(
             rafair.Counterparts.of(credit.schema, only=name),
             rafair.PerturbationSpace.of(credit.schema, credit_run.manifest["plan"]["epsilon"]),
             60,
-            prove="fair",
+            claim="fair",
         )
         assert rows["status"].tolist() == [words[status] for status in found.status.tolist()]
 
@@ -473,7 +473,7 @@ def test_seeds_are_certified_at_the_condition_of_the_judge(credit, credit_model)
     space = rafair.PerturbationSpace.of(credit.schema, 0.05)
     words = {1: "proved", -1: "broken", 0: "undecided"}
     for claim in CLAIMS:
-        alone = certify(credit_model, x, y, people, space, 200, prove=claim, **condition.as_dict())
+        alone = certify(credit_model, x, y, people, space, 200, claim=claim, **condition.as_dict())
         rows = found.instances[found.instances["claim"] == claim]
         assert rows["status"].tolist() == [words[status] for status in alone.status.tolist()]
     reach = found.instances[found.instances["claim"] == "TB"]

@@ -218,7 +218,7 @@ def decisive(status, least, otherwise):
 def test_verdicts_are_those_of_mixed_integer_programming(exact, prove):
     said = []
     for case, one in zip(CASES, exact, strict=True):
-        found = rafair.certify(*one.problem.arguments, prove=prove)
+        found = rafair.certify(*one.problem.arguments, claim=prove)
         for row, y in enumerate(one.problem.y.tolist()):
             status = int(found.status[row])
             least = one.least(row, y, alone=prove == "accurate")
@@ -234,7 +234,7 @@ def test_verdicts_are_those_of_mixed_integer_programming(exact, prove):
 def test_fairness_is_proved_exactly_where_one_class_is_constant(exact):
     said = []
     for case, one in zip(CASES, exact, strict=True):
-        found = rafair.certify(*one.problem.arguments, prove="fair")
+        found = rafair.certify(*one.problem.arguments, claim="fair")
         given = scores(one.layers, one.problem.x.numpy()).argmax(axis=1).tolist()
         for row, y in enumerate(given):
             status, least = int(found.status[row]), one.least(row, y)

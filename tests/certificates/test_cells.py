@@ -74,7 +74,7 @@ def test_the_verdicts_agree_with_those_on_the_claims(make_problem):
         stays = certify(*problem.arguments).status == 1
         assert (cells[stays][:, 1:] != REACHABLE).all()
         assert (true_fair[stays] == REACHABLE).all()
-        accurate = certify(*problem.arguments, prove="accurate").status
+        accurate = certify(*problem.arguments, claim="accurate").status
         assert ((false == REACHABLE).any(dim=1) <= (accurate == -1)).all()
         assert ((false == IMPOSSIBLE).all(dim=1) <= (accurate != -1)).all()
 

@@ -142,7 +142,7 @@ def test_a_sample_of_counterparts_is_no_more_than_itself(make_problem):
 def test_accuracy_alone_leaves_the_counterparts_out(make_problem):
     problem = answered(make_problem(2, seed=7, n=12, epsilon=0.05))
     both = certify(*problem.arguments)
-    alone = certify(*problem.arguments, prove="accurate")
+    alone = certify(*problem.arguments, claim="accurate")
     assert (alone.status >= both.status).all()
     assert (alone.status > both.status).any()
     broken = alone.status == BROKEN
@@ -153,8 +153,8 @@ def test_accuracy_alone_leaves_the_counterparts_out(make_problem):
 
 def test_fairness_alone_needs_no_label(make_problem):
     problem = make_problem(2, seed=9, n=16, epsilon=0.1)
-    found = certify(*problem.arguments, prove="fair")
-    other = certify(*problem.but(y=1 - problem.y).arguments, prove="fair")
+    found = certify(*problem.arguments, claim="fair")
+    other = certify(*problem.but(y=1 - problem.y).arguments, claim="fair")
     assert torch.equal(found.status, other.status)
     assert {PROVED, BROKEN} <= set(found.status.tolist())
     for points in points_of(problem, slice(None)):
@@ -210,7 +210,7 @@ def test_other_networks_are_refused(make_problem):
 
 def test_claims_and_budgets_without_meaning_are_refused(problem):
     with pytest.raises(rafair.InvalidInput, match="unknown claim 'kind'"):
-        certify(*problem.arguments, prove="kind")
+        certify(*problem.arguments, claim="kind")
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a positive whole number"):
         certify(*problem.arguments, max_nodes=0)
 

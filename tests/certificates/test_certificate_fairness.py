@@ -27,7 +27,7 @@ def test_who_is_not_fair_has_a_witness_that_the_judge_calls_biased(
     make_problem, seed, k, epsilon, dtype
 ):
     problem = make_problem(k, seed=seed, n=8, epsilon=epsilon, dtype=dtype)
-    found = certify(*problem.arguments, prove="fair")
+    found = certify(*problem.arguments, claim="fair")
     broken = found.status == BROKEN
     assert broken[~is_fair(problem, problem.x)].all()
     assert torch.equal(found.witness.isnan().any(dim=1), ~broken)
@@ -50,7 +50,7 @@ def test_who_is_fair_but_does_not_stay_so_is_broken_by_somebody_else(make_proble
     moved = 0
     for seed in range(6):
         problem = make_problem(2, seed=seed, n=20, epsilon=0.2)
-        found = certify(*problem.arguments, prove="fair")
+        found = certify(*problem.arguments, claim="fair")
         becomes = (found.status == BROKEN) & is_fair(problem, problem.x)
         assert (found.witness[becomes] != problem.x[becomes]).any(dim=1).all()
         moved += int(becomes.sum())
@@ -66,7 +66,7 @@ def test_where_everybody_turns_on_the_way_somebody_turns_first(influence):
     x, y = torch.tensor([[0.3, 0.0], [0.7, 1.0]], dtype=torch.float64), torch.tensor([0, 1])
     people = rafair.Counterparts.product([1], [[0.0, 1.0]])
     space = rafair.PerturbationSpace(0.4, [True, False])
-    found = certify(model, x, y, people, space, prove="fair")
+    found = certify(model, x, y, people, space, claim="fair")
     if influence == 0:
         assert found.status.tolist() == [PROVED] * 2
         return
@@ -82,18 +82,18 @@ def test_a_network_that_ignores_the_sensitive_columns_is_never_unfair(make_probl
         problem = make_problem(k, seed=seed, n=10, epsilon=0.2)
         columns = list(problem.counterparts.columns)
         problem.module[0].weight.data[:, columns] = 0.0
-        found = certify(*problem.arguments, prove="fair")
+        found = certify(*problem.arguments, claim="fair")
         assert found.status.tolist() == [PROVED] * 10
         assert found.nodes.sum() == 0
     problem.module[0].weight.data[0, columns[0]] = 1e-30
-    assert certify(*problem.arguments, 1, prove="fair").nodes.sum() > 0
+    assert certify(*problem.arguments, 1, claim="fair").nodes.sum() > 0
 
 
 def test_in_the_feasible_setting_the_biased_instance_is_a_possible_person(credit, credit_model):
     x, y = credit.test.x[:25], credit.test.y[:25]
     people = rafair.Counterparts.of(credit.schema)
     space = rafair.PerturbationSpace.of(credit.schema, 0.1, "feasible")
-    found = certify(credit_model, x, y, people, space, 300, prove="fair")
+    found = certify(credit_model, x, y, people, space, 300, claim="fair")
     broken = found.status == BROKEN
     assert broken.sum() >= 5
     witness = found.witness[broken]
@@ -117,9 +117,9 @@ def assert_same_verdicts(found, expected):
 @pytest.mark.parametrize("prove", ["accurate_fair", "accurate", "fair"])
 def test_a_verdict_does_not_depend_on_company(make_problem, prove):
     problem = answered(make_problem(3, seed=3, n=9, epsilon=0.1))
-    whole = certify(*problem.arguments, prove=prove)
+    whole = certify(*problem.arguments, claim=prove)
     assert len({*whole.status.tolist()}) > 1
-    alone = [certify(*problem.rows(slice(row, row + 1)).arguments, prove=prove) for row in range(9)]
+    alone = [certify(*problem.rows(slice(row, row + 1)).arguments, claim=prove) for row in range(9)]
     assert_same_verdicts(Certificate.join(alone), whole)
 
 
@@ -148,7 +148,7 @@ def test_where_all_turn_between_two_possible_values_other_changes_are_tried():
     x, y = torch.tensor([[0.3, 0.0, 0.0]], dtype=torch.float64), torch.tensor([0])
     people = rafair.Counterparts.of(schema)
     space = rafair.PerturbationSpace.of(schema, 0.4)
-    found = certify(model, x, y, people, space, prove="fair")
+    found = certify(model, x, y, people, space, claim="fair")
     # With one job, an income of 4 is too little for "f" alone; without a job, nobody turns alone.
     assert found.status.tolist() == [BROKEN]
     assert found.witness.tolist() == [[pytest.approx(0.4), 1.0, 0.0]]

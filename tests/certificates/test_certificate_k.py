@@ -71,7 +71,7 @@ def test_the_claims_equal_brute_force(seed, k, condition):
     accurate, fair, cells = verdicts(problem, condition)
     truths = {"accurate": accurate, "fair": fair, "accurate_fair": cells == TF}
     for claim, holds in truths.items():
-        found = certify(*problem, prove=claim, **options(condition))
+        found = certify(*problem, claim=claim, **options(condition))
         everywhere = holds.all(dim=0)
         assert everywhere[found.status == PROVED].all()
         assert not everywhere[found.status == BROKEN].any()
@@ -111,8 +111,8 @@ def test_a_counterpart_at_the_distance_one_over_k_is_left_out_and_none_nearer(dt
         (math.nextafter(4.0, 0.0), BROKEN, [-1, 1, -1, -1]),
     ):
         assert certify(*problem, K=K).status.item() == status
-        assert certify(*problem, K=K, prove="fair").status.item() == status
-        assert certify(*problem, K=K, prove="accurate").status.item() == PROVED
+        assert certify(*problem, K=K, claim="fair").status.item() == status
+        assert certify(*problem, K=K, claim="accurate").status.item() == PROVED
         assert certify_cells(*problem, K=K).status.tolist() == [cells]
 
 
@@ -121,7 +121,7 @@ def test_a_counterpart_at_the_distance_one_over_k_is_left_out_and_none_nearer(dt
 def test_a_k_too_small_to_allow_anything_is_k_0_bit_for_bit(make_problem, seed, k):
     problem = make_problem(k, seed=seed, n=8, epsilon=0.1)
     for claim in ("accurate_fair", "accurate", "fair"):
-        strict, tiny = (certify(*problem.arguments, 100, prove=claim, K=K) for K in (0.0, 1e-9))
+        strict, tiny = (certify(*problem.arguments, 100, claim=claim, K=K) for K in (0.0, 1e-9))
         for name, tensor in vars(strict).items():
             assert torch.equal(tensor.nan_to_num(), getattr(tiny, name).nan_to_num())
     strict, tiny = (
@@ -137,7 +137,7 @@ def test_verdicts_are_monotone_in_k(make_problem, seed, k):
     problem = make_problem(k, seed=seed, n=8, epsilon=0.1)
     for claim in ("accurate_fair", "fair"):
         found = [
-            certify(*problem.arguments, 500, prove=claim, K=K).status for K in (0, 0.7, 1.4, 3, 99)
+            certify(*problem.arguments, 500, claim=claim, K=K).status for K in (0, 0.7, 1.4, 3, 99)
         ]
         decided = torch.stack(found)
         for small, large in itertools.combinations(decided, 2):
@@ -156,7 +156,7 @@ def test_where_everybody_may_get_any_class_only_v_itself_matters(make_problem):
     )
     assert torch.equal(free.status, alone.status)
     assert set(alone.status.tolist()) == {PROVED, BROKEN}
-    fair = certify(*problem.arguments, prove="fair", K=1e3)
+    fair = certify(*problem.arguments, claim="fair", K=1e3)
     assert (fair.status == PROVED).all()
     assert (fair.nodes == 0).all()
     cells = certify_cells(*problem.arguments, K=1e3)
@@ -168,7 +168,7 @@ def test_no_attack_breaks_what_is_proved_at_the_same_k(credit, credit_model):
     people = rafair.Counterparts.of(credit.schema)
     space = rafair.PerturbationSpace.of(credit.schema, 0.03)
     problem, K = (credit_model, x, y, people, space), 2.0
-    joint, fair = (certify(*problem, K=K, prove=claim) for claim in ("accurate_fair", "fair"))
+    joint, fair = (certify(*problem, K=K, claim=claim) for claim in ("accurate_fair", "fair"))
     cells = certify_cells(*problem, 5, K=K)
     strict = certify(*problem)
     assert (joint.status >= strict.status).all()

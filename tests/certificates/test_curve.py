@@ -54,9 +54,9 @@ def statuses_of(curve):
 def test_it_says_what_each_epsilon_says_alone(make_problem, seed, k, prove, max_nodes):
     problem = answered(make_problem(k, seed=seed, n=10))
     spaces = spaces_of(problem)
-    curve = curve_of(problem, spaces, max_nodes, prove=prove)
+    curve = curve_of(problem, spaces, max_nodes, claim=prove)
     for found, space in zip(curve, spaces, strict=True):
-        alone = certify(*problem.but(space=space).arguments, max_nodes, prove=prove)
+        alone = certify(*problem.but(space=space).arguments, max_nodes, claim=prove)
         decided = alone.status != UNDECIDED
         assert torch.equal(found.status[decided], alone.status[decided])
         if max_nodes == 300 and prove != "fair":
@@ -74,14 +74,14 @@ def test_what_is_proved_stays_so_below_and_what_is_broken_above(
     make_problem, seed, k, prove, max_nodes
 ):
     problem = answered(make_problem(k, seed=seed, n=10))
-    statuses = statuses_of(curve_of(problem, spaces_of(problem), max_nodes, prove=prove))
+    statuses = statuses_of(curve_of(problem, spaces_of(problem), max_nodes, claim=prove))
     assert (statuses.diff(dim=0) <= 0).all()
 
 
 @pytest.mark.parametrize("prove", ["accurate_fair", "accurate", "fair"])
 def test_a_witness_lies_in_the_smallest_space_in_which_somebody_is_broken(mixed, prove):
     spaces = spaces_of(mixed)
-    curve = curve_of(mixed, spaces, prove=prove)
+    curve = curve_of(mixed, spaces, claim=prove)
     statuses = statuses_of(curve)
     between = (statuses[-1] == BROKEN) & (statuses[0] != BROKEN)
     assert between.any()
@@ -173,7 +173,7 @@ def test_no_space_and_spaces_with_other_possible_values_are_refused(mixed):
 def test_what_certify_refuses_is_refused_here_too(mixed):
     spaces = spaces_of(mixed)
     with pytest.raises(rafair.InvalidInput, match="unknown claim 'kind'"):
-        curve_of(mixed, spaces, prove="kind")
+        curve_of(mixed, spaces, claim="kind")
     with pytest.raises(rafair.InvalidInput, match="max_nodes must be a positive whole number"):
         curve_of(mixed, spaces, 0)
     with pytest.raises(rafair.InvalidInput, match="sensitive column 1"):

@@ -64,7 +64,7 @@ def test_no_verdict_is_contradicted(dtype, seed, hidden, k, scale, given_, epsil
     accurate, fair, cells = judged_on_a_grid(problem, K)
     truths = {"accurate": accurate, "fair": fair, "accurate_fair": cells == TF}
     for claim, holds in truths.items():
-        found = certify(*problem, 60, prove=claim, K=K)
+        found = certify(*problem, 60, claim=claim, K=K)
         proved, broken = found.status == PROVED, found.status == BROKEN
         assert holds[:, proved].all()
         assert torch.equal(~found.witness.isnan().any(dim=1), broken)

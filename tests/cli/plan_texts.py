@@ -30,7 +30,7 @@ GOOD = {
     },
     "audit": {
         "attacks": '["rafair"]',
-        "seeds": "8",
+        "n_seeds": "8",
         "random_state": "0",
         "steps": "2",
         "step_size": "0.05",

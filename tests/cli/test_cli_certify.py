@@ -12,6 +12,12 @@ CURVE = "How much change does it take?"
 CERTIFIED = ["certificates.json", "certificates.parquet", "manifest.json"]
 
 
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """A terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 def files_of(run):
     return sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
 
@@ -199,7 +205,7 @@ def test_quiet_prints_nothing(rafair, tmp_path):
             "max_seconds must be finite and not negative, not nan",
         ),
         (("credit", "--claim", "kind"), "unknown claim 'kind'; use accurate_fair, accurate, fair"),
-        (("credit", "--seeds", "many"), "--seeds takes a whole number or 'all', not 'many'"),
+        (("credit", "--seeds", "many"), "--n-seeds takes a whole number or 'all', not 'many'"),
         (("credit", "--setting", "ideal"), "unknown setting 'ideal'"),
         (("credit", "--model", "none.safetensors"), "no such model file"),
     ],

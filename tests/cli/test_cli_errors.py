@@ -36,8 +36,8 @@ AUDIT_ERRORS = [
     (["--steps", "nan"], "Invalid value for '--steps'"),
     (["--seeds", "0"], "seeds must be a whole number, 1 or more"),
     (["--seeds", "-5"], "seeds must be a whole number, 1 or more"),
-    (["--seeds", "many"], "--seeds takes a whole number or 'all', not 'many'"),
-    (["--seeds", "1.5"], "--seeds takes a whole number or 'all', not '1.5'"),
+    (["--seeds", "many"], "--n-seeds takes a whole number or 'all', not 'many'"),
+    (["--seeds", "1.5"], "--n-seeds takes a whole number or 'all', not '1.5'"),
     (["--seeds", "301"], "301 seeds asked for, but the test split has 300 rows"),
     (["--counterparts", "0"], "counterparts must be a whole number, 1 or more"),
     (["--counterparts", "few"], "--counterparts takes a whole number or 'all'"),
@@ -72,7 +72,7 @@ def test_audit_refuses_bad_input_in_one_line_and_leaves_nothing(audit, tmp_path,
 OTHER_ERRORS = [
     (["dance"], "No such command 'dance'"),
     (["--dance"], "No such option: --dance"),
-    (["audit"], "Missing argument"),
+    (["audit"], "name a dataset"),
     (["audit", "iris"], "unknown dataset 'iris'; use one of adult, bank, compas, credit"),
     (["audit", "credit", "--out"], "--out"),
     (["datasets", "iris"], "unknown dataset 'iris'"),
@@ -265,7 +265,7 @@ def test_running_out_of_memory_is_one_line_with_advice(audit, tmp_path, monkeypa
     monkeypatch.setattr("rafair.auditing.conductor.attack_seeds", greedy)
     refused = audit("--out", "run")
     assert refused.code == 2
-    assert "out of memory; use fewer --seeds" in refused.complaint
+    assert "out of memory; use fewer --n-seeds" in refused.complaint
     assert list(tmp_path.iterdir()) == []
 
 

@@ -64,7 +64,7 @@ def test_running_out_of_memory_midway_says_how_to_go_on(audit, monkeypatch):
 
     monkeypatch.setattr("rafair.auditing.conductor.run_controls", greedy)
     error, advice = audit("--out", "run").err.splitlines()
-    assert error.startswith("error: out of memory; use fewer --seeds")
+    assert error.startswith("error: out of memory; use fewer --n-seeds")
     assert advice.startswith("go on with: rafair audit credit")
 
 

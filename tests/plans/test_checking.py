@@ -65,7 +65,7 @@ def test_every_feature_has_a_line_in_the_table_s_order(data):
     assert found["age"].domain == "20 to 60 years"
     assert found["income"].domain == "0.5 to 200.5 EUR"
     assert found["size"].domain == "s, m, l"
-    assert found["job"].domain == "a, b, c, d, 2 more"
+    assert found["job"].domain == "a, b, c, d, e, f"
 
 
 @pytest.mark.parametrize(
@@ -216,3 +216,46 @@ def test_a_model_with_other_classes_is_refused(data):
     model = rafair.wrap(nn.Sequential(nn.Linear(7, 3)), output="logits")
     with pytest.raises(rafair.InvalidInput, match="3 classes, the data 2"):
         check_model(model, data, Plan.of(data, "gradient"))
+
+
+def test_where_epsilon_is_too_small_the_check_says_what_to_write(data):
+    _, text = facts(data, epsilon=0.01)
+    assert (
+        "age: ε = 0.01 is less than a step of 1; write epsilon = 1 in its section of a plan, or "
+        "ε = 0.025 for all features."
+    ) in text
+    assert "size: ε = 0.01 is less than one level; write epsilon = 1 in its section" in text
+    assert "income: ε" not in text
+    own = dataset(age=Described(Column("age"), epsilon=0.5))
+    _, text = facts(own, epsilon=0.5)
+    assert "age: its own ε is less than a step of 1; write epsilon = 1 in its section of a" in text
+    found, text = facts(dataset(age=Described(Column("age"), epsilon=1)), epsilon=0.025)
+    assert found["age"].moves == "±1"
+    assert "age: " not in text
+
+
+def test_a_check_prints_as_a_table_with_its_lines_below(data):
+    model = torch.nn.Linear(len(data.schema.features), 2)
+    found = rafair.check(model, data, attacks="pgd", steps=2)
+    lines = repr(found).splitlines()
+    assert lines[0] == "Features and what may change"
+    assert lines[2].split() == ["age", "integer", "±4", "years", "20", "to", "60", "years"]
+    assert not any(line != line.rstrip() for line in lines)
+    assert lines[-1].startswith("Cost: pgd on 18 seeds take at most ")
+    assert "<table>" in found._repr_html_()
+    blind = rafair.check(None, data)
+    assert blind.features == found.features
+    assert not any(line.startswith(("Model:", "Cost:")) for line in blind.lines)
+
+
+def test_a_check_takes_frames_as_an_audit_does():
+    frame = people()
+    found = rafair.check(
+        lambda rows: (rows["age"] > 40).astype(int),
+        frame.drop(columns="paid"),
+        frame["paid"],
+        sensitive=["sex"],
+        n_seeds=5,
+    )
+    assert "I(v) has 2 combinations of sex." in found.lines
+    assert "square-if on 5 seeds take at most" in found.lines[-1]

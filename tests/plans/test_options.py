@@ -41,7 +41,6 @@ class Small:
         help="Kinds",
         types=(int,),
         check=lambda name, value: check_whole(name, value, 1),
-        key="sorts",
         word=("every", None),
         by_data=True,
     )
@@ -116,7 +115,7 @@ def test_a_group_hands_over_what_was_given_alone():
     assert group.value(given) == {"n_seeds": None, "batch_size": "auto", "certify": True}
     assert group.value({**nothing, "certify": False}) == {"certify": False}
     assert group.value({**nothing, "n_seeds": "7"}) == {"n_seeds": 7}
-    with pytest.raises(rafair.InvalidInput, match="--seeds takes a whole number or 'all'"):
+    with pytest.raises(rafair.InvalidInput, match="--n-seeds takes a whole number or 'all'"):
         group.value({**nothing, "n_seeds": "some"})
 
 

@@ -102,7 +102,7 @@ def test_paths_are_seen_from_the_plan_whatever_the_working_directory(
     other.mkdir()
     monkeypatch.chdir(other)
     plan = planned("../people.csv", "deep")
-    assert plan.table == tmp_path / "deep" / ".." / "people.csv"
+    assert plan.tables.test == tmp_path / "deep" / ".." / "people.csv"
     assert plan.load().digest() == planned().load().digest()
     assert planned(str(tmp_path / "people.csv"), "deep").load().digest() == plan.load().digest()
 
@@ -173,21 +173,20 @@ def test_bins_are_the_axis_of_a_sensitive_number(planned):
 
 def test_every_option_reaches_the_audit(planned):
     values = {
-        "seeds": ("7", 7), "random_state": ("3", 3), "steps": ("4", 4),
+        "n_seeds": ("7", 7), "random_state": ("3", 3), "steps": ("4", 4),
         "step_size": ("0.02", 0.02), "epsilon": ("0.3", 0.3), "loss": ('"margin"', "margin"),
         "setting": ('"paper"', "paper"), "select": ('"worst"', "worst"),
         "counterparts": ("2", 2), "queries": ("99", 99), "certify": ("false", False),
         "curve": ("true", True), "max_seconds": ("9.5", 9.5),
         "max_nodes": ("12", 12), "batch_size": ("64", 64),
     }  # fmt: skip
-    options = {name: o for name, o in options_of(Plan).items() if name != "attacks"}
-    assert set(values) == {option.key for option in options.values()}
+    assert set(values) == set(options_of(Plan)) - {"attacks"}
     plan = planned(audit="; ".join(f"{key} = {raw}" for key, (raw, _) in values.items()))
-    assert plan.audit == {name: values[option.key][1] for name, option in options.items()}
+    assert plan.audit == {name: value for name, (_, value) in values.items()}
 
 
 def test_attacks_reach_the_audit_in_their_order(planned):
-    plan = planned(audit='attacks = ["pgd", "rafair-tb"]; seeds = 4; steps = 2; select = "worst"')
+    plan = planned(audit='attacks = ["pgd", "rafair-tb"]; n_seeds = 4; steps = 2; select = "worst"')
     data = plan.load()
     run = rafair.audit(rafair.train_fcnn(data, epochs=2), data, **plan.audit)
     assert list(run.metrics["attacks"]) == ["pgd@worst", "rafair-tb@worst"]
@@ -196,7 +195,7 @@ def test_attacks_reach_the_audit_in_their_order(planned):
 
 
 def test_all_stands_for_none(planned):
-    plan = planned(audit='seeds = "all"; counterparts = "all"')
+    plan = planned(audit='n_seeds = "all"; counterparts = "all"')
     assert plan.audit == {"n_seeds": None, "counterparts": None}
 
 
@@ -208,7 +207,7 @@ def test_gates_are_numbers(planned):
 
 def test_a_model_is_seen_from_the_plan(planned, tmp_path):
     extra = '[model]; path = "models/a.onnx"; inputs = "unit"; output = "logits"; trust = ["a.B"]'
-    model = planned(audit=f"seeds = 3; {extra}").model
+    model = planned(audit=f"n_seeds = 3; {extra}").model
     assert model.path == tmp_path / "models" / "a.onnx"
     assert (model.inputs, model.output, model.trust) == ("unit", "logits", ("a.B",))
 
@@ -305,3 +304,24 @@ sensitive = true
     data = read_plan(tmp_path / "plan.toml").load()
     assert data.schema.features[1].kind == "numeric"
     assert [note.partition(":")[0] for note in data.notes] == ["flag"]
+
+
+def test_a_plan_may_name_test_and_training_rows_instead_of_one_table(planned, tmp_path):
+    plan = planned()
+    people()[::3].to_csv(tmp_path / "unseen.csv", index=False)
+    text = plan.path.read_text()
+    two = text.replace('table = "people.csv"', 'test = "unseen.csv"\ntrain = "people.csv"')
+    plan.path.write_text(two)
+    data = read_plan(plan.path).load()
+    assert (data.name, len(data.train), len(data.test)) == ("unseen", N, N // 3)
+    for extra, complaint in {
+        'table = "people.csv"': r"\[data\] has table beside test or train",
+        "test_share = 0.5": r"\[data\] test_share has no effect beside test",
+        "random_state = 1": r"\[data\] random_state has no effect beside test",
+    }.items():
+        plan.path.write_text(two.replace("[data]\n", f"[data]\n{extra}\n"))
+        with pytest.raises(rafair.InvalidInput, match=complaint):
+            read_plan(plan.path)
+    plan.path.write_text(text.replace('table = "people.csv"', 'train = "people.csv"'))
+    with pytest.raises(rafair.InvalidInput, match=r"\[data\] table is missing; or test, the table"):
+        read_plan(plan.path)

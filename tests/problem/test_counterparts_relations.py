@@ -240,7 +240,7 @@ def test_verdicts_are_never_contradicted_by_brute_force(seed, epsilon):
     model, x, y, counterparts, space = problem(seed, n=8, epsilon=epsilon)
     expected = [truth(model, *pair, space) for pair in zip(x, y, strict=True)]
     for claim in CLAIMS:
-        found = certify(model, x, y, counterparts, space, prove=claim)
+        found = certify(model, x, y, counterparts, space, claim=claim)
         holds = torch.tensor([row[claim] for row in expected])
         assert not (found.status[~holds] == 1).any()
         assert not (found.status[holds] == -1).any()
@@ -288,7 +288,7 @@ def test_somebody_who_breaks_a_relation_is_still_judged_and_never_proved_right_w
     assert cells.tolist() == [False]
     space = PerturbationSpace.of(SCHEMA, 0.0, "feasible")
     for claim in ("accurate_fair", "accurate"):
-        assert certify(model, x, y, EVERYONE, space, prove=claim).status.tolist() != [1]
+        assert certify(model, x, y, EVERYONE, space, claim=claim).status.tolist() != [1]
 
 
 def test_without_relations_in_the_space_a_wrong_decision_on_v_itself_is_found():
@@ -300,7 +300,7 @@ def test_without_relations_in_the_space_a_wrong_decision_on_v_itself_is_found():
     moved[0, 0] = 1.0
     assert space.contains(moved, x).all()
     assert not rafair.judge(model, moved, y, EVERYONE).accurate.any()
-    found = certify(model, x, y, EVERYONE, space, prove="accurate")
+    found = certify(model, x, y, EVERYONE, space, claim="accurate")
     assert found.status.tolist() == [-1]
 
 
@@ -310,7 +310,7 @@ def test_a_wrong_decision_on_impossible_people_alone_breaks_nobody():
     space = PerturbationSpace.of(SCHEMA, 1.0, "feasible")
     assert truth(model, x[0], y[0], space)["accurate"]
     # Undecided at worst: features that play no part are not taken apart value by value.
-    assert certify(model, x, y, EVERYONE, space, prove="accurate").status.item() in (0, 1)
+    assert certify(model, x, y, EVERYONE, space, claim="accurate").status.item() in (0, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))

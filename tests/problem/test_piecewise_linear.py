@@ -85,7 +85,7 @@ def test_the_rewritten_network_computes_the_same(name):
 def test_certificates_of_it_agree_with_points_of_the_box(make_problem, name):
     problem = make_problem(2, seed=3, n=8).but(model=model_of(name))
     for claim in ("accurate", "fair", "accurate_fair"):
-        found = certify(*problem.arguments, prove=claim)
+        found = certify(*problem.arguments, claim=claim)
         assert (found.status != 0).all()
         broken = found.status == -1
         if broken.any():

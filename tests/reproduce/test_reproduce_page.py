@@ -217,7 +217,7 @@ def test_every_parameter_of_a_study_is_in_the_command(tmp_path):
     reproduce(["table2"], tmp_path, study)
     found = re.search(r"`(rafair reproduce .*)`", (tmp_path / "reproduction.md").read_text())[1]
     assert found == (
-        "rafair reproduce table2 --dataset compas --seeds 3 --random-state 7 --steps 4 "
+        "rafair reproduce table2 --dataset compas --n-seeds 3 --random-state 7 --steps 4 "
         "--step-size 0.25 --trend-seeds 5 --trend-steps 6 --trainings 2"
     )
 

@@ -58,7 +58,7 @@ def test_the_seeds_are_counted_as_certificates_say(section, credit_seeds, epsilo
     data, model, x, y, people = credit_seeds
     before = kept(judge(model, x, y, people), claim)
     space = PerturbationSpace.of(data.schema, epsilon)
-    status = certify(model, x, y, people, space, prove=claim).status[before]
+    status = certify(model, x, y, people, space, claim=claim).status[before]
     found = section.data["credit"][f"{epsilon:g}"]["claims"][claim]
     counted = [found[name] for name in ("impossible", "possible", "undecided")]
     assert counted == [int((status == value).sum()) for value in (1, -1, 0)]

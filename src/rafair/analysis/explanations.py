@@ -127,7 +127,9 @@ def _effort(x: Tensor, counterparts: Counterparts) -> Tensor:
     The number of changed attributes counts first, then the l1 distance, which is below s + 1.
     """
     own = x[:, list(counterparts.columns)].to(torch.float64)
-    moved = (own.unsqueeze(1) - counterparts.grid.to(own.device)).abs()
+    others = counterparts.expand(x.to(torch.float64))[:, :, list(counterparts.columns)]
+    # A number that is missing lies outside [0, 1], one unit or more from all others.
+    moved = (own.unsqueeze(1) - others).abs().clamp_max(1.0)
     changed = (moved > SAME).sum(dim=2)
     return changed * (moved.shape[2] + 1) + moved.sum(dim=2)
 

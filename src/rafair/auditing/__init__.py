@@ -5,9 +5,11 @@ and, where the plan says so, certified; or a finished run with its instances rep
 comes from ``plans``, where work is computed is ``engine``'s, and what is kept of it is ``runs``'s.
 """
 
+from rafair.auditing.asking import certify, judge
 from rafair.auditing.certifying import certify_seeds
+from rafair.auditing.checking import check
 from rafair.auditing.conductor import audit
 from rafair.auditing.curves import CLAIMS
 from rafair.auditing.repairing import repair_run
 
-__all__ = ["CLAIMS", "audit", "certify_seeds", "repair_run"]
+__all__ = ["CLAIMS", "audit", "certify", "certify_seeds", "check", "judge", "repair_run"]

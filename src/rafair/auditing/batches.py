@@ -21,8 +21,6 @@ from rafair.runs.instances import tabulate
 from rafair.runs.outcomes import Outcome, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from rafair.datasets import Dataset
@@ -168,26 +166,21 @@ class Seeds(Batch):
         model: Classifier,
         data: Dataset,
         plan: Plan,
-        sensitive: Sequence[str] | None = None,
         device: str | None = None,
     ) -> Seeds:
         """Choose the seeds that a plan asks for.
 
         Parameters
         ----------
-        sensitive : sequence of str, optional
-            Sensitive columns instead of the data's.
         device : str, optional
             Device for a copy of the model; by default the model stays where it is.
 
         Raises
         ------
         InvalidInput
-            If a name is no feature, the model cannot be moved or does not have the data's classes,
-            or the test split has too few rows.
+            If the model cannot be moved or does not have the data's classes, or the test split has
+            too few rows.
         """
-        if sensitive is not None:
-            data = data.with_sensitive(sensitive)
         model = _on_device(model, device)
         check_classes(model, data)
         index = choose_seeds(data.test.x, plan.n_seeds, plan.random_state)

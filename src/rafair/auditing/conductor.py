@@ -99,7 +99,7 @@ def audit(
     }
     model, data = wrapped(model, data, y, facts)
     plan = Plan.of(data, model.access, **options)
-    seeds = Seeds.chosen(model, data, plan, sensitive, device)
+    seeds = Seeds.chosen(model, data, plan, device)
     families = attacks_on(seeds)
     bar = progress_bar(progress, unit="seeds") if on_progress is None else nullcontext(on_progress)
     with bar as report:

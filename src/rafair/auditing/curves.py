@@ -183,7 +183,7 @@ def _certify(
         if time.time() < question.end:
             how: dict[str, Any] = {"known": found[claim], "until": question.end}
             how |= question.condition.as_dict()
-            found[claim] = certify_curve(*problem, spaces, question.max_nodes, prove=claim, **how)
+            found[claim] = certify_curve(*problem, spaces, question.max_nodes, claim=claim, **how)
     stopped = time.time() >= question.end
     tensors = {
         f"{claim}.{place}.{name}": tensor

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from rafair.datasets import Dataset, read_test
 from rafair.errors import InvalidInput
 from rafair.models import Classifier, wrap
+from rafair.models.queried import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["wrapped"]
+    from rafair.schema import Column, Level, Schema
+
+__all__ = ["Columns", "described", "wrapped"]
+
+
+class Columns(TypedDict, total=False):
+    """What a caller may say of a table's columns: keywords of ``rafair.read_test``."""
+
+    sensitive: Sequence[str] | None
+    reference: Any
+    schema: Schema | None
+    feature_names: Sequence[str] | None
+    positive: Level | None
+    missing: str | Mapping[str, str] | None
+    one_hot: Mapping[str, Sequence[str]] | None
+    columns: Sequence[Column]
+    ignore: Sequence[str]
+    not_leaks: Sequence[str]
+    relations: Sequence[str]
+    name: str
 
 
 def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Classifier, Dataset]:
@@ -20,6 +40,23 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
     Parameters
     ----------
     model : Classifier, or any model that ``wrap`` takes
+    data, y, facts : see ``described``
+
+    Raises
+    ------
+    InvalidInput
+        See ``described``; or if ``wrap`` refuses the model.
+    """
+    data = described(model, data, y, facts)
+    return model if isinstance(model, Classifier) else wrap(model, data.schema), data
+
+
+def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Dataset:
+    """Return data as an audit needs them.
+
+    Parameters
+    ----------
+    model : Classifier, or any model that ``wrap`` takes, or None
     data : Dataset, or table or array, shape (n, d)
     y : sequence of shape (n,), or None with a ``Dataset``
     facts : mapping
@@ -28,19 +65,18 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
     Raises
     ------
     InvalidInput
-        If a ``Dataset`` comes with facts that it has itself, or ``read_test`` or ``wrap`` refuse.
+        If a ``Dataset`` comes with facts that it has itself, or ``read_test`` refuses.
     """
     if not isinstance(data, Dataset):
-        data = read_test(data, y, classes=_classes(model), **facts)
-    else:
-        own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
-        if y is not None or own:
-            raise InvalidInput(
-                f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
-            )
-    if not isinstance(model, Classifier):
-        model = wrap(model, data.schema)
-    return model, data
+        reads = None if isinstance(model, Classifier) else reader(model)
+        return read_test(data, y, classes=_classes(model), reads=reads, **facts)
+    own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
+    if y is not None or own:
+        raise InvalidInput(
+            f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
+        )
+    sensitive = facts.get("sensitive")
+    return data if sensitive is None else data.with_sensitive(sensitive)
 
 
 def _classes(model: Any) -> Any:

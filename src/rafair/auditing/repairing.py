@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 
 from rafair.auditing.batches import Seeds
+from rafair.auditing.inputs import wrapped
 from rafair.certificates import certify_cells
+from rafair.datasets import Dataset
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
@@ -20,9 +22,11 @@ from rafair.repair import Benign, BenignSearch
 from rafair.runs.instances import pool_of
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from torch import Tensor
 
-    from rafair.datasets import Dataset
+    from rafair.auditing.inputs import Columns
     from rafair.engine import Progress
     from rafair.models import Classifier
     from rafair.runs import AuditResult
@@ -35,26 +39,32 @@ REPAIRED = ("TF",)
 
 def repair_run(
     run: AuditResult,
-    model: Classifier,
-    data: Dataset,
+    model: Any,
+    data: Any,
+    y: Any = None,
     *,
     steps: int | None = None,
     step_size: float | None = None,
     loss: str | None = None,
     epsilon: float | None = None,
     on_progress: Progress = silent,
+    **columns: Unpack[Columns],
 ) -> AuditResult:
     """Repair the instances of every attack with the known label, and judge the results.
 
     Parameters
     ----------
     run : AuditResult
-    model, data
-        What was audited; their hashes must be those in the run's manifest.
+    model, data, y
+        What was audited, in any form that ``rafair.audit`` takes; their hashes must be those in the
+        run's manifest.
     steps, step_size, loss, epsilon
         By default the audit's. Δ is a ball around the adversarial instance.
     on_progress : callable
         Called with the attack, how many attacks are done, and how many there are.
+    **columns
+        What the columns of a table mean, as it was said to ``rafair.audit``; ``sensitive`` is
+        known from the run.
 
     Returns
     -------
@@ -69,10 +79,15 @@ def repair_run(
     InvalidInput
         If model or data are not those of the run.
     """
+    if not isinstance(data, Dataset) and columns.get("schema") is None:
+        columns.setdefault("sensitive", run.manifest["schema"]["sensitive"])
+    model, data = wrapped(model, data, y, columns)
     _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
     _check_same("model", model.digest(), run.manifest["model"]["sha256"])
     data = data.with_sensitive(run.manifest["schema"]["sensitive"])
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
+    if epsilon is None and not data.is_benchmark:
+        plan = replace(plan, epsilon=run.manifest["plan"]["epsilon"])
     attacked = run.instances[run.instances["stage"] == "attacked"]
     method = _method(model, plan, data)
     names = list(dict.fromkeys(attacked["attack"]))

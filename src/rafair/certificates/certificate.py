@@ -129,7 +129,7 @@ def certify(
     space: PerturbationSpace,
     max_nodes: int = MAX_NODES,
     *,
-    prove: Property = "accurate_fair",
+    claim: Property = "accurate_fair",
     K: float = 0.0,
     D: LabelDistanceName | LabelDistance = "discrete",
     d: PersonDistanceName = "l1",
@@ -149,7 +149,7 @@ def certify(
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
     y : Tensor of int64, shape (n,)
-        Ground truth, assumed to hold for every v + δ. Ignored if ``prove`` is "fair".
+        Ground truth, assumed to hold for every v + δ. Ignored if ``claim`` is "fair".
     counterparts : Counterparts
         I(v).
     space : PerturbationSpace
@@ -158,7 +158,7 @@ def certify(
     max_nodes : int
         Largest number of boxes to bound per instance. Unless ``until`` is given there is no time
         limit, so the verdict does not depend on the speed or load of the machine.
-    prove : {"accurate_fair", "accurate", "fair"}
+    claim : {"accurate_fair", "accurate", "fair"}
         The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
         v + δ gets the same class for every δ and nobody's class is too far from it, broken if a
         biased instance v + δ is found; of the others ``certify_cells`` asks whether some δ moves
@@ -184,34 +184,34 @@ def certify(
     Source: Zhang et al., NeurIPS 2018 (CROWN); see ``linear_bound``.
     """
     check_problem(model, x, y, counterparts, space)
-    if prove not in get_args(Property):
-        raise InvalidInput(f"unknown claim {prove!r}; use one of {', '.join(get_args(Property))}")
+    if claim not in get_args(Property):
+        raise InvalidInput(f"unknown claim {claim!r}; use one of {', '.join(get_args(Property))}")
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 1:
         raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
     network, condition = relu_network(model), Lipschitz(K, D, d)
-    if prove == "fair" and not network.reads(counterparts.columns):
+    if claim == "fair" and not network.reads(counterparts.columns):
         nothing = Certificate.unknown(x)
         return replace(nothing, status=torch.full_like(nothing.status, PROVED))
-    claimed = predict(model, x) if prove == "fair" else y
+    claimed = predict(model, x) if claim == "fair" else y
     demands = Demands.of(condition, x, claimed, counterparts, len(network.biases[-1]))
-    claim = Claim(model, x, claimed, counterparts, space, demands, alone=prove == "accurate")
-    found = _searched(claim, network, max_nodes, until, skip_alone=prove == "fair")
+    question = Claim(model, x, claimed, counterparts, space, demands, alone=claim == "accurate")
+    found = _searched(question, network, max_nodes, until, skip_alone=claim == "fair")
     status = found.status.clone()
     witness, counterpart = torch.full_like(x, torch.nan), torch.full_like(x, torch.nan)
     broken = (status == BROKEN).nonzero()[:, 0]
     if len(broken):
-        witness[broken], counterpart[broken] = claim.possible(found.person[broken], broken)
+        witness[broken], counterpart[broken] = question.possible(found.person[broken], broken)
         origin, end = x[broken], witness[broken]
-        if prove == "fair":
+        if claim == "fair":
             pair, other, _ = find_dissent(model, origin, end, counterparts, space, condition)
             witness[broken], counterpart[broken] = pair, other
         # The judge alone accepts a witness.
         verdict = judge(model, witness[broken], y[broken], counterparts, *condition.parameters)
-        unclear = broken[~verdict.breaks(prove)]
+        unclear = broken[~verdict.breaks(claim)]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     certificate = Certificate(status, witness, counterpart, found.nodes)
-    if prove == "fair":
+    if claim == "fair":
         problem = (model, x, y, counterparts, space, min(max_nodes, CELL_NODES))
         return _by_cells(certificate, problem, condition, until)
     return certificate

@@ -33,7 +33,7 @@ def certify_curve(
     spaces: Sequence[PerturbationSpace],
     max_nodes: int = MAX_NODES,
     *,
-    prove: Property = "accurate_fair",
+    claim: Property = "accurate_fair",
     known: Sequence[Certificate] | None = None,
     K: float = 0.0,
     D: LabelDistanceName | LabelDistance = "discrete",
@@ -49,7 +49,7 @@ def certify_curve(
 
     Parameters
     ----------
-    model, x, y, counterparts, max_nodes, prove, K, D, d, until : see ``certify``.
+    model, x, y, counterparts, max_nodes, claim, K, D, d, until : see ``certify``.
     spaces : sequence of PerturbationSpace
         Each one lies inside the next one.
     known : sequence of Certificate, optional
@@ -83,7 +83,7 @@ def certify_curve(
             continue
         space = spaces[place]
         problem = (model, x[rows], y[rows], counterparts, space, max_nodes)
-        here = certify(*problem, prove=prove, K=K, D=D, d=d, until=until)
+        here = certify(*problem, claim=claim, K=K, D=D, d=d, until=until)
         found[place] = found[place].written(rows, here)
         for other in range(len(spaces)):
             holds = (here.status == PROVED) if other < place else (here.status == BROKEN)

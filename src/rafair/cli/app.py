@@ -86,7 +86,7 @@ def _run(arguments: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except MemoryError as error:
-        advice = "use fewer --seeds, --counterparts or a smaller --batch-size"
+        advice = "use fewer --n-seeds, --counterparts or a smaller --batch-size"
         return _complain(f"out of memory; {advice}", BAD_INPUT, error)
     except OSError as error:
         what = f"{error.filename or 'standard output'}: {error.strerror or error}"

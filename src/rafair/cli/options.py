@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, 
 
 import typer
 
-from rafair.cli.parsing import engine, number_or
+from rafair.cli.parsing import engine, names, number_or
 from rafair.cli.sources import ModelChoice
+from rafair.cli.subjects import Asked, TableChoice
 from rafair.plans import Plan
 from rafair.plans.options import Option, options_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rafair.engine import Engine
 
 __all__ = [
+    "MISSING",
     "Device",
     "EngineGroup",
     "ModelGroup",
@@ -27,9 +29,11 @@ __all__ = [
     "Quiet",
     "Sensitive",
     "Subject",
+    "SubjectGroup",
     "taking",
 ]
 
+MISSING = "For empty cells: median, mean, most_frequent, keep or level."
 F = TypeVar("F", bound="Callable[..., Any]")
 
 Subject: TypeAlias = Annotated[
@@ -152,6 +156,31 @@ class ModelGroup:
         return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle)
 
 
+class SubjectGroup:
+    """What a command is about: an ``Asked``."""
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield the argument and the options."""
+        about = "adult, bank, compas or credit, or a plan (plan.toml); none with --test."
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        argument = Annotated[str | None, typer.Argument(help=about)]
+        yield inspect.Parameter("subject", keyword, default=None, annotation=argument)
+        yield inspect.Parameter("sensitive", keyword, default=None, annotation=Sensitive)
+        for name, kind, meta, text in (
+            ("test", Path, None, "Without a plan: table of test rows, .csv or .parquet."),
+            ("train", Path, None, "The rows the model was trained on, for ranges and levels."),
+            ("label", str, None, "Column with the ground truth."),
+            ("positive", str, None, "The label's value to call positive [default: the last]."),
+            ("missing", str, "RULE", MISSING),
+        ):
+            yield _parameter(name, kind | None, None, help=text, metavar=meta)
+
+    def value(self, given: Mapping[str, Any]) -> Asked:
+        """Return the subject."""
+        subject, sensitive, *tables = given.values()
+        return Asked(subject, TableChoice(*tables), names("--sensitive", sensitive))
+
+
 class EngineGroup:
     """Where work is computed: an ``Engine``."""
 
@@ -207,7 +236,7 @@ class PlanGroup:
                 name,
                 _type_of(option),
                 None,
-                _flags_of(option),
+                *_flags_of(option),
                 help=f"{option.help} [default: {self._usual or option.usual}].",
                 metavar=f"N|{option.word[0]}" if option.word else None,
             )
@@ -221,10 +250,10 @@ class PlanGroup:
         }
 
 
-def _flags_of(option: Option) -> str:
-    """Return the option's name; a switch has a second one, which turns it off."""
+def _flags_of(option: Option) -> tuple[str, ...]:
+    """Return the option's names; a switch has one more, which turns it off."""
     off = f"/--no-{option.flag.removeprefix('--')}" if bool in option.types else ""
-    return f"{option.flag}{off}"
+    return (f"{option.flag}{off}", *filter(None, [option.also]))
 
 
 def _type_of(option: Option) -> Any:

@@ -1,7 +1,13 @@
-"""Output at a terminal: tables on standard output, progress on standard error."""
+"""Output: tables on standard output, progress on standard error.
+
+A terminal has a width, to which lines are broken. A pipe or a file has none: there every sentence
+and every row of a table is one line, unless ``COLUMNS`` is set.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,6 +19,9 @@ if TYPE_CHECKING:
 
     from rafair.engine import Progress
     from rafair.report.tables import Table
+
+# Longest line of a table where lines are not broken, and the seconds before a line of progress.
+UNBROKEN, LONG = 100_000, 30.0
 
 __all__ = ["console", "plain", "progress", "show_table"]
 
@@ -32,7 +41,11 @@ def plain(text: str) -> str:
 
 def console() -> Console:
     """Return standard output without markup, which names from data could contain."""
-    return _PlainConsole(markup=False, highlight=False, emoji=False)
+    return _PlainConsole(markup=False, highlight=False, emoji=False, soft_wrap=not _has_width())
+
+
+def _has_width() -> bool:
+    return sys.stdout.isatty() or "COLUMNS" in os.environ
 
 
 def show_table(table: Table, *, wide: bool = False) -> None:
@@ -47,12 +60,26 @@ def show_table(table: Table, *, wide: bool = False) -> None:
     )
     heads, rows = _turned(table) if wide else (table.heads, table.rows)
     for place, head in enumerate(heads):
-        drawn.add_column(Text(plain(head)), justify="right" if place else "left", no_wrap=True)
+        is_text = place in (0, *table.texts)
+        fold = bool(table.texts) and place in (0, table.texts[-1])
+        drawn.add_column(
+            Text(plain(head)),
+            justify="left" if is_text else "right",
+            no_wrap=not fold,
+            overflow="fold" if fold else "ellipsis",
+        )
     for place, row in enumerate(rows):
         if not wide and place in table.groups and place:
             drawn.add_row()
         drawn.add_row(*(Text(plain(value)) for value in row))
-    console().print(drawn)
+    if _has_width():
+        console().print(drawn)
+        return
+    unbroken = _PlainConsole(markup=False, highlight=False, emoji=False, width=UNBROKEN)
+    with unbroken.capture() as captured:
+        unbroken.print(drawn)
+    for line in captured.get().splitlines():
+        console().print(line.rstrip())
 
 
 def _turned(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -61,7 +88,8 @@ def _turned(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def progress(*, quiet: bool, unit: str | None = None) -> AbstractContextManager[Progress]:
-    """Show a progress bar on standard error if that is a terminal, unless ``quiet``."""
+    """Show on standard error how far work is, unless ``quiet``: as a bar or as lines."""
     from rafair.engine.bars import progress_bar
 
-    return progress_bar(False if quiet else None, unit=unit, after=0.0)
+    after = 0.0 if sys.stderr.isatty() else LONG
+    return progress_bar(not quiet, unit=unit, after=after)

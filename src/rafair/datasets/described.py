@@ -10,7 +10,7 @@ import numpy as np
 
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.findings import findings
-from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.missing import Fill, fill_missing, stay_empty
 from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Feature, Schema, fit_feature
@@ -19,18 +19,21 @@ from rafair.schema.inferring import classes_of, kind_of_values
 from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from rafair.schema import Level
+    from rafair.schema.gaps import Missing
 
 __all__ = [
     "Described",
     "Description",
     "Size",
     "make_dataset",
+    "readable",
     "relations_met",
+    "schema_and_notes",
     "schema_of",
     "split_table",
 ]
@@ -182,6 +185,12 @@ def _share(feature: Feature, what: str, size: Size | None) -> float | None:
     return float(size) / feature.span if feature.span else 0.0
 
 
+def _with_rule(described: Described, staying: Mapping[str, Missing]) -> Described:
+    """Tell a column what its empty cells mean, if they stay empty."""
+    rule = staying.get(described.column.name, "refuse")
+    return replace(described, column=replace(described.column, missing=rule))
+
+
 def _with_kind(frame: pd.DataFrame, described: Described) -> tuple[Described, str | None]:
     """Infer the kind of a column of which nothing else is said, and tell about it."""
     column = described.column
@@ -212,16 +221,37 @@ def make_dataset(frame: pd.DataFrame, description: Description, name: str, kind:
     InvalidInput
         As ``read_written``, ``fill_missing``, ``schema_of`` and ``split_table``.
     """
-    frame = read_written(frame, description.written)
-    frame, notes = fill_missing(frame, description.fills)
-    columns, told = zip(*(_with_kind(frame, each) for each in description.columns), strict=True)
-    description = replace(description, columns=columns)
-    notes = (*notes, *filter(None, told))
-    schema = schema_of(frame, description)
-    notes = (*notes, *findings(schema, frame, description.not_leaks))
+    frame, staying, notes = readable(frame, description)
+    schema, told = schema_and_notes(frame, description, staying)
+    notes = (*notes, *told, *findings(schema, frame, description.not_leaks))
     return split_table(
         frame, schema, name, kind, description.test_share, description.random_state, notes
     )
+
+
+def readable(
+    frame: pd.DataFrame, description: Description
+) -> tuple[pd.DataFrame, dict[str, Missing], tuple[str, ...]]:
+    """Read numbers that are written as text, and apply the rules for empty cells.
+
+    Returns
+    -------
+    DataFrame, dict of str to Missing, tuple of str
+        The table, the rule of each column whose empty cells stay, and what was done.
+    """
+    frame = read_written(frame, description.written)
+    staying = stay_empty(frame, description.fills)
+    frame, notes = fill_missing(frame, description.fills)
+    return frame, staying, notes
+
+
+def schema_and_notes(
+    frame: pd.DataFrame, description: Description, staying: Mapping[str, Missing]
+) -> tuple[Schema, tuple[str, ...]]:
+    """Fit a schema to a readable table, and say which kinds were inferred."""
+    known = [_with_rule(each, staying) for each in description.columns]
+    columns, told = zip(*(_with_kind(frame, each) for each in known), strict=True)
+    return schema_of(frame, replace(description, columns=columns)), tuple(filter(None, told))
 
 
 def split_table(

@@ -11,24 +11,25 @@ import pandas as pd
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
 from rafair.datasets.findings import findings
-from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.missing import Fill, fill_missing, stay_empty
+from rafair.datasets.outside import told_of_outside, widened
 from rafair.datasets.table import without
+from rafair.datasets.unread import told_of_unread, unread_rows
 from rafair.errors import InvalidInput
-from rafair.schema import Schema, as_pandas, kind_of
+from rafair.schema import Schema, as_kind, as_pandas, kind_of
 from rafair.schema.cells import shown
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import classes_of, infer_features
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rafair.schema import Column, Feature, Level
+    from rafair.schema.gaps import Missing
 
-__all__ = ["read_test"]
+__all__ = ["UNREFERENCED", "read_test", "test_rows"]
 
 LABEL = "label"
-# Values that a note names.
-NAMED = 3
 UNREFERENCED = (
     "Ranges and levels come from the test rows alone; pass the training rows as reference for "
     "those that the model may meet."
@@ -52,6 +53,7 @@ def read_test(
     missing: str | Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     name: str = "table",
+    reads: Callable[[Any], str | None] | None = None,
 ) -> Dataset:
     """Make a dataset from test people and their labels; every row is test data, none is split off.
 
@@ -65,7 +67,8 @@ def read_test(
         Columns or one-hot groups that I(v) varies.
     schema : Schema, optional
         The meaning of the columns; it replaces ``sensitive``, ``reference``, ``positive``,
-        ``classes``, ``one_hot`` and ``relations``.
+        ``classes``, ``one_hot`` and ``relations``. A row beyond its domains widens them; a note
+        names it.
     reference : table or array, optional
         Rows from which ranges, levels and observed values are taken too, for instance those that
         the model was trained on. Without it the test rows give them alone, and a note says so. A
@@ -76,11 +79,15 @@ def read_test(
         The positive one of two classes (y = 1); by default the last in sorted order.
     classes : sequence, optional
         The classes that the model knows, where y may lack one of them.
-    missing : {"median", "mean", "most_frequent"} or mapping of str to them, optional
-        The rule that fills empty cells, of all columns or by column. Without a rule, an empty cell
-        is an error.
+    missing : {"median", "mean", "most_frequent", "keep", "level"} or mapping of str to them, \
+            optional
+        The rule for empty cells, of all columns or by column; see ``read_table``. Without a rule,
+        an empty cell is an error.
     one_hot, columns, ignore, not_leaks, relations : see ``read_table``.
     name : str
+    reads : callable, optional
+        Takes some rows, as a table of x's kind, and returns why a model cannot read them; None if
+        it can. Single rows that it cannot read are left out, and a note names them with the reason.
 
     Returns
     -------
@@ -99,31 +106,52 @@ def read_test(
     if frame.empty:
         raise InvalidInput("the table has no row")
     frame = without(frame, ignore, LABEL)
-    fills = _fills(missing, frame)
+    fills = _fills(missing, frame, schema)
+    staying = stay_empty(frame, fills)
     frame, notes = fill_missing(frame, fills)
+    n, unread = len(frame), _unread(x, frame, kind, reads)
+    if unread:
+        names = pd.RangeIndex(n) if rows is None else rows
+        notes = (*notes, told_of_unread(unread, names))
+        left = np.setdiff1d(np.arange(n), list(unread))
+        rows, frame = names[left], frame.iloc[left].reset_index(drop=True)
+        labels = labels.iloc[left].reset_index(drop=True)
     if schema is None:
-        known = None if reference is None else _reference(reference, feature_names, frame, fills)
+        known = None if reference is None else _reference(reference, feature_names, frame)
+        if known is not None:
+            staying |= stay_empty(known, fills)
+            known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
         told = (label, tuple(sensitive or ()), one_hot, columns)
-        features, doubts, inside = _inferred(frame, known, told)
+        features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
         notes = (*notes, *doubts, *_grounds(frame, rows, inside))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
+    else:
+        schema = schema.with_missing(staying)
+        notes = (*notes, *told_of_outside(frame, rows, schema.features, "the schema"))
+        schema = widened(schema, frame)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
     notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
-    return _dataset(whole, rows, schema, notes, name, kind)
+    test, lost = test_rows(whole, rows, schema)
+    empty = Split.of(whole.iloc[:0], schema)
+    provenance = f"{len(whole)} test rows, as they were given."
+    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
 
 
-def _fills(missing: str | Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, Fill]:
+def _fills(
+    missing: str | Mapping[str, str] | None, frame: pd.DataFrame, schema: Schema | None
+) -> dict[str, Fill]:
     """Return the rule of every column; the one without a rule is refused if it has empty cells."""
     if isinstance(missing, str):
         return dict.fromkeys(frame.columns, Fill(missing))  # type: ignore[arg-type]  # checked there
     for column in missing or ():
         if column not in frame.columns:
             raise InvalidInput(f"missing names {column!r}, which is no column of the table")
-    rules = dict(missing or {})
+    known = {} if schema is None else {f.name: f.missing for f in schema.features}
+    rules = {**known, **(missing or {})}
     return {column: Fill(rules.get(column, "refuse")) for column in frame.columns}  # type: ignore[arg-type]
 
 
@@ -169,24 +197,27 @@ def _reference(
     reference: Any,
     feature_names: Sequence[str] | None,
     frame: pd.DataFrame,
-    fills: Mapping[str, Fill],
 ) -> pd.DataFrame:
     """Return the reference with the columns of the test rows."""
     found, *_ = _table(reference, feature_names, "reference")
     lost = [column for column in frame.columns if column not in found.columns]
     if lost:
         raise InvalidInput(f"the reference lacks the column {lost[0]!r}")
-    return fill_missing(found[list(frame.columns)], fills)[0]
+    return found[list(frame.columns)]
 
 
 def _inferred(
-    frame: pd.DataFrame, reference: pd.DataFrame | None, told: tuple[Any, ...]
+    frame: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    told: tuple[Any, ...],
+    missing: Mapping[str, Missing],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...], tuple[Feature, ...] | None]:
     """Infer the features of all rows that are known, with doubts, and those of the reference."""
     if reference is None:
-        return *infer_features(frame, *told), None
+        return *infer_features(frame, *told, missing=missing), None
     whole = pd.concat([reference, frame], ignore_index=True)
-    return *infer_features(whole, *told), infer_features(reference, *told)[0]
+    inside, _ = infer_features(reference, *told, missing=missing)
+    return *infer_features(whole, *told, missing=missing), inside
 
 
 def _grounds(
@@ -195,31 +226,25 @@ def _grounds(
     """Say what the domains rest on, and name rows that lie outside the reference's."""
     if inside is None:
         return [UNREFERENCED]
-    notes = []
-    for feature in inside:
-        if feature.name not in frame.columns:
-            continue
-        values = frame[feature.name]
-        out = np.flatnonzero(_outside(values, feature))
-        if len(out):
-            names = out if rows is None else rows[out]
-            seen = [
-                f"row {name}: {shown(value)}"
-                for name, value in zip(names[:NAMED], values.iloc[out[:NAMED]], strict=True)
-            ]
-            more = ", …" if len(out) > NAMED else ""
-            notes.append(
-                f"{len(out)} of {len(frame)} test rows lie beyond the reference in {feature.name} "
-                f"({', '.join(seen)}{more}); its domain was widened to hold them."
-            )
-    return notes
+    return told_of_outside(frame, rows, inside, "the reference")
 
 
-def _outside(values: pd.Series, feature: Feature) -> pd.Series:
-    if feature.has_levels:
-        return ~values.isin(feature.domain)
-    numbers = pd.to_numeric(values, errors="coerce")
-    return (numbers < feature.low) | (numbers > float(feature.domain[1]))
+def _unread(
+    x: Any, frame: pd.DataFrame, kind: str, reads: Callable[[Any], str | None] | None
+) -> dict[int, str]:
+    """Return the rows that a model cannot read, with the reason of each.
+
+    Rows with cells that stay empty are passed over: a rule says that the model reads them.
+    """
+    if reads is None:
+        return {}
+    whole = np.flatnonzero(frame.notna().all(axis=1))
+
+    def refused(rows: Sequence[int]) -> str | None:
+        some = frame.iloc[whole[list(rows)]]
+        return reads(as_kind(some, kind) if hasattr(x, "columns") else some.to_numpy())
+
+    return {int(whole[row]): why for row, why in unread_rows(len(whole), refused).items()}
 
 
 def _classes(
@@ -240,18 +265,11 @@ def _classes(
     return tuple(known)
 
 
-def _dataset(
-    frame: pd.DataFrame,
-    rows: pd.Index | None,
-    schema: Schema,
-    notes: Sequence[str],
-    name: str,
-    kind: str,
-) -> Dataset:
+def test_rows(
+    frame: pd.DataFrame, rows: pd.Index | None, schema: Schema
+) -> tuple[Split, list[str]]:
     """Leave out the rows that break a relation; the others are the test split."""
     met, lost = relations_met(frame, schema)
     kept = np.flatnonzero(met)
-    test = replace(Split.of(frame.iloc[kept], schema), rows=None if rows is None else rows[kept])
-    empty = Split.of(frame.iloc[:0], schema)
-    provenance = f"{len(frame)} test rows, as they were given."
-    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    split = Split.of(frame.iloc[kept], schema)
+    return replace(split, rows=None if rows is None else rows[kept]), lost

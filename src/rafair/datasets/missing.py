@@ -1,9 +1,9 @@
-"""Empty cells: an error by default, or filled by the rule that the user names."""
+"""Empty cells: an error by default, else filled or kept by the rule that the user names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 import pandas as pd
 
@@ -13,19 +13,29 @@ from rafair.schema.cells import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    import numpy.typing as npt
+
     from rafair.schema import Level
+    from rafair.schema.gaps import Missing
 
-__all__ = ["RULES", "Fill", "fill_missing"]
+__all__ = ["RULES", "Fill", "fill_missing", "stay_empty"]
 
-Rule: TypeAlias = Literal["refuse", "median", "mean", "most_frequent"]
+Rule: TypeAlias = Literal["refuse", "median", "mean", "most_frequent", "keep", "level"]
 RULES: tuple[Rule, ...] = get_args(Rule)
+# What a rule that fills nothing makes of empty cells.
+STAYING = {
+    "keep": "stay empty (keep): Δ does not move them, and I(v) does not vary them",
+    "level": "are a level of their own (level)",
+}
 
 
 @dataclass(frozen=True)
 class Fill:
-    """What replaces an empty cell of a column: a given value, or one that a rule computes.
+    """What becomes of an empty cell of a column: a value given or computed, or what it is.
 
-    ``median`` takes the lower one of two middle values.
+    ``median`` takes the lower one of two middle values. ``keep`` and ``level`` leave the cell as it
+    is; see ``rafair.schema.Feature.with_missing``.
 
     Attributes
     ----------
@@ -49,7 +59,7 @@ class Fill:
 def fill_missing(
     frame: pd.DataFrame, fills: Mapping[str, Fill]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Fill empty cells, and report how many were filled with which value.
+    """Fill empty cells, and report how many were filled with which value, or stay empty.
 
     Parameters
     ----------
@@ -61,8 +71,8 @@ def fill_missing(
     Returns
     -------
     DataFrame, tuple of str
-        The filled table, and one sentence for each filled column. A rule computes its value from
-        all rows of ``frame``.
+        The filled table, and one sentence for each column with empty cells. A rule computes its
+        value from all rows of ``frame``.
 
     Raises
     ------
@@ -79,12 +89,11 @@ def fill_missing(
         if not empty.any():
             continue
         if fill.value is None and fill.rule == "refuse":
-            row = int(empty.to_numpy().argmax())
-            raise InvalidInput(
-                f"column {name!r}, row {row}: the cell is {_what(frame[name], row)}, "
-                f"{int(empty.sum())} of "
-                f'{len(frame)} are; name a rule: missing = "median", "most_frequent", …'
-            )
+            raise _refusal(frame[name], empty.to_numpy())
+        if fill.value is None and fill.rule in STAYING:
+            filled[name] = known
+            notes.append(f"{int(empty.sum())} empty cells of {name} {STAYING[fill.rule]}.")
+            continue
         value = fill.value if fill.value is not None else _found(known, fill.rule)
         column = known.astype(object).where(~empty, value).infer_objects()
         whole = pd.api.types.is_float_dtype(column) and (column == column.round()).all()
@@ -92,6 +101,27 @@ def fill_missing(
         how = "the value given" if fill.value is not None else fill.rule.replace("_", " ")
         notes.append(f"{int(empty.sum())} empty cells of {name} were filled with {value} ({how}).")
     return filled, tuple(notes)
+
+
+def stay_empty(frame: pd.DataFrame, fills: Mapping[str, Fill]) -> dict[str, Missing]:
+    """Return the rule of each column that has empty cells, and whose rule leaves them so."""
+    return {
+        name: cast("Missing", fill.rule)
+        for name, fill in fills.items()
+        if fill.value is None
+        and fill.rule in STAYING
+        and name in frame.columns
+        and (frame[name].isna() | frame[name].isin(fill.codes)).any()
+    }
+
+
+def _refusal(values: pd.Series, empty: npt.NDArray[np.bool_]) -> InvalidInput:
+    row = int(empty.argmax())
+    return InvalidInput(
+        f"column {values.name!r}, row {row}: the cell is {_what(values, row)}, {int(empty.sum())} "
+        f'of {len(values)} are; name a rule: missing = "median", "mean", "most_frequent", "keep" '
+        '(the model reads missing values itself) or "level" (missing is a level of its own)'
+    )
 
 
 def _what(values: pd.Series, row: int) -> str:

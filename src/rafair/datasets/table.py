@@ -10,7 +10,7 @@ import pandas as pd
 
 from rafair.datasets.described import split_table
 from rafair.datasets.findings import findings
-from rafair.datasets.missing import Fill, fill_missing
+from rafair.datasets.missing import Fill, fill_missing, stay_empty
 from rafair.datasets.splitting import TEST_SHARE
 from rafair.errors import InvalidInput, naming
 from rafair.schema import Schema, as_pandas, kind_of
@@ -76,9 +76,11 @@ def read_table(
         is never left out.
     ignore : sequence of str
         Columns to leave out.
-    missing : mapping of str to {"median", "mean", "most_frequent"}, or one of these, optional
-        Column → rule that fills its empty cells, or one rule for every feature that has some;
-        without a rule, an empty cell is an error.
+    missing : mapping of str to {"median", "mean", "most_frequent", "keep", "level"}, or one of \
+            these, optional
+        Column → rule for its empty cells, or one rule for every feature that has some: a value
+        that fills them; *keep*, they stay empty, for a model that reads missing values itself;
+        *level*, missing is a level of its own. Without a rule, an empty cell is an error.
     empty : mapping of str to sequences, optional
         Column → values that stand for an empty cell, such as 999.
     written : mapping of str to str, optional
@@ -117,7 +119,9 @@ def read_table(
             if label or sensitive or positive is not None or relations or one_hot or columns:
                 raise InvalidInput("give a schema, or label, sensitive and their like; not both")
             fills.check(frame, schema.label, one_hot)
-            frame, notes = fill_missing(frame, fills.named(schema.features))
+            named = fills.named(schema.features)
+            schema = schema.with_missing(stay_empty(frame, named))
+            frame, notes = fill_missing(frame, named)
         else:
             if label is None:
                 raise InvalidInput("no label given; name the column with the ground truth")
@@ -125,9 +129,10 @@ def read_table(
             fills.check(frame, label, one_hot)
             frame = without(frame, ignore, label)
             told = (label, tuple(map(str, sensitive or ())), positive, one_hot, columns)
-            used = infer(frame, *told, refuse=True).features
+            staying = stay_empty(frame, fills.everywhere(frame, label))
+            used = infer(frame, *told, refuse=True, missing=staying).features
             frame, notes = fill_missing(frame, fills.of(used))
-            found = infer(frame, *told, refuse=True)
+            found = infer(frame, *told, refuse=True, missing=staying)
             schema = Schema(found.features, label, found.classes, relations, found.doubts)
             notes = (*notes, *found.doubts)
         notes = tuple(dict.fromkeys((*notes, *findings(schema, frame, not_leaks))))
@@ -153,17 +158,21 @@ class _Fills:
 
     def of(self, features: Sequence[Feature]) -> dict[str, Fill]:
         """Return the rule of every feature; ``refuse`` where none is named."""
-        single = [feature.name for feature in features if not feature.columns]
-        return {name: self._fill(name) for name in single}
+        single = [feature for feature in features if not feature.columns]
+        return {feature.name: self._fill(feature.name, feature.missing) for feature in single}
+
+    def everywhere(self, frame: pd.DataFrame, label: str) -> dict[str, Fill]:
+        """Return the rule of every column but the label."""
+        return {name: self._fill(name) for name in frame.columns if name != label}
 
     def named(self, features: Sequence[Feature]) -> dict[str, Fill]:
         """Return the rules that were named."""
         fills = self.of(features)
         return {name: fill for name, fill in fills.items() if fill.rule != "refuse" or fill.codes}
 
-    def _fill(self, name: str) -> Fill:
+    def _fill(self, name: str, known: str = "refuse") -> Fill:
         rules, codes = self.missing or {}, tuple(self.empty.get(name, ()))
-        rule = rules if isinstance(rules, str) else rules.get(name, "refuse")
+        rule = rules if isinstance(rules, str) else rules.get(name, known)
         return Fill(rule, codes=codes)  # type: ignore[arg-type]  # Fill checks the rule
 
 

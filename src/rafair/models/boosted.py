@@ -67,7 +67,7 @@ def choose_feed(
 
 def _check_text(names: tuple[str, ...], categorical: Sequence[str], schema: Schema | None) -> None:
     for feature in () if schema is None else schema.features:
-        text = feature.has_levels and any(isinstance(level, str) for level in feature.domain)
+        text = feature.has_levels and any(isinstance(level, str) for level in feature.levels)
         read = feature.name in names or not names
         if text and not feature.columns and read and feature.name not in categorical:
             raise InvalidInput(

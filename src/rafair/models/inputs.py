@@ -11,11 +11,12 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 from rafair.models.piecewise import Piecewise
+from rafair.schema.gaps import is_missing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from rafair.schema import Schema
+    from rafair.schema import Feature, Schema
 
 __all__ = ["INPUTS", "Feed", "Inputs", "choose_inputs", "reads_codes"]
 
@@ -94,25 +95,43 @@ class Feed:
         columns: dict[str, Any] = {}
         for place, feature in enumerate(self.schema.features):
             if feature.has_levels and not feature.columns:
-                codes = feature.numbers(x[:, place]).numpy().astype(np.int64)
-                levels = pd.CategoricalDtype(list(feature.domain))
+                codes = feature.numbers(x[:, place]).nan_to_num().numpy().astype(np.int64)
+                # pandas calls a missing cell −1.
+                codes[codes >= len(feature.levels)] = -1
+                if feature.has_gaps:
+                    codes[is_missing(x[:, place]).numpy()] = -1
+                levels = pd.CategoricalDtype(list(feature.levels))
                 columns[feature.name] = pd.Categorical.from_codes(codes, dtype=levels)
             else:
                 columns |= feature.write(feature.decode(x[:, place].numpy()))
         return pd.DataFrame(columns)
 
     def _matrix(self, x: Tensor) -> npt.NDArray[np.float64]:
-        if self.inputs == "unit" or self.schema is None:
+        if self.schema is None:
             return x.clone().numpy()  # the user's model may write to it
+        if self.inputs == "unit":
+            gaps = torch.tensor([feature.has_gaps for feature in self.schema.features])
+            return torch.where(gaps & is_missing(x), torch.nan, x).numpy()
         parts = []
         for place, feature in enumerate(self.schema.features):
             raw = feature.low + x[:, place] * feature.span
             near = feature.numbers(x[:, place])
             raw = torch.where((raw - near).abs() <= SNAP * max(feature.span, 1.0), near, raw)
+            raw = torch.where(_is_nan(feature, x[:, place]), torch.nan, raw)
             parts.append(_spread(raw, len(feature.domain), len(feature.columns)))
         matrix: npt.NDArray[np.float64] = torch.cat(parts, dim=1).numpy()
         order = [self._names().index(name) for name in self.columns]
         return matrix[:, order] if order else matrix
+
+
+def _is_nan(feature: Feature, unit: Tensor) -> Tensor:
+    """Tell where a matrix in original units is NaN: in missing cells, unless levels have codes."""
+    if feature.has_gaps:
+        return is_missing(unit)
+    text = any(isinstance(level, str) for level in feature.levels)
+    if feature.missing == "refuse" or text:
+        return torch.zeros_like(unit, dtype=torch.bool)
+    return feature.numbers(unit) == len(feature.levels)
 
 
 def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:
@@ -126,7 +145,7 @@ def _spread(codes: Tensor, levels: int, columns: int) -> Tensor:
 def reads_codes(schema: Schema) -> bool:
     """Tell whether the data are all numbers, so that a matrix can hold them without codes."""
     return not any(
-        isinstance(level, str) for f in schema.features if not f.columns for level in f.domain
+        isinstance(level, str) for f in schema.features if not f.columns for level in f.levels
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from rafair.display import Table, as_html, as_text, printable
 from rafair.errors import InvalidInput
 from rafair.fairness.quality import accuracy_figures
 from rafair.plans.attacks import families_of
@@ -19,14 +21,14 @@ from rafair.problem.space import SLACK
 from rafair.problem.validation import check_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rafair.datasets import Dataset
     from rafair.models import Classifier
     from rafair.plans.plan import Plan
     from rafair.schema import Feature
 
-__all__ = ["FeatureSummary", "TableCheck", "check_model", "check_table"]
+__all__ = ["FeatureSummary", "PlanCheck", "check_model", "check_table"]
 
 READS = {
     "unit": "rows of unit space",
@@ -51,15 +53,34 @@ class FeatureSummary:
     moves: str
 
 
-@dataclass(frozen=True)
-class TableCheck:
-    """The description of a table: a line for each feature, and sentences about the whole."""
+@dataclass(frozen=True, repr=False)
+class PlanCheck:
+    """What a plan means: a line for each feature, and sentences about the whole.
+
+    Attributes
+    ----------
+    features : tuple of FeatureSummary
+    lines : tuple of str
+    """
 
     features: tuple[FeatureSummary, ...]
     lines: tuple[str, ...]
 
+    @property
+    def table(self) -> Table:
+        """The features, a line each."""
+        rows = [(f.name, f.kind, f.moves, f.domain) for f in self.features]
+        heads = ("feature", "kind", "moves", "domain")
+        return Table("Features and what may change", heads, rows, texts=(1, 2, 3))
 
-def check_table(data: Dataset, plan: Plan) -> TableCheck:
+    def __repr__(self) -> str:
+        return "\n".join([as_text(self.table), "", *map(printable, self.lines)])
+
+    def _repr_html_(self) -> str:
+        return as_html(self.table, self.lines)
+
+
+def check_table(data: Dataset, plan: Plan) -> PlanCheck:
     """Describe the data, Δ and I(v).
 
     Raises
@@ -73,16 +94,38 @@ def check_table(data: Dataset, plan: Plan) -> TableCheck:
         FeatureSummary(f.name, f.kind, _domain(f), _moves(f, float(reach[place]), plan))
         for place, f in enumerate(data.schema.features)
     )
-    return TableCheck(summaries, tuple(_table_lines(data, plan)))
+    small = [
+        _enough(f, plan)
+        for f, s in zip(data.schema.features, summaries, strict=True)
+        if s.moves == TOO_SMALL
+    ]
+    return PlanCheck(summaries, (*_table_lines(data, plan), *small))
+
+
+def _enough(feature: Feature, plan: Plan) -> str:
+    """Say what to write for a feature that ε does not move by one level or whole number."""
+    spacing = feature.spacing or 0.0
+    size = spacing * feature.span
+    what = "one level" if feature.has_levels else f"a step of {size:g}"
+    share = math.ceil(1000 * spacing / feature.bulk_share) / 1000
+    given = "its own ε" if feature.epsilon is not None else f"ε = {plan.radius:g}"
+    everywhere = "" if feature.epsilon is not None else f", or ε = {share:g} for all features"
+    return (
+        f"{feature.name}: {given} is less than {what}; write epsilon = "
+        f"{size:g} in its section of a plan{everywhere}."
+    )
 
 
 def _domain(feature: Feature) -> str:
     if not feature.has_levels:
-        most = f" (most: {feature.bulk[0]:g} to {feature.bulk[1]:g})" if feature.bulk else ""
-        return f"{feature.domain[0]:g} to {feature.domain[1]:g} {feature.unit}".strip() + most
-    shown = ", ".join(map(str, feature.domain[:4]))
-    more = len(feature.domain) - 4
-    return f"{shown}, {more} more" if more > 0 else shown
+        most = f" (most: {_range(feature.bulk)})" if feature.bulk else ""
+        gap = " or missing" if feature.has_gaps else ""
+        return f"{_range(feature.domain)} {feature.unit}".strip() + most + gap
+    return ", ".join(map(str, feature.domain))
+
+
+def _range(ends: Sequence[Any]) -> str:
+    return f"{ends[0]:.10g} to {ends[1]:.10g}"
 
 
 def _moves(feature: Feature, reach: float, plan: Plan) -> str:

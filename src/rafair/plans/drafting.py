@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -9,54 +10,77 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.datasets.leaks import suspicions
-from rafair.datasets.table import open_table
+from rafair.datasets.missing import RULES, Fill
+from rafair.datasets.two_tables import rows_together
 from rafair.errors import naming
+from rafair.plans.options import options_of
+from rafair.plans.plan import OWN_EPSILON, Plan
+from rafair.plans.tables import Tables
 from rafair.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from rafair.plans.plan_file import ModelFile
     from rafair.schema import Feature, Level
 
 __all__ = ["draft_plan"]
 
+REFUSE = RULES[0]
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEAD = """\
 # A plan for rafair, drafted from {table}. Read it, correct it, then:
-#   rafair check PLAN.toml --model MODEL
-#   rafair audit PLAN.toml --model MODEL
+#   rafair check PLAN.toml{model}
+#   rafair audit PLAN.toml{model}
 """
 RELATIONS = """\
 # What holds between the columns of every possible person, for example:
 #   "installment * duration >= amount", "relationship != 'Husband' or sex == 'Male'"
 relations = []
 """
-AUDIT = """\
-[audit]
-# attacks = ["rafair"]     # "square" for a model without gradients
-# seeds = "all"            # of the test split; by default 200, or as many as there are
-epsilon = 0.1              # how far a feature may move, as a share of its range; each feature may
-step_size = 0.01           # have its own: epsilon = 500 in its unit, or epsilon = "5%"
-steps = 20
-# fail_under = { r_af = 0.5 }
-"""
+# Parameters of an audit that a draft shows though nobody has asked for them.
+SHOWN = {"epsilon": OWN_EPSILON, "step_size": Plan.step_size, "steps": Plan.steps}
+ABOUT = {
+    "epsilon": "how far a feature may move, as a share of its range; each feature may",
+    "step_size": 'have its own: epsilon = 500 in its unit, or epsilon = "5%"',
+}
 KEYS = """\
 # For each feature: kind (numeric, integer, ordinal, categorical), range or levels (ordinal ones in
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
 # category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
 # share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
-# missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999]: such cells too.
+# missing = "median", "mean" or "most_frequent", or fill = a value; "keep" where the model reads
+# missing values itself; "level" where missing is a level of its own, of a category or sensitive
+# column. empty = [999]: such cells too. In [data], missing = … is the rule of all other columns.
 # A column under ignore comes back with a section of its own. In [data], not_leaks names features
 # that tell the label and are meant to.
 """
 
 
 def draft_plan(
-    table: str | Path, label: str, sensitive: Sequence[str], positive: Level | None = None
+    table: str | Path | Tables,
+    label: str,
+    sensitive: Sequence[str],
+    positive: Level | None = None,
+    missing: str = REFUSE,
+    *,
+    model: ModelFile | None = None,
+    audit: Mapping[str, Any] | None = None,
 ) -> str:
-    """Propose a plan for a CSV or Parquet file.
+    """Propose a plan for a CSV or Parquet file, or for test rows with or without training rows.
+
+    Parameters
+    ----------
+    table : path or Tables
+        A path is a table that is split.
+    missing : str
+        The rule for empty cells that the plan gives to every column, one of ``RULES``.
+    model : ModelFile, optional
+        The model that the plan names.
+    audit : mapping, optional
+        Parameters of the audit, by the names of the fields of ``Plan``.
 
     Returns
     -------
@@ -66,18 +90,26 @@ def draft_plan(
     Raises
     ------
     InvalidInput
-        See ``Schema.infer``.
+        See ``Schema.infer``; also if there is no such rule.
     """
-    frame, _, _ = open_table(table)
-    with naming(table):
+    Fill(missing)  # type: ignore[arg-type]  # it checks the rule
+    tables = table if isinstance(table, Tables) else Tables(Path(table), split=True)
+    test, train, *_ = tables.read()
+    with naming(tables.test):
+        frame = test if train is None else rows_together(train, test, label)
         positive = _meant(frame, label, positive)
         schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
         schema = replace(schema, doubts=(*schema.doubts, *suspicions(schema, frame)))
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
-    # The path stays as it was given: the plan goes to standard output, so that nobody knows here
-    # in which directory it will lie.
-    return "\n".join(_lines(Path(table), frame, schema, ignored))
+    head = HEAD.format(table=_commented(str(tables.test)), model="" if model else " --model MODEL")
+    parts = (
+        _data(tables, schema, ignored, missing),
+        _model(model),
+        _audit(audit or {}),
+        _features(schema, frame, missing),
+    )
+    return "\n".join([head, RELATIONS, *itertools.chain(*parts)])
 
 
 def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | None:
@@ -88,26 +120,63 @@ def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | N
     return next((level for level in levels if str(level) == positive), positive)
 
 
-def _lines(
-    table: Path, frame: pd.DataFrame, schema: Schema, ignored: Sequence[str]
-) -> Iterator[str]:
-    yield HEAD.format(table=_commented(str(table)))
-    yield RELATIONS
+def _data(tables: Tables, schema: Schema, ignored: Sequence[str], missing: str) -> Iterator[str]:
+    # A path stays as it was given: the plan may go to standard output, so that nobody knows here
+    # in which directory it will lie.
+    named = {"table" if tables.split else "test": tables.test, "train": tables.train}
     yield "[data]"
-    yield f"table = {_value(table.as_posix())}   # seen from the directory of this plan"
+    for key, path in named.items():
+        if path is not None:
+            yield f"{key} = {_value(path.as_posix())}   # seen from the directory of this plan"
     yield f"label = {_value(schema.label)}"
     yield f"positive = {_value(schema.positive)}   # of {_commented(_listed(schema.classes))}"
     yield f"ignore = {_value(list(ignored))}"
-    yield "test_share = 0.3\n"
-    yield "# [model]"
-    yield '# path = "model.skops"'
-    yield '# inputs = "frame"       # or "original", "unit": what the model reads\n'
-    yield AUDIT
+    if missing != REFUSE:
+        yield f"missing = {_value(missing)}   # of every column that has empty cells"
+    yield "test_share = 0.3\n" if tables.split else ""
+
+
+def _model(model: ModelFile | None) -> Iterator[str]:
+    if model is None:
+        yield "# [model]"
+        yield '# path = "model.skops"'
+        yield '# inputs = "frame"       # or "original", "unit": what the model reads\n'
+        return
+    yield "[model]"
+    yield f"path = {_value(model.path.as_posix())}"
+    for key in ("inputs", "output"):
+        if (value := getattr(model, key)) != "auto":
+            yield f"{key} = {_value(value)}"
+    if model.trust:
+        yield f"trust = {_value(list(model.trust))}"
+    yield ""
+
+
+def _audit(given: Mapping[str, Any]) -> Iterator[str]:
+    """Write the parameters that were given, and those that a draft always shows."""
+    known = options_of(Plan)
+    yield "[audit]"
+    if "attacks" not in given:
+        yield '# attacks = ["rafair"]     # "square" for a model without gradients'
+    if "n_seeds" not in given:
+        yield '# n_seeds = "all"         # of the test rows; by default 200, or all if fewer'
+    for name, value in {**SHOWN, **given}.items():
+        option = known[name]
+        is_word = option.word is not None and value == option.word[1]
+        shown = option.word[0] if option.word is not None and is_word else value
+        line = f"{name} = {_value(list(shown) if isinstance(shown, tuple) else shown)}"
+        yield f"{line:<26} # {ABOUT[name]}" if name in ABOUT else line
+    yield "# fail_under = { r_af = 0.5 }\n"
+
+
+def _features(schema: Schema, frame: pd.DataFrame, missing: str) -> Iterator[str]:
     yield KEYS
     about = _by_feature(schema, [*map(str, frame.columns), *schema.names])
     yield from (f"# Look: {_commented(doubt)}" for doubt in about.pop("", []))
     for feature in schema.features:
-        yield from _feature(feature, frame, about.get(feature.name, []))
+        yield from _feature(feature, about.get(feature.name, []))
+        if missing == REFUSE and not feature.columns and frame[feature.name].isna().any():
+            yield f"missing = {_value(REFUSE)}"
 
 
 def _listed(levels: Sequence[Level]) -> str:
@@ -123,7 +192,7 @@ def _by_feature(schema: Schema, names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> Iterator[str]:
+def _feature(feature: Feature, doubts: Sequence[str]) -> Iterator[str]:
     yield f"\n[features.{_key(feature.name)}]"
     yield from (f"# Look: {_commented(doubt)}" for doubt in doubts)
     yield f"kind = {_value(feature.kind)}"
@@ -139,8 +208,6 @@ def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> It
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:
         yield "sensitive = true"
-    if not feature.columns and frame[feature.name].isna().any():
-        yield 'missing = "refuse"'
 
 
 def _key(name: str) -> str:

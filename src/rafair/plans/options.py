@@ -43,10 +43,10 @@ class Option:
     check : callable
         Takes the name and a value, and refuses a value that is not possible. None is not checked
         where it is allowed.
-    key : str
-        Its name in ``plan.toml``; by default the name of the field.
     flag : str
-        Its name on the command line; by default made from the key.
+        Its name on the command line; by default made from the field's.
+    also : str
+        A second name on the command line.
     word : (str, object), optional
         A text, and the special value that it stands for.
     usual : str
@@ -62,8 +62,8 @@ class Option:
     help: str
     types: tuple[type, ...]
     check: Callable[[str, Any], None]
-    key: str = ""
     flag: str = ""
+    also: str = ""
     word: tuple[str, Any] | None = None
     usual: str = ""
     by_data: bool = False
@@ -89,10 +89,9 @@ def options_of(plan: type) -> Mapping[str, Option]:
 def _completed(each: Field[Any]) -> Option:
     """Fill in the parts of an option that come from its field."""
     found: Option = each.metadata[KEY]
-    key = found.key or each.name
-    flag = found.flag or f"--{key.replace('_', '-')}"
+    flag = found.flag or f"--{each.name.replace('_', '-')}"
     usual = found.usual or str(each.default)
-    return Option(**{**vars(found), "key": key, "flag": flag, "usual": usual})
+    return Option(**{**vars(found), "flag": flag, "usual": usual})
 
 
 def documented(plan: C) -> C:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from rafair.problem.space import Setting
     from rafair.schema import Schema
 
-__all__ = ["LARGEST_RANDOM_STATE", "Plan", "Select"]
+__all__ = ["LARGEST_RANDOM_STATE", "OWN_EPSILON", "Plan", "Select"]
 
 Select: TypeAlias = Literal["last", "worst", "pooled"]
 SELECTS: tuple[Select, ...] = ("last", "worst", "pooled")
 LARGEST_RANDOM_STATE = 2**32 - 1
 NUMBER = (int, float)
+# ε on own data: a share of each feature's range.
+OWN_EPSILON = 0.1
 # Time that the proofs of an audit may take by default.
 SECONDS_PER_SEED = 0.3
 # Where an audit with a curve proves, as shares of its ε.
@@ -67,8 +69,8 @@ class Plan:
         "takes the whole test split.",
         help="Seeds from the test split",
         types=(int,),
-        check=lambda _, value: check_whole("seeds", value, 1),
-        key="seeds",
+        check=lambda _, value: check_whole("n_seeds", value, 1),
+        also="--seeds",
         word=("all", None),
         usual="200, or as many as there are",
     )
@@ -91,8 +93,9 @@ class Plan:
     step_size: float = option(
         0.01,
         "float",
-        "Length of an iteration's step, as a share of each feature's range. APGD and ACG find "
-        "their step themselves, and FGSM takes one step: for them it only gives ε.",
+        "Length of an iteration's step, as a share of each feature's range: by default 0.01, on "
+        "own data at least ``epsilon / steps``. APGD and ACG find their step themselves, and FGSM "
+        "takes one step: for them it only gives ε.",
         help="Step, a share of each range",
         types=NUMBER,
         check=check_number,
@@ -100,11 +103,12 @@ class Plan:
     epsilon: float | None = option(
         None,
         "float, optional",
-        "Radius of Δ as a share of each feature's range; by default ``steps * step_size``.",
+        "Radius of Δ as a share of each feature's range; by default 0.1 on own data, and "
+        "``steps * step_size`` on the benchmarks, which is 0.2, as in the paper.",
         help="Radius, a share of each range",
         types=NUMBER,
         check=check_number,
-        usual="steps x step",
+        usual="0.1; on benchmarks steps x step, 0.2",
     )
     loss: str | None = option(
         None,
@@ -215,7 +219,7 @@ class Plan:
 
     @classmethod
     def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
-        """Return a plan for some data and a model's access: seeds, attacks and setting fit them.
+        """Return a plan for data and a model's access: seeds, ε, attacks and setting fit them.
 
         Parameters
         ----------
@@ -224,6 +228,8 @@ class Plan:
             name.
         """
         options.setdefault("n_seeds", min(cls.n_seeds or len(data.test), len(data.test)))
+        if not data.is_benchmark:
+            options = cls._on_own_data(options)
         attacks = options.pop("attacks", None)
         setting = options.pop("setting", None)
         if setting is None:
@@ -236,6 +242,18 @@ class Plan:
         elif isinstance(attacks, str):
             attacks = (attacks,)
         return cls(attacks=tuple(attacks), setting=setting, **options)
+
+    @classmethod
+    def _on_own_data(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Add ε, and a step by which an attack reaches it."""
+        found = {**options, "epsilon": options.get("epsilon")}
+        if found["epsilon"] is None:
+            found["epsilon"] = OWN_EPSILON
+        steps = found.get("steps", cls.steps)
+        numbers = (found["epsilon"], steps)
+        if "step_size" not in found and steps and all(isinstance(n, int | float) for n in numbers):
+            found["step_size"] = max(cls.step_size, found["epsilon"] / steps)
+        return found
 
     @property
     def measure(self) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.schema.gaps import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +47,10 @@ class Counterparts:
     conditions : Conditions, optional
         Relations between features. A combination, together with v's other values, is a possible
         person only if it meets them.
+    missing : tuple of int
+        Columns, sensitive or not, in which ``MISSING`` stands for a missing cell.
+    kept : tuple of int
+        Sensitive columns in which v's counterparts miss what v misses.
 
     Raises
     ------
@@ -58,6 +63,8 @@ class Counterparts:
     grid: Tensor
     total: int = 0
     conditions: Conditions | None = None
+    missing: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         columns = tuple(int(column) for column in self.columns)
@@ -167,7 +174,8 @@ class Counterparts:
         columns = [schema.index(name) for name in names]
         axes = [schema.features[column].axis.tolist() for column in columns]
         everyone = cls.product(columns, axes, sample=sample, random_state=random_state)
-        return replace(everyone, conditions=schema.conditions)
+        kept = tuple(c for c in columns if schema.features[c].missing == "keep")
+        return replace(everyone, conditions=schema.conditions, missing=schema.gaps, kept=kept)
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -208,8 +216,13 @@ class Counterparts:
         grid = self._grid_like(x)[combinations]
         people = x.unsqueeze(1).expand(-1, len(grid), -1).clone(memory_format=CONTIGUOUS)
         for place, column in enumerate(self.columns):
-            people[:, :, column] = grid[:, place]
+            people[:, :, column] = self._values(x, column, grid[:, place])
         return people.flatten(0, 1)
+
+    def _values(self, x: Tensor, column: int, values: Tensor) -> Tensor:
+        """Return a sensitive column's values, (c,); (n, c) if a missing cell of v stays so."""
+        own = x[:, column, None]
+        return torch.where(is_missing(own), own, values) if column in self.kept else values
 
     def tiles(self, n: int, rows: int) -> Iterator[tuple[slice, slice]]:
         """Cut n seeds × m combinations into tiles of at most ``rows`` rows.
@@ -243,19 +256,20 @@ class Counterparts:
         -------
         Tensor, shape (n, d), in x's type.
         """
-        people = x.clone()
+        people, is_self = x.clone(), index < 0
         chosen = self._grid_like(x)[index.clamp_min(0)]
-        own = x[:, list(self.columns)]
-        people[:, list(self.columns)] = torch.where(index.unsqueeze(1) < 0, own, chosen)
+        for place, column in enumerate(self.columns):
+            own = x[:, column]
+            stays = is_self | is_missing(own) if column in self.kept else is_self
+            people[:, column] = torch.where(stays, own, chosen[:, place])
         return people
 
     def is_self(self, x: Tensor) -> Tensor:
         """Tell which combinations equal v's own sensitive values, shape (n, m), bool."""
-        own = x[:, list(self.columns)].to(torch.float64)
-        grid = self._grid_like(own)
+        wide = x.to(torch.float64)
         same = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
-        for column in range(grid.shape[1]):
-            same &= (own[:, column, None] - grid[None, :, column]).abs() <= SAME
+        for column, values in zip(self.columns, self._grid_like(wide).T, strict=True):
+            same &= (wide[:, column, None] - self._values(wide, column, values)).abs() <= SAME
         return same
 
     def valid(self, x: Tensor, movable: Tensor | None = None) -> Tensor:

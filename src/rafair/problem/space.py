@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.schema.gaps import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,8 @@ class PerturbationSpace:
         every value is possible.
     conditions : Conditions, optional
         Relations that every point of Δ meets; ``round`` moves a point to one that meets them.
+    missing : bool or (d,)
+        Columns in which ``MISSING`` stands for a missing cell, which does not move.
 
     Raises
     ------
@@ -62,13 +65,13 @@ class PerturbationSpace:
     upper: PerFeature = 1.0
     lattice: PerFeature = 0.0
     conditions: Conditions | None = None
+    missing: bool | Sequence[bool] | Tensor = False
 
     def __post_init__(self) -> None:
         for name in ("epsilon", "lower", "upper", "lattice"):
             object.__setattr__(self, name, _vector(getattr(self, name), name, torch.float64))
-        object.__setattr__(
-            self, "perturbable", _vector(self.perturbable, "perturbable", torch.bool)
-        )
+        for name in ("perturbable", "missing"):
+            object.__setattr__(self, name, _vector(getattr(self, name), name, torch.bool))
         for name in ("epsilon", "lattice"):
             if not bool((self._field(name) >= 0).all()):
                 raise InvalidInput(f"{name} must not be negative or NaN")
@@ -112,19 +115,22 @@ class PerturbationSpace:
             raise InvalidInput(f"unknown setting {setting!r}; use paper or feasible")
         features = schema.features
         if setting == "paper":
-            return cls(epsilon, [not feature.sensitive for feature in features])
+            moving = [not feature.sensitive for feature in features]
+            return cls(epsilon, moving, missing=[feature.has_gaps for feature in features])
         shared = _vector(epsilon, "epsilon", torch.float64).expand(len(features)).tolist()
         return cls(
             [_radius(feature, own) for feature, own in zip(features, shared, strict=True)],
             [feature.movable for feature in features],
             lattice=[feature.spacing for feature in features],
             conditions=schema.conditions,
+            missing=[feature.has_gaps for feature in features],
         )
 
     @property
     def vectors(self) -> tuple[Tensor, ...]:
         """The parameters that are a scalar or one number per feature."""
-        return tuple(map(self._field, ("epsilon", "perturbable", "lower", "upper", "lattice")))
+        names = ("epsilon", "perturbable", "lower", "upper", "lattice", "missing")
+        return tuple(map(self._field, names))
 
     def _field(self, name: str) -> Tensor:
         value = getattr(self, name)
@@ -149,9 +155,25 @@ class PerturbationSpace:
         """Return which columns may move, shape (d,), bool."""
         return self._like("perturbable", x).expand(x.shape[1])
 
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether cells of some column may be missing."""
+        return bool(self._field("missing").any())
+
+    def may_be_missing(self, x: Tensor) -> Tensor:
+        """Return in which columns cells may be missing, shape (d,), bool."""
+        return self._like("missing", x).expand(x.shape[1])
+
+    def _moving(self, origin: Tensor) -> Tensor:
+        """Return which cells may move, (d,), or (n, d) where some are missing."""
+        movable = self.movable(origin)
+        if not self.has_missing:
+            return movable
+        return movable & ~(self._like("missing", origin) & is_missing(origin))
+
     def bounds(self, origin: Tensor) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest point of Δ around ``origin``, each (n, d)."""
-        epsilon, movable = self._like("epsilon", origin), self.movable(origin)
+        epsilon, movable = self._like("epsilon", origin), self._moving(origin)
         low = torch.maximum(origin - epsilon, self._like("lower", origin))
         high = torch.minimum(origin + epsilon, self._like("upper", origin))
         return torch.where(movable, low, origin), torch.where(movable, high, origin)
@@ -166,7 +188,7 @@ class PerturbationSpace:
         unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
         # Not ``_on_lattice``, which leaves an origin off the lattice unchanged if Δ has no point.
         is_possible = (torch.round(origin / unit) * unit - origin).abs() <= SLACK
-        regular = self.movable(origin) & (spacing > 0) & is_possible
+        regular = self._moving(origin) & (spacing > 0) & is_possible
         return torch.where(regular, spacing, torch.zeros_like(origin))
 
     def hull(self, origin: Tensor) -> tuple[Tensor, Tensor]:
@@ -244,7 +266,7 @@ class PerturbationSpace:
         if not self.has_lattice:
             return x
         spacing = self._like("lattice", x)
-        on_lattice = self.movable(x) & (spacing > 0)
+        on_lattice = self._moving(origin) & (spacing > 0)
         unit = torch.where(spacing > 0, spacing, torch.ones_like(spacing))
         low, high = self.bounds(origin)
         # In multiples of the spacing; the slack keeps a bound that is itself a lattice point.

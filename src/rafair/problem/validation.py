@@ -11,14 +11,26 @@ from rafair.checks import check_whole
 from rafair.errors import InvalidInput
 from rafair.problem.batching import all_finite
 from rafair.problem.space import SLACK
+from rafair.schema.gaps import MISSING, is_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rafair.datasets import Dataset
     from rafair.models import Classifier
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.space import PerturbationSpace
 
-__all__ = ["check_classes", "check_problem", "check_rows", "check_step", "n_classes"]
+__all__ = [
+    "check_classes",
+    "check_problem",
+    "check_rows",
+    "check_step",
+    "n_classes",
+]
+
+FILL = 'fill them (missing = "median"), or give a model that reads missing values itself'
+NUMBERS_ALONE = f"keeps missing cells, and this model, a network, reads numbers alone; {FILL}"
 
 
 def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifier) -> None:
@@ -45,11 +57,26 @@ def check_rows(x: Tensor, y: Tensor, counterparts: Counterparts, model: Classifi
     if not all_finite(x):
         row, column = (~torch.isfinite(x)).nonzero()[0].tolist()
         raise InvalidInput(f"x, row {row}, column {column}: {x[row, column].item()} is not finite")
+    _check_missing(model, x, counterparts.missing)
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),):
         raise InvalidInput(f"y must be an int64 tensor of shape ({len(x)},)")
     classes = n_classes(model, x)
     if bool((y < 0).any()) or bool((y >= classes).any()):
         raise InvalidInput(f"y holds labels outside 0..{classes - 1}, the model's classes")
+
+
+def _check_missing(model: Classifier, x: Tensor, columns: Sequence[int]) -> None:
+    """Refuse missing cells in these columns of x, (n, d), for a model with gradients.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if model.access != "gradient" or not columns:
+        return
+    empty = is_missing(x[:, list(columns)]).any(dim=0).nonzero()[:, 0]
+    if len(empty):
+        raise InvalidInput(f"column {columns[int(empty[0])]} {NUMBERS_ALONE}")
 
 
 def n_classes(model: Classifier, x: Tensor) -> int:
@@ -74,16 +101,41 @@ def n_classes(model: Classifier, x: Tensor) -> int:
 
 
 def check_classes(model: Classifier, data: Dataset) -> None:
-    """Refuse a model whose number of classes differs from the data's.
+    """Refuse a model whose number of classes differs from the data's, or that fails on its rows.
 
     Raises
     ------
     InvalidInput
-        See also ``n_classes``.
+        If the classes differ, or the model does not read the missing cells that stay missing; see
+        also ``n_classes``.
     """
+    for place, feature in enumerate(data.schema.features):
+        if feature.has_gaps:
+            _check_read(model, data, place)
     found, expected = n_classes(model, data.test.x), len(data.schema.classes)
     if found != expected:
         raise InvalidInput(f"the model has {found} classes, the data {expected}")
+
+
+def _check_read(model: Classifier, data: Dataset, place: int) -> None:
+    """Refuse a model that does not read a column's missing cells."""
+    feature, x = data.schema.features[place], data.test.x
+    cells = is_missing(x[:, place])
+    if feature.sensitive and feature.missing == "level":
+        x = x[:1].clone()
+        x[:, place] = MISSING
+    elif not bool(cells.any()):
+        return
+    else:
+        x = x[cells]
+    if model.access == "gradient":
+        raise InvalidInput(f"column {feature.name!r} {NUMBERS_ALONE}")
+    try:
+        model.scores(x.to(model.device, model.dtype))
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"column {feature.name!r} keeps missing cells, and {error}; {FILL}"
+        ) from error
 
 
 def check_problem(
@@ -101,6 +153,8 @@ def check_problem(
     movable = space.movable(x) if _fits(space, x) else None
     if movable is None:
         raise InvalidInput(f"Δ is not made for x's {x.shape[1]} columns")
+    gaps = space.may_be_missing(x).nonzero()[:, 0]
+    _check_missing(model, x, gaps.tolist())
     sensitive = [column for column in counterparts.columns if movable[column]]
     if sensitive:
         raise InvalidInput(f"Δ lets the sensitive column {sensitive[0]} move; fix it")

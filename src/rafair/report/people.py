@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rafair.report.words import strongest_attack
+from rafair.schema.gaps import LEVEL as MISSING_CELL
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
@@ -80,7 +81,7 @@ def _story(seed: int, before: Any, after: Any, schema: dict[str, Any]) -> Story:
     features = schema["features"]
     values = {f["name"]: (before[f["column"]], after[f["column"]]) for f in features}
     units = {f["name"]: f["unit"] for f in features}
-    changed = [name for name, (old, new) in values.items() if old != new]
+    changed = [name for name, pair in values.items() if _differ(*pair)]
     hidden = [
         f"{f['name']} {shift:+.2f}"
         for f, shift in zip(features, after["x"] - before["x"], strict=True)
@@ -112,12 +113,21 @@ def _someone(row: Any, kind: str, features: list[dict[str, str]]) -> str:
     differs = [
         f"{f['name']} {_shown(row[f['column']], '')} → {_shown(row[f[kind]], f['unit'])}"
         for f in features
-        if kind in f and row[f[kind]] != row[f["column"]]
+        if kind in f and _differ(row[f[kind]], row[f["column"]])
     ]
     return f"{', '.join(differs) or 'the person as they are'}: {decision}"
 
 
+def _differ(one: Any, other: Any) -> bool:
+    """Tell whether two cells differ; two missing ones do not."""
+    if pd.isna(one) or pd.isna(other):
+        return bool(pd.isna(one) != pd.isna(other))
+    return bool(one != other)
+
+
 def _shown(value: Any, unit: str) -> str:
+    if pd.isna(value):
+        return MISSING_CELL
     text = str(value)
     if isinstance(value, int | float | np.integer) and not isinstance(value, bool):
         number = float(value)

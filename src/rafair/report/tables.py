@@ -1,4 +1,4 @@
-"""The tables of a run and of a check, as rows of text for the page and the terminal."""
+"""The tables of a run, as rows of text for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from rafair.runs.summary import (
 )
 
 if TYPE_CHECKING:
-    from rafair.plans.checking import TableCheck
     from rafair.runs import AuditResult
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Table",
     "cells_table",
     "certificates_table",
-    "features_table",
     "headline_table",
     "members_tables",
     "rates_table",
@@ -36,8 +34,6 @@ __all__ = [
 RATE_HEADS = ("", "aims at", "R-ACC", "R-IF", "R-AF", "R-AF 95 %", "TBR", "FFR", "FBR")
 # Without TFR, which is R-AF.
 CELL_RATES = ("tbr", "ffr", "fbr")
-# Characters of a feature's name or domain: the table must fit a terminal of 80 columns.
-WIDEST = 20
 
 
 def headline_table(run: AuditResult) -> Table:
@@ -126,16 +122,3 @@ def sensitive_table(run: AuditResult) -> Table:
         for scope, rates in scopes
     ]
     return Table("Which sensitive attribute is it?", ("varied", "IF", "AF", "R-IF", "R-AF"), rows)
-
-
-def features_table(check: TableCheck) -> Table:
-    """Return what ``rafair check`` shows of a table: one line per feature."""
-    rows: list[tuple[str, ...]] = [
-        (_short(f.name), f.kind, f.moves, _short(f.domain)) for f in check.features
-    ]
-    return Table("Features and what may change", ("feature", "kind", "moves", "domain"), rows)
-
-
-def _short(text: str) -> str:
-    """Shorten a text to ``WIDEST`` characters."""
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

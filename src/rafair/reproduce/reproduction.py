@@ -191,7 +191,7 @@ def _command(name: str, study: Study) -> str:
 
 # Parameters of a study → their options on the command line.
 OPTIONS = {
-    "n_seeds": "--seeds",
+    "n_seeds": "--n-seeds",
     "random_state": "--random-state",
     "steps": "--steps",
     "step_size": "--step-size",

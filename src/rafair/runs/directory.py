@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from rafair.errors import InvalidInput
 from rafair.runs.files import replace_file, reporting_os_errors
 from rafair.runs.identity import check_same_run, digest_of
-from rafair.runs.layout import MANIFEST, as_json
+from rafair.runs.layout import MANIFEST, PLAN, as_json
 from rafair.runs.locking import take_lock
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _state(path: Path) -> State:
         return "unfinished" if manifest.get("stopped") else "finished"
     if (path / UNFINISHED).is_dir():
         return "unfinished"
-    return "other" if path.is_dir() and any(path.iterdir()) else "new"
+    # A plan alone waits for its run.
+    others = path.is_dir() and any(found.name != PLAN for found in path.iterdir())
+    return "other" if others else "new"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -189,6 +191,29 @@ class RunDirectory:
         """
         target = self._folder / f"{name}{SUFFIX}"
         replace_file(target, self._sealed(name, content) + content)
+
+    def keep_plan(self, text: str) -> Path:
+        """Write the plan of this run into its directory; return where it lies.
+
+        Raises
+        ------
+        InvalidInput
+            If another plan lies there, or on a full disk.
+        """
+        self._check()
+        path = self.path / PLAN
+        if path.exists():
+            if path.read_bytes() != text.encode():
+                raise InvalidInput(
+                    f"{path} is another plan, or was corrected; run it (rafair audit {path}), or "
+                    "name another --out"
+                )
+            return path
+        with reporting_os_errors(self.path):
+            self._make(self.path)
+        self._made.append(path)
+        replace_file(path, text.encode())
+        return path
 
     @property
     def is_kept(self) -> bool:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.display import Table
 
-__all__ = ["CLAIMS", "HEADLINE", "cells_table", "certificates_table", "headline", "interval"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CLAIMS",
+    "HEADLINE",
+    "cells_table",
+    "certificates_table",
+    "headline",
+    "interval",
+    "surest_end",
+]
+
+End: TypeAlias = Literal["at_least", "at_most"]
 
 HEADLINE = ("acc", "if", "af")
 CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
@@ -38,6 +51,17 @@ def _robust_rows(rates: list[dict[str, Any]], epsilon: float) -> list[tuple[str,
         ("  95 %", *(interval(rate["ci"]["at_least"]) for rate in rates)),
         ("undecided", *(f"{rate['at_most'] - rate['at_least']:.3f}" for rate in rates)),
     ]
+
+
+def surest_end(rate: Mapping[str, Any]) -> End:
+    """Return the end of a robust rate that speaks for it: what is proved, else what nothing breaks.
+
+    Parameters
+    ----------
+    rate : mapping
+        One of ``metrics["robust"]``.
+    """
+    return "at_most" if rate["at_least"] is None else "at_least"
 
 
 def interval(ends: list[float]) -> str:

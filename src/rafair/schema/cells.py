@@ -10,10 +10,12 @@ import pandas as pd
 
 from rafair.errors import InvalidInput
 
-__all__ = ["as_numbers", "shown"]
+__all__ = ["as_numbers", "as_whole", "shown"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+# Above this, double precision cannot tell neighbouring whole numbers apart.
+LARGEST_INTEGER = 2**53
 # Longest text of a cell in a message, in characters.
 LONGEST = 60
 
@@ -40,6 +42,13 @@ def as_numbers(column: pd.Series) -> Floats:
         return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     except (OverflowError, TypeError):
         return np.array([_as_number(cell) for cell in column.tolist()], dtype=np.float64)
+
+
+def as_whole(values: pd.Series) -> pd.Series:
+    """Turn whole floats back into integers: pandas stores integers with empty cells as floats."""
+    if pd.api.types.is_float_dtype(values) and (values == values.round()).all():
+        return values.astype(np.int64) if values.abs().max() < LARGEST_INTEGER else values
+    return values
 
 
 def _as_number(cell: object) -> float:

@@ -99,7 +99,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Looked:
-    """A feature whose levels are numbers, read as these numbers."""
+    """A feature whose levels are numbers, read as these numbers; NaN for a missing cell."""
 
     place: int
     levels: tuple[float, ...]
@@ -108,7 +108,7 @@ class Looked:
         """Return the number for each person, float64; shapes broadcast."""
         codes = read(self.place)
         levels = torch.tensor(self.levels, dtype=torch.float64, device=codes.device)
-        return levels[codes.long()]
+        return torch.where(codes.isnan(), torch.nan, levels[codes.nan_to_num().long()])
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ class Conditions:
         x : Tensor, shape (n, d), unit space.
         columns : sequence of int, length s
         grid : Tensor, shape (m, s), unit space
-            Each row is one combination of values for these columns.
+            Each row is one combination of values for these columns. A missing cell that stays so,
+            by the rule *keep*, takes none of them.
 
         Returns
         -------
@@ -81,9 +82,12 @@ class Conditions:
         spots = {column: place for place, column in enumerate(columns)}
 
         def read(place: int) -> Tensor:
-            if place in spots:
-                return self.features[place].numbers(grid[:, spots[place]])[None, :]
-            return self.features[place].numbers(x[:, place])[:, None]
+            feature = self.features[place]
+            own = feature.numbers(x[:, place])[:, None]
+            if place not in spots:
+                return own
+            others = feature.numbers(grid[:, spots[place]])[None, :]
+            return torch.where(own.isnan(), own, others) if feature.missing == "keep" else others
 
         met = torch.ones(len(x), len(grid), dtype=torch.bool, device=x.device)
         for relation in self.relations:

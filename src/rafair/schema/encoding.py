@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rafair.schema.fitting import Column
+    from rafair.schema.gaps import Missing
 
 __all__ = ["Schema"]
-
-# Unit-space distance up to which two values count as equal.
-SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
 
 
 @dataclass(frozen=True)
@@ -175,6 +173,11 @@ class Schema:
         """Names of the sensitive features, in column order."""
         return tuple(feature.name for feature in self.features if feature.sensitive)
 
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """The unit-space columns that may hold ``MISSING``."""
+        return tuple(place for place, f in enumerate(self.features) if f.has_gaps)
+
     def index(self, name: str) -> int:
         """Return the unit-space column of a feature.
 
@@ -217,6 +220,11 @@ class Schema:
             for i, feature in enumerate(self.features)
         )
         return replace(self, features=features)
+
+    def with_missing(self, rules: Mapping[str, Missing]) -> Schema:
+        """Return this schema with these rules for empty cells, feature → rule."""
+        features = tuple(f.with_missing(rules.get(f.name, f.missing)) for f in self.features)
+        return replace(self, features=features) if rules else self
 
     def encode(self, frame: Any) -> Tensor:
         """Return the features of a frame in unit space, shape (n, d), float64.
@@ -300,17 +308,9 @@ class Schema:
     def possible(self, x: Tensor) -> Tensor:
         """Tell which rows are possible people: each value is possible, and all relations are met.
 
-        Parameters
-        ----------
-        x : Tensor, shape (n, d), unit space.
-
-        Returns
-        -------
-        Tensor of bool, shape (n,)
+        Takes x, shape (n, d), unit space, and returns a bool Tensor, shape (n,).
         """
-        slack = SLACK.get(x.dtype, max(SLACK.values()))
-        fits = ((x >= -slack) & (x <= 1 + slack)).all(dim=1)
+        met = self.conditions.met(x)
         for place, feature in enumerate(self.features):
-            raw = feature.low + x[:, place].to(torch.float64) * feature.span
-            fits &= (raw - feature.numbers(x[:, place])).abs() <= slack * max(feature.span, 1e-300)
-        return fits & self.conditions.met(x)
+            met = met & feature.possible(x[:, place])
+        return met

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,12 +13,17 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput
 from rafair.schema.cells import as_numbers, shown
+from rafair.schema.feature_checks import check_feature
+from rafair.schema.gaps import MISSING, Missing, free_level, is_missing, with_gaps
 
 __all__ = ["Feature", "Kind", "Level"]
 
 Kind = Literal["numeric", "integer", "ordinal", "categorical"]
 Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Unit-space distance up to which two values count as equal.
+SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ class Feature:
     bulk : tuple of (low, high), optional
         The part of the range that most values lie in, in original units. In the *feasible* setting
         ε and the step are shares of its width. By default the range.
+    missing : {"refuse", "keep", "level"}
+        What an empty cell means; see ``with_missing``. With *level*, the last level of a
+        categorical feature's domain stands for the empty cell.
     """
 
     name: str
@@ -77,65 +85,56 @@ class Feature:
     step: float | None = None
     switch: bool = False
     bulk: tuple[float, float] | None = None
+    missing: Missing = "refuse"
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise InvalidInput(
                 f"feature {self.name!r}: unknown kind {self.kind!r}; use one of {get_args(Kind)}"
             )
-        if self.has_levels and len(set(self.domain)) != len(self.domain):
-            raise InvalidInput(f"feature {self.name!r}: a level occurs twice in its domain")
-        if self.has_levels and not self.domain:
-            raise InvalidInput(f"feature {self.name!r}: the domain has no level")
-        if not self.has_levels and not self._is_range():
-            raise InvalidInput(
-                f"feature {self.name!r}: the domain must be (low, high), two finite numbers with "
-                f"low <= high, not {self.domain!r}"
-            )
-        self._check_columns()
-        self._check_bulk()
-        for name in ("epsilon", "step"):
-            size = getattr(self, name)
-            if size is not None and not (np.isfinite(size) and size >= 0):
-                raise InvalidInput(
-                    f"feature {self.name!r}: {name} must be finite and not negative, not {size}"
-                )
+        check_feature(self)
         if self.sensitive and self.perturbable:
             object.__setattr__(self, "perturbable", False)
 
-    def _check_columns(self) -> None:
-        if not self.columns:
-            return
-        if not self.has_levels or len(self.domain) - len(self.columns) not in (0, 1):
-            raise InvalidInput(
-                f"feature {self.name!r}: {len(self.columns)} one-hot columns need a categorical "
-                f"feature of {len(self.columns)} levels, or of one more"
-            )
-        if len(set(self.columns)) != len(self.columns):
-            raise InvalidInput(f"feature {self.name!r}: a one-hot column occurs twice")
+    def with_missing(self, rule: Missing) -> Feature:
+        """Return this feature, of a column without empty cells, as one whose cells may be empty.
 
-    def _check_bulk(self) -> None:
-        if self.bulk is None:
-            return
-        if self.has_levels:
-            raise InvalidInput(f"feature {self.name!r}: {self.kind} features have levels, no bulk")
-        low, high = self.bulk
-        if not self.low <= low < high <= self.low + self.span:
-            raise InvalidInput(
-                f"feature {self.name!r}: the bulk must be (low, high) within the range "
-                f"{self.domain[0]}..{self.domain[1]}, with low < high, not {self.bulk!r}"
-            )
+        Parameters
+        ----------
+        rule : {"refuse", "keep", "level"}
+            *keep*: an empty cell stays empty; Δ does not move it, and I(v) does not vary it.
+            *level*: it is one more level of a category, or, of a sensitive number or order, one
+            more value of I(v).
 
-    def _is_range(self) -> bool:
-        if len(self.domain) != 2 or not all(isinstance(end, int | float) for end in self.domain):
-            return False
-        low, high = float(self.domain[0]), float(self.domain[1])
-        return bool(np.isfinite([low, high, high - low]).all()) and low <= high
+        Raises
+        ------
+        InvalidInput
+            If the rule is *level* and the feature is neither a category nor sensitive, or the
+            feature is a one-hot group.
+        """
+        if rule == "level" and self.kind == "categorical" and self.missing != "level":
+            domain = (*self.domain, free_level(self.domain))
+            return replace(self, domain=domain, missing=rule)
+        return replace(self, missing=rule)
 
     @property
     def has_levels(self) -> bool:
         """Whether the domain is a list of levels rather than a range."""
         return self.kind in ("ordinal", "categorical")
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels that a table holds: the domain without the level of empty cells."""
+        return self.domain[:-1] if self._has_missing_level else self.domain
+
+    @property
+    def _has_missing_level(self) -> bool:
+        return self.missing == "level" and self.kind == "categorical"
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether unit space may hold ``MISSING`` in this column."""
+        return self.missing != "refuse" and not self._has_missing_level
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -178,8 +177,11 @@ class Feature:
     def axis(self) -> Floats:
         """The values of I(v) along this feature, in unit space, shape (values,)."""
         if self.has_levels:
-            return self._to_unit(np.arange(len(self.domain), dtype=np.float64))
-        return self._to_unit(np.asarray(self.observed, dtype=np.float64))
+            values = self._to_unit(np.arange(len(self.domain), dtype=np.float64))
+        else:
+            values = self._to_unit(np.asarray(self.observed, dtype=np.float64))
+        is_value = self.has_gaps and self.missing == "level" and len(values)
+        return np.append(values, MISSING) if is_value else values
 
     def _to_unit(self, raw: Floats) -> Floats:
         return (raw - self.low) / self.span if self.span else np.zeros_like(raw)
@@ -190,36 +192,39 @@ class Feature:
         Raises
         ------
         InvalidInput
-            If a value is missing, infinite, no level or outside the range; the message names its
-            row.
+            If a value is missing where that is refused, infinite, no level or outside the range;
+            the message names its row.
         """
         missing = column.isna().to_numpy()
-        if missing.any():
+        if missing.any() and self.missing == "refuse":
             raise InvalidInput(self._complaint(column, missing, "is missing"))
-        if self.has_levels:
-            try:
-                codes = pd.Index(self.domain).get_indexer(pd.Index(column))
-            except TypeError as error:
-                raise InvalidInput(
-                    f"column {self.name!r} holds lists or objects; use text or numbers"
-                ) from error
-            if (codes < 0).any():
-                raise InvalidInput(self._complaint(column, codes < 0, "is not one of its levels"))
-            return self._to_unit(codes.astype(np.float64))
-        raw = self._numbers(column)
-        outside = (raw < self.low) | (raw > float(self.domain[1]))
+        numbers = self._codes if self.has_levels else self._numbers
+        unit = self._to_unit(numbers(column, ~missing))
+        unit[missing] = MISSING if self.has_gaps else 1.0
+        return unit
+
+    def _codes(self, column: pd.Series, present: npt.NDArray[np.bool_]) -> Floats:
+        try:
+            codes = pd.Index(self.levels).get_indexer(pd.Index(column))
+        except TypeError as error:
+            raise InvalidInput(
+                f"column {self.name!r} holds lists or objects; use text or numbers"
+            ) from error
+        if (unknown := (codes < 0) & present).any():
+            raise InvalidInput(self._complaint(column, unknown, "is not one of its levels"))
+        return codes.astype(np.float64)
+
+    def _numbers(self, column: pd.Series, present: npt.NDArray[np.bool_]) -> Floats:
+        numbers = as_numbers(column)
+        broken = ~np.isfinite(numbers) & present
+        if broken.any():
+            raise InvalidInput(self._complaint(column, broken, "is not a finite number"))
+        if self.kind == "integer" and (broken := (numbers != np.round(numbers)) & present).any():
+            raise InvalidInput(self._complaint(column, broken, "is not a whole number"))
+        outside = (numbers < self.low) | (numbers > float(self.domain[1]))
         if outside.any():
             text = f"lies outside {self.domain[0]}..{self.domain[1]}"
             raise InvalidInput(self._complaint(column, outside, text))
-        return self._to_unit(raw)
-
-    def _numbers(self, column: pd.Series) -> Floats:
-        numbers = as_numbers(column)
-        broken = ~np.isfinite(numbers)
-        if broken.any():
-            raise InvalidInput(self._complaint(column, broken, "is not a finite number"))
-        if self.kind == "integer" and (broken := numbers != np.round(numbers)).any():
-            raise InvalidInput(self._complaint(column, broken, "is not a whole number"))
         return numbers
 
     def _complaint(self, column: pd.Series, at: npt.NDArray[np.bool_], what: str) -> str:
@@ -267,21 +272,38 @@ class Feature:
         """Return the nearest possible value of each unit-space number; codes for levels.
 
         Like ``decode``, but for tensors: a number outside [0, 1] becomes the nearest end of the
-        domain. The result has the shape and device of ``unit``; its type is float64.
+        domain. A missing cell becomes NaN, or the code of its level. The result has the shape and
+        device of ``unit``; its type is float64.
         """
         raw = self.low + unit.to(torch.float64).clamp(0.0, 1.0) * self.span
-        if self.kind == "numeric":
-            return raw if self.decimals is None else torch.round(raw, decimals=self.decimals)
-        return raw.round()
+        if self.kind != "numeric":
+            raw = raw.round()
+        elif self.decimals is not None:
+            raw = torch.round(raw, decimals=self.decimals)
+        return torch.where(is_missing(unit), torch.nan, raw) if self.has_gaps else raw
+
+    def possible(self, unit: Tensor) -> Tensor:
+        """Tell which unit-space numbers are possible values; bool, in the shape of ``unit``."""
+        slack = SLACK.get(unit.dtype, max(SLACK.values()))
+        raw = self.low + unit.to(torch.float64) * self.span
+        near = (raw - self.numbers(unit)).abs() <= slack * max(self.span, 1e-300)
+        is_value = near & (unit >= -slack) & (unit <= 1 + slack)
+        return is_value | (unit == MISSING) if self.has_gaps else is_value
 
     def decode(self, unit: Floats) -> pd.Series:
         """Return the nearest possible value of each unit-space number, in original units.
 
-        A number outside [0, 1] becomes the nearest end of the domain.
+        A number outside [0, 1] becomes the nearest end of the domain, a missing cell NaN.
         """
         raw = self.low + np.clip(unit, 0.0, 1.0) * self.span
+        if self.missing == "refuse":
+            return self._decoded(raw)
+        missing = is_missing(unit) if self.has_gaps else np.rint(raw) == self.span
+        return with_gaps(self._decoded(np.where(missing, self.low, raw)), missing)
+
+    def _decoded(self, raw: Floats) -> pd.Series:
         if self.has_levels:
-            return pd.Series(pd.Index(self.domain).take(np.rint(raw).astype(np.int64)))
+            return pd.Series(pd.Index(self.levels).take(np.rint(raw).astype(np.int64)))
         if self.kind == "integer":
             return pd.Series(np.rint(raw).astype(np.int64))
         return pd.Series(raw if self.decimals is None else np.round(raw, self.decimals))

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafair.errors import InvalidInput
-from rafair.schema.cells import as_numbers, shown
+from rafair.schema.cells import LARGEST_INTEGER, as_numbers, as_whole, shown
 from rafair.schema.feature import Feature, Kind, Level
+from rafair.schema.gaps import Missing
 
 __all__ = ["Column", "fit_feature", "kind_of_column", "levels_of"]
 
@@ -19,8 +20,6 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 
 # A text column with more levels than this is an identifier or free text; its codes mean nothing.
 MAX_LEVELS = 200
-# Above this, double precision cannot tell neighbouring whole numbers apart.
-LARGEST_INTEGER = 2**53
 # Most decimal places tried on a numeric column; values with full double precision fit none.
 MAX_DECIMALS = 6
 
@@ -49,6 +48,8 @@ class Column:
         Increasing edges. For I(v), the median of the different values in a bin represents the bin.
     perturbable : bool, optional
         By default false for an ordinal feature with a single column, and true for all others.
+    missing : {"refuse", "keep", "level"}
+        What an empty cell means; see ``Feature``.
     """
 
     name: str
@@ -61,25 +62,40 @@ class Column:
     bins: tuple[float, ...] = ()
     perturbable: bool | None = None
     bulk: tuple[float, float] | None = None
+    missing: Missing = "refuse"
 
 
 def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
-    """Describe one column of a complete table.
+    """Describe one column of a table; its empty cells, where they may be, tell nothing of it.
 
     Raises
     ------
     InvalidInput
-        If the column does not exist, has empty or infinite cells, is text with too many levels, or
-        contradicts what ``column`` says.
+        If the column does not exist, has infinite cells, empty ones without a rule or no others,
+        is text with too many levels, or contradicts what ``column`` says.
     """
     if column.columns:
         return _one_hot(frame, column)
     if column.name not in frame.columns:
         raise InvalidInput(f"the table has no column {column.name!r}")
-    values = frame[column.name]
-    if (missing := values.isna().to_numpy()).any():
+    values = _present(frame[column.name], column.missing)
+    return _described(column, values).with_missing(column.missing)
+
+
+def _present(values: pd.Series, rule: Missing) -> pd.Series:
+    """Return a column without its empty cells, in the type that it would have without them."""
+    missing = values.isna().to_numpy()
+    if not missing.any():
+        return values
+    if rule == "refuse":
         row = int(np.flatnonzero(missing)[0])
-        raise InvalidInput(f"column {column.name!r}, row {row}: the cell is empty (NaN)")
+        raise InvalidInput(f"column {values.name!r}, row {row}: the cell is empty (NaN)")
+    if missing.all():
+        raise InvalidInput(f"column {values.name!r}: every cell is empty; ignore it")
+    return as_whole(values[~missing].infer_objects().reset_index(drop=True))
+
+
+def _described(column: Column, values: pd.Series) -> Feature:
     kind = column.kind or kind_of_column(values)
     if kind not in ("ordinal", "categorical"):
         return _ranged(column, kind, values)

@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from rafair.errors import InvalidInput
 from rafair.schema.bulk import bulk_of, told_of_bulk
-from rafair.schema.cells import as_numbers
+from rafair.schema.cells import as_numbers, as_whole
 from rafair.schema.doubts import doubts_about, read_as_numbers
 from rafair.schema.fitting import Column, fit_feature, kind_of_column, levels_of
 from rafair.schema.leaving_out import why_left_out
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rafair.schema.feature import Feature, Kind, Level
+    from rafair.schema.gaps import Missing
 
 __all__ = [
     "Inferred",
@@ -62,6 +62,7 @@ def infer(
     columns: Sequence[Column] = (),
     *,
     refuse: bool = False,
+    missing: Mapping[str, Missing] | None = None,
 ) -> Inferred:
     """Propose the parts of a schema; see ``Schema.infer``.
 
@@ -70,12 +71,20 @@ def infer(
     refuse : bool
         Whether a column with a cell that no feature may hold is an error. By default it is left
         out, and a doubt says why.
+    missing : mapping of str to {"keep", "level"}, optional
+        The columns whose empty cells mean something.
     """
     if frame.empty:
         raise InvalidInput("the table has no row")
     classes = classes_of(frame, label, positive)
     features, doubts = infer_features(
-        frame.drop(columns=label), label, sensitive, one_hot, columns, refuse=refuse
+        frame.drop(columns=label),
+        label,
+        sensitive,
+        one_hot,
+        columns,
+        refuse=refuse,
+        missing=missing,
     )
     return Inferred(features, classes, doubts)
 
@@ -88,6 +97,7 @@ def infer_features(
     columns: Sequence[Column] = (),
     *,
     refuse: bool = False,
+    missing: Mapping[str, Missing] | None = None,
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
     """Propose the features of a table without its label, and list the doubts; see ``infer``."""
     said = {column.name: column for column in columns}
@@ -102,6 +112,8 @@ def infer_features(
     found: list[Feature | None] = []
     for name in singles:
         column = replace(said.get(name, Column(name)), sensitive=name in chosen)
+        if missing and name in missing:
+            column = replace(column, missing=missing[name])
         found.append(_single(features[name], column, name in said, doubts, refuse=refuse))
     for name, names in groups.items():
         column = said.get(name, Column(name, columns=tuple(names)))
@@ -211,22 +223,25 @@ def _single(
         doubts.append(f"{name}: left out, every cell is empty.")
         return None
     why = None if is_said else why_left_out(present)
-    if why is not None and not (column.sensitive and present.nunique() == 1):
+    # One value tells something where others are missing.
+    tells = column.sensitive or column.missing != "refuse"
+    if why is not None and not (tells and present.nunique() == 1):
         doubts.append(f"{name}: left out, {read_as_numbers(present) or why}.")
         return None
     kind = column.kind or kind_of_values(present)
-    whole = _as_whole(present)
+    whole = as_whole(present)
     unit = column.unit or _unit(name, present, kind)
     try:
         feature = fit_feature(
             whole.reset_index(drop=True).to_frame(), replace(column, kind=kind, unit=unit)
         )
     except InvalidInput as error:
-        if refuse or is_said:
+        if refuse or is_said or column.missing != "refuse":
             raise
         doubts.append(f"{name}: left out, {error}.")
         return None
-    if n_missing := len(values) - len(present):
+    n_missing = len(values) - len(present)
+    if n_missing and column.missing == "refuse":
         doubts.append(
             f"{name}: {n_missing} of {len(values)} cells are empty; name a rule for them."
         )
@@ -253,19 +268,13 @@ def _with_bulk(feature: Feature, values: pd.Series) -> Feature:
 
 def kind_of_values(values: pd.Series) -> Kind:
     """Return the kind that a column's values suggest: 0 and 1 are a category, 3.0 is whole."""
+    values = values.dropna().infer_objects()
     kind = kind_of_column(values)
     if kind == "categorical":
         return kind
     if set(values.unique().tolist()) == {0, 1}:
         return "categorical"
-    return "integer" if pd.api.types.is_integer_dtype(_as_whole(values)) else kind
-
-
-def _as_whole(values: pd.Series) -> pd.Series:
-    """Turn whole floats back into integers: pandas stores integers with empty cells as floats."""
-    if pd.api.types.is_float_dtype(values) and (values == values.round()).all():
-        return values.astype(np.int64) if values.abs().max() < 2**53 else values
-    return values
+    return "integer" if pd.api.types.is_integer_dtype(as_whole(values)) else kind
 
 
 def _unit(name: str, values: pd.Series, kind: Kind) -> str:

@@ -54,11 +54,14 @@ class Relation:
         Unit-space columns of the features that the relation names.
     claim : Claim
         The parsed relation.
+    gaps : tuple of Term
+        The features among them that may be missing; each is NaN where it is.
     """
 
     text: str
     places: tuple[int, ...]
     claim: Claim
+    gaps: tuple[Term, ...] = ()
 
     def holds(self, read: Reader) -> Tensor:
         """Tell which people meet the relation.
@@ -72,9 +75,13 @@ class Relation:
         Returns
         -------
         Tensor of bool
-            False also where the relation is neither true nor false after a division by zero.
+            False also where the relation is neither true nor false after a division by zero; true
+            where it is neither because a cell is missing: nothing is known to break it.
         """
-        return self.claim(read)[0]
+        true, false = self.claim(read)
+        for gap in self.gaps:
+            true = true | (gap(read).isnan() & ~false)
+        return true
 
 
 def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
@@ -103,7 +110,23 @@ def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
         raise reading.wrong("too deep, or a number too large") from error
     if not reading.places:
         raise InvalidInput(f"relation {text!r} speaks of no column")
-    return Relation(text, tuple(sorted(reading.places)), claim)
+    places = tuple(sorted(reading.places))
+    gaps = tuple(
+        _looked(place, features[place]) for place in places if _may_be_nan(features[place])
+    )
+    return Relation(text, places, claim, gaps)
+
+
+def _may_be_nan(feature: Feature) -> bool:
+    return feature.has_gaps or (feature.missing == "level" and _numeric(feature.levels))
+
+
+def _looked(place: int, feature: Feature) -> Term:
+    """Return a feature read as numbers: those of its range, or its levels if they are numbers."""
+    if not feature.has_levels or not _numeric(feature.levels):
+        return Value(place)
+    levels = [float(level) for level in feature.levels if _is_number(level)]
+    return Looked(place, (*levels, *[math.nan] * (len(feature.domain) - len(levels))))
 
 
 class _Reading:
@@ -180,7 +203,7 @@ class _Reading:
             return None
         feature, second = self.features[place], self._place(other)
         if second is not None:
-            if self.features[second].domain != feature.domain:
+            if self.features[second].levels != feature.levels:
                 return None
             there: Term = Value(second)
         else:
@@ -189,7 +212,7 @@ class _Reading:
                 return None
             there = Number(float(code))
         if feature.kind == "categorical" and not isinstance(sign, ast.Eq | ast.NotEq):
-            if _numeric(feature.domain):
+            if _numeric(feature.levels):
                 return None
             raise self.wrong(f"the levels of {feature.name!r} have no order; use == or !=")
         return Value(place), there
@@ -204,7 +227,7 @@ class _Reading:
             return None
         if level in feature.domain:
             return feature.domain.index(level)
-        if _is_number(level) and _numeric(feature.domain):
+        if _is_number(level) and _numeric(feature.levels):
             return None
         known = ", ".join(map(repr, feature.domain[:8]))
         raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
@@ -226,9 +249,9 @@ class _Reading:
         feature = self.features[place]
         if not feature.has_levels:
             return Value(place)
-        if not _numeric(feature.domain):
+        if not _numeric(feature.levels):
             raise self.wrong(f"column {feature.name!r} holds text; compare it with its levels")
-        return Looked(place, tuple(float(level) for level in feature.domain))
+        return _looked(place, feature)
 
     def _place(self, part: ast.expr) -> int | None:
         if not isinstance(part, ast.Name):

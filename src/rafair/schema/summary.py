@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rafair.display import Table, count, listed
+from rafair.schema.gaps import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +39,10 @@ def features_table(title: str, features: Sequence[Feature]) -> Table:
 
 def _domain(feature: Feature) -> str:
     if feature.has_levels:
-        return listed(feature.domain)
+        gap = [LEVEL] if feature.has_gaps else []
+        return listed([*feature.domain, *gap])
     low, high = feature.domain
-    return f"{low:g} to {high:g}"
+    return f"{low:g} to {high:g}{' or missing' if feature.has_gaps else ''}"
 
 
 def _role(feature: Feature) -> str:

@@ -14,32 +14,33 @@ from rafair.cli.options import (
     ModelGroup,
     PlanGroup,
     Quiet,
-    Sensitive,
-    Subject,
+    SubjectGroup,
     taking,
 )
-from rafair.cli.parsing import CLEAN_RATES, gates, names
+from rafair.cli.parsing import CLEAN_RATES, gates
 from rafair.cli.resuming import Resume, check_resumable, kept_run
-from rafair.cli.sources import ModelChoice, Source
 
 if TYPE_CHECKING:
+    from rafair.cli.sources import ModelChoice
+    from rafair.cli.subjects import Asked
     from rafair.engine import Engine
     from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
+# What a gate compares.
+GATED = {"at_least": "proved to be at least", "at_most": "under attack at most"}
 
 
-@taking(model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
+@taking(asked=SubjectGroup(), model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
 def command(
     context: typer.Context,
-    subject: Subject,
+    asked: Asked,
     model: ModelChoice,
     plan: dict[str, Any],
     engine: Engine,
     out: Annotated[
         Path | None, typer.Option(help="Run directory [default: runs/NAME-DATE-TIME].")
     ] = None,
-    sensitive: Sensitive = None,
     device: Device = "auto",
     fail_under: Annotated[
         list[str] | None,
@@ -50,7 +51,6 @@ def command(
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
     bounds = gates(fail_under or [])
-    columns = names("--sensitive", sensitive)
     check_resumable(resume, out)
 
     from rafair.auditing import audit
@@ -58,14 +58,14 @@ def command(
     from rafair.report import render_pages
     from rafair.runs import write_run
 
-    source = Source.open(subject, columns)
-    bounds = {**source.gates(), **bounds}
-    with kept_run(out, source.name, context.obj, resume=resume) as directory:
-        classifier, origin = source.model(model, device)
+    with kept_run(out, asked.name, context.obj, resume=resume) as directory:
+        source = asked.open(model, plan, directory)
+        bounds = {**source.gates(), **bounds}
+        classifier, data, origin = source.model(model, device)
         with progress(quiet=quiet, unit="seeds") as on_progress:
             run = audit(
                 classifier,
-                source.data,
+                data,
                 engine=engine,
                 store=directory,
                 on_progress=on_progress,
@@ -77,8 +77,10 @@ def command(
     if not quiet:
         _show(run)
         console().print(f"\nReport: {directory.path / 'report.html'}", soft_wrap=True)
-        for line in failed:
-            console().print(line)
+        if asked.subject is None:
+            console().print(f"Plan: {directory.path / 'plan.toml'}, as drafted", soft_wrap=True)
+    for line in failed:
+        typer.echo(line, err=quiet)
     if failed:
         return GATE_FAILED
     return INCONCLUSIVE if run.manifest["inconclusive"] else DONE
@@ -129,9 +131,10 @@ def _failures(metrics: dict[str, Any], bounds: dict[str, float]) -> list[str]:
 
 def _gated(metrics: dict[str, Any], name: str) -> tuple[float, str]:
     """Return the value that a gate compares, and what it is: proved where anything is."""
+    from rafair.runs.summary import surest_end
+
     if name in CLEAN_RATES:
         return metrics["clean"][name], "clean"
     rate = metrics["robust"]["r_af" if name == "tfr" else name]
-    if rate["at_least"] is None:
-        return rate["at_most"], "under attack at most"
-    return rate["at_least"], "proved to be at least"
+    end = surest_end(rate)
+    return rate[end], GATED[end]

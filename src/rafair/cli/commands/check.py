@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from rafair.cli.options import ModelGroup, Sensitive, Subject, taking
-from rafair.cli.parsing import names
-from rafair.cli.sources import ModelChoice, Source
+from typing import TYPE_CHECKING
+
+from rafair.cli.options import ModelGroup, SubjectGroup, taking
+
+if TYPE_CHECKING:
+    from rafair.cli.sources import ModelChoice
+    from rafair.cli.subjects import Asked
 
 
-@taking(model=ModelGroup())
-def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -> int:
+@taking(asked=SubjectGroup(), model=ModelGroup())
+def command(asked: Asked, model: ModelChoice) -> int:
     """Say what a plan means, whether its model loads, and what an audit will cost."""
-    columns = names("--sensitive", sensitive)
-
+    from rafair.auditing import check
     from rafair.cli.terminal import console, show_table
-    from rafair.plans import Plan
-    from rafair.plans.checking import check_model, check_table
-    from rafair.report.tables import features_table
 
-    source = Source.open(subject, columns)
+    source = asked.open(model, {})
     source.gates()
-    options = source.options({})
-    found = check_table(source.data, Plan.of(source.data, "gradient", **options))
-    lines = list(found.lines)
-    if source.has_model(model):
-        classifier, _ = source.model(model, "cpu")
-        plan = Plan.of(source.data, classifier.access, **options)
-        lines += check_model(classifier, source.data, plan)
-    else:
-        lines.append("No model is named; give one with --model.")
+    is_known = source.has_model(model)
+    if not is_known:
+        console().print("No model is named; give one with --model.\n")
     # A model that cannot be read is said before pages are printed.
-    show_table(features_table(found))
+    classifier, data = source.model(model, "cpu")[:2] if is_known else (None, source.data)
+    found = check(classifier, data, **source.options({}))
+    show_table(found.table)
     console().print()
-    for line in lines:
+    for line in found.lines:
         console().print(line)
     return 0

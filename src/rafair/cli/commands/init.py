@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rafair.cli.options import MISSING
 from rafair.cli.parsing import names
 
 
@@ -17,11 +18,12 @@ def command(
     positive: Annotated[
         str | None, typer.Option(help="The label's value to call positive [default: the last].")
     ] = None,
+    missing: Annotated[str, typer.Option(metavar="RULE", help=MISSING)] = "refuse",
 ) -> int:
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []
 
     from rafair.plans.drafting import draft_plan
 
-    typer.echo(draft_plan(table, label, columns, positive))
+    typer.echo(draft_plan(table, label, columns, positive, missing))
     return 0

@@ -24,7 +24,9 @@ def command(
     dataset: Annotated[
         list[str] | None, typer.Option(help="A benchmark; repeatable [default: all four].")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds per dataset in tables.")] = 200,
+    n_seeds: Annotated[
+        int, typer.Option("--n-seeds", "--seeds", help="Seeds per dataset in tables.")
+    ] = 200,
     steps: Annotated[int, typer.Option(help="Iterations in tables.")] = 20,
     step_size: Annotated[float, typer.Option(help="p, a share of each range.")] = 0.01,
     trend_seeds: Annotated[int, typer.Option(help="Seeds in figures of losses.")] = 100,
@@ -39,7 +41,7 @@ def command(
 
     study = Study(
         datasets=Study.datasets if dataset is None else tuple(dataset),
-        n_seeds=seeds,
+        n_seeds=n_seeds,
         random_state=random_state,
         steps=steps,
         step_size=step_size,

@@ -98,6 +98,9 @@ def _unit_schema(width: int) -> Schema:
 
 def _module(model: Any, schema: Schema, feed: Feed, order: tuple[int, ...]) -> nn.Sequential:
     """Return layers from unit-space rows to logits in the order of the data's classes."""
+    if schema.gaps:
+        name = schema.names[schema.gaps[0]]
+        raise NotConvertible(f"cells of {name!r} may be missing, and a network reads numbers alone")
     first, behind = convert(model, raw_columns(schema, feed))
     if not bool(torch.isfinite(first.weights).all() & torch.isfinite(first.offset).all()):
         raise NotConvertible("text is read as numbers")

@@ -97,7 +97,7 @@ def adapt(
     coded = _recoded(booster, inputs)
     feed = choose_feed(names, coded, width, schema, inputs)
     features = () if schema is None else schema.features
-    levels = {f.name: f.domain for f in features if f.name in coded}
+    levels = {f.name: f.levels for f in features if f.name in coded}
     lost = [name for name in coded if name not in levels or not _has_levels(name, schema)]
     if lost:
         raise InvalidInput(f"the model reads levels in column {lost[0]!r}, the data have numbers")

@@ -188,7 +188,8 @@ def _with_levels(codes: Piecewise) -> Piecewise:
     for place, feature in enumerate(codes.schema.features):
         stop = start + len(feature.sources)
         if feature.has_levels and not feature.columns:
-            levels = numbers_of(np.array(feature.domain, dtype=object)[:, None])
+            gap = [float("nan")] * (len(feature.domain) - len(feature.levels))
+            levels = numbers_of(np.array([*feature.levels, *gap], dtype=object)[:, None])
             parts.append(Piecewise.table(codes.schema, place, levels))
         else:
             parts.append(codes.take(range(start, stop)))

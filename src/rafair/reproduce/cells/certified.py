@@ -42,7 +42,7 @@ class CertificateCell(SetupCell):
         """Certify all seeds."""
         seeds = cache.seeds(self.setup)
         problem = (seeds.model, seeds.x, seeds.y, seeds.counterparts, seeds.space)
-        found = certify(*problem, self.max_nodes, prove=self.claim)
+        found = certify(*problem, self.max_nodes, claim=self.claim)
         return {"status": found.status, "nodes": found.nodes}
 
 
