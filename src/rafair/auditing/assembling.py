@@ -12,6 +12,7 @@ from rafair.auditing.metadata import manifest_of
 from rafair.auditing.robust import contradicted, robust_rates
 from rafair.plans.attacks import families_of
 from rafair.runs import AuditResult
+from rafair.schema.summary import who_is_comparable
 
 if TYPE_CHECKING:
     from rafair.auditing.attacking import Attacked
@@ -64,6 +65,7 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "dataset": seeds.data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
+        "comparable": who_is_comparable(seeds.schema.features),
         "clean": attacked.clean.verdict.rates(),
         "robust": {},
         "attacks": {name: row.counted.rates(robust=True) for name, row in attacked.rows.items()},

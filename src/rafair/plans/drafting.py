@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rafair.datasets.leaks import suspicions
 from rafair.datasets.table import open_table
 from rafair.errors import naming
-from rafair.schema import Schema
+from rafair.schema import Column, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -45,8 +45,9 @@ steps = 20
 KEYS = """\
 # For each feature: kind (numeric, integer, ordinal, categorical), range or levels (ordinal ones in
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
-# category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
-# share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
+# category that may, bins = [18, 30, 50, 90] for a sensitive number, within = 10 for one whose
+# counterparts are at most 10 away from the person's own, bulk = [0, 20] where ε is a share of this
+# part of the range, written = "1,234.5" for numbers in text, and for empty cells
 # missing = "median", "mean" or "most_frequent", or fill = a value; empty = [999]: such cells too.
 # A column under ignore comes back with a section of its own. In [data], not_leaks names features
 # that tell the label and are meant to.
@@ -54,9 +55,18 @@ KEYS = """\
 
 
 def draft_plan(
-    table: str | Path, label: str, sensitive: Sequence[str], positive: Level | None = None
+    table: str | Path,
+    label: str,
+    sensitive: Sequence[str],
+    positive: Level | None = None,
+    within: Mapping[str, float] | None = None,
 ) -> str:
     """Propose a plan for a CSV or Parquet file.
+
+    Parameters
+    ----------
+    within : mapping of str to float, optional
+        Sensitive number → largest distance of a counterpart's value from the person's own.
 
     Returns
     -------
@@ -71,7 +81,10 @@ def draft_plan(
     frame, _, _ = open_table(table)
     with naming(table):
         positive = _meant(frame, label, positive)
-        schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
+        near = [Column(name, within=width) for name, width in (within or {}).items()]
+        schema = Schema.infer(
+            frame, label=label, sensitive=sensitive, positive=positive, columns=near
+        )
         schema = replace(schema, doubts=(*schema.doubts, *suspicions(schema, frame)))
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
@@ -139,6 +152,8 @@ def _feature(feature: Feature, frame: pd.DataFrame, doubts: Sequence[str]) -> It
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:
         yield "sensitive = true"
+    if feature.within is not None:
+        yield f"within = {_value(feature.within)}   # counterparts: at most this far from own"
     if not feature.columns and frame[feature.name].isna().any():
         yield 'missing = "refuse"'
 

@@ -150,6 +150,7 @@ def _column(name: str, content: Any) -> Described:
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),
         (bulk[0], bulk[1]) if bulk else None,
+        section.take("within", NUMBER),
     )
     rule = section.take("missing", str, default="refuse")
     fill = section.take("fill", LEVEL)
@@ -182,6 +183,7 @@ def _check_use(section: Section, described: Described) -> None:
         "range": column.columns,
         "bulk": column.columns or column.sensitive,
         "bins": column.columns,
+        "within": column.columns,
         "missing": column.columns,
         "fill": column.columns,
         "empty": column.columns,

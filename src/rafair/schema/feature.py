@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -19,6 +20,9 @@ __all__ = ["Feature", "Kind", "Level"]
 Kind = Literal["numeric", "integer", "ordinal", "categorical"]
 Level: TypeAlias = str | int | float | bool
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Tolerance for rounding, in unit space and in steps of a lattice.
+SLACK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Feature:
     bulk : tuple of (low, high), optional
         The part of the range that most values lie in, in original units. In the *feasible* setting
         ε and the step are shares of its width. By default the range.
+    within : float, optional
+        For I(v), in original units: v' has a value at most this far from v's. By default any value.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Feature:
     step: float | None = None
     switch: bool = False
     bulk: tuple[float, float] | None = None
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -94,7 +101,11 @@ class Feature:
             )
         self._check_columns()
         self._check_bulk()
-        for name in ("epsilon", "step"):
+        if self.within is not None and self.has_levels:
+            raise InvalidInput(
+                f"feature {self.name!r}: {self.kind} features have levels; within is for numbers"
+            )
+        for name in ("epsilon", "step", "within"):
             size = getattr(self, name)
             if size is not None and not (np.isfinite(size) and size >= 0):
                 raise InvalidInput(
@@ -173,6 +184,20 @@ class Feature:
         else:
             step = 1.0
         return step / self.span if self.span else 1.0
+
+    @property
+    def nearness(self) -> float:
+        """The largest unit-space distance of v' from v in I(v); infinite without ``within``.
+
+        Half a ``spacing`` is added, or a little where every value is possible, so that rounding
+        does not decide.
+        """
+        if self.within is None or not self.span:
+            return float("inf")
+        if not self.spacing:
+            return self.within / self.span + SLACK
+        steps = math.floor(self.within / self.span / self.spacing + SLACK)
+        return (steps + 0.5) * self.spacing
 
     @property
     def axis(self) -> Floats:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rafair.cli.parsing import names
+from rafair.cli.parsing import distances, names
 
 
 def command(
@@ -17,11 +17,18 @@ def command(
     positive: Annotated[
         str | None, typer.Option(help="The label's value to call positive [default: the last].")
     ] = None,
+    within: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="A sensitive number whose counterparts stay this near, as age=10; repeatable.",
+        ),
+    ] = None,
 ) -> int:
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []
 
     from rafair.plans.drafting import draft_plan
 
-    typer.echo(draft_plan(table, label, columns, positive))
+    typer.echo(draft_plan(table, label, columns, positive, distances("--within", within or [])))
     return 0
