@@ -220,6 +220,9 @@ def compare(name, seed, epsilon, n, K=0.0, cells=False):
     verdict = rafair.judge(model, x, y, everyone, K)
     judged = [*zip(verdict.accurate.tolist(), verdict.fair.tolist(), strict=True)]
     assert judged == [clean for clean, *_ in truth]
+    if K == 0:
+        shares = rafair.fairness.dissenting(model, x, everyone)
+        assert shares.tolist() == pytest.approx([share for *_, share in truth])
     agree = 2 * n + agreeing_claims(given, truth, K)
     return agree + (agreeing_cells(given, truth, K) if cells else 0)
 
