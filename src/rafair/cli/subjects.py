@@ -122,7 +122,7 @@ class Asked:
         if choice.path is not None:
             how = (choice.inputs or "auto", choice.output or "auto", choice.trust)
             model = ModelFile(choice.path.absolute(), *how)
-        more = {} if tables.missing is None else {"missing": tables.missing}
+        more: dict[str, Any] = {} if tables.missing is None else {"missing": tables.missing}
         return draft_plan(
             Tables(test, train),  # type: ignore[arg-type]  # there is a test table
             str(tables.label),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rafair.problem.batching import AUTO, BatchSize, forward_rows, rows_per_call
+from rafair.problem.combinations import tiles
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -32,10 +33,10 @@ def counterpart_scores(
 ) -> Tensor:
     """Return the scores of everyone in I(v), shape (n, m, k), in the model's type."""
     people = x.to(model.device, model.dtype)
-    tiles = counterparts.tiles(len(x), rows_per_call(batch_size, model))
+    pieces = tiles(len(x), len(counterparts), rows_per_call(batch_size, model))
     parts = [
         forward_rows(model, counterparts.rows(people[seeds], combinations))
-        for seeds, combinations in tiles
+        for seeds, combinations in pieces
     ]
     return torch.cat(parts).view(len(x), len(counterparts), -1)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rafair.problem.batching import AUTO, BatchSize, padded, rows_per_call
+from rafair.problem.combinations import tiles
 from rafair.problem.dense import dense_network
 from rafair.problem.distinct import distinct
 from rafair.problem.losses import SMALLEST
@@ -164,7 +165,7 @@ def _log_norms(
 ) -> Tensor:
     """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), ``size`` rows at a time."""
     norms = torch.empty(len(people), len(counterparts), dtype=torch.float64, device=model.device)
-    for seeds, combinations in counterparts.tiles(len(people), size):
+    for seeds, combinations in tiles(len(people), len(counterparts), size):
         tile = norms[seeds, combinations]
         rows = counterparts.rows(people[seeds], combinations)
         labels = y[seeds].repeat_interleave(tile.shape[1])

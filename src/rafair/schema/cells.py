@@ -10,7 +10,7 @@ import pandas as pd
 
 from rafair.errors import InvalidInput
 
-__all__ = ["as_numbers", "as_whole", "shown"]
+__all__ = ["as_numbers", "as_whole", "hot_codes", "shown"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -58,3 +58,33 @@ def _as_number(cell: object) -> float:
         return float("inf")
     except (TypeError, ValueError):
         return float("nan")
+
+
+def hot_codes(ones: pd.DataFrame, spare: int, feature: str) -> npt.NDArray[np.intp]:
+    """Return the code of the level of each row from 0/1 columns, of which one is 1.
+
+    Parameters
+    ----------
+    ones : DataFrame
+    spare : int
+        1 if the first level has no column; then all columns are 0 for it.
+    feature : str
+        For the message.
+
+    Raises
+    ------
+    InvalidInput
+        If a row's columns are not 0 and 1 with one 1.
+    """
+    hot = ones.apply(pd.to_numeric, errors="coerce")
+    numbers = hot.to_numpy(dtype=np.float64)
+    total = numbers.sum(axis=1)
+    broken = ~np.isin(numbers, (0.0, 1.0)).all(axis=1) | (total > 1) | (total + spare < 1)
+    if broken.any():
+        row = int(np.flatnonzero(broken)[0])
+        raise InvalidInput(
+            f"feature {feature!r}, row {row}: its one-hot columns "
+            f"{', '.join(map(repr, ones.columns))} are not 0 and 1 with one 1"
+        )
+    codes: npt.NDArray[np.intp] = np.where(total == 0, 0, numbers.argmax(axis=1) + spare)
+    return codes

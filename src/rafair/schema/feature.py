@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
-from rafair.schema.cells import as_numbers, shown
+from rafair.schema.cells import as_numbers, hot_codes, shown
 from rafair.schema.feature_checks import check_feature
 from rafair.schema.gaps import MISSING, Missing, free_level, is_missing, with_gaps
 
@@ -24,6 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Unit-space distance up to which two values count as equal.
 SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
+# Tolerance for rounding, in unit space and in steps of a lattice.
+NEARLY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Feature:
     missing : {"refuse", "keep", "level"}
         What an empty cell means; see ``with_missing``. With *level*, the last level of a
         categorical feature's domain stands for the empty cell.
+    within : float, optional
+        For I(v), in original units: v' has a value at most this far from v's. By default any value.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Feature:
     switch: bool = False
     bulk: tuple[float, float] | None = None
     missing: Missing = "refuse"
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -174,6 +180,20 @@ class Feature:
         return step / self.span if self.span else 1.0
 
     @property
+    def nearness(self) -> float:
+        """The largest unit-space distance of v' from v in I(v); infinite without ``within``.
+
+        Half a ``spacing`` is added, or a little where every value is possible, so that rounding
+        does not decide.
+        """
+        if self.within is None or not self.span:
+            return float("inf")
+        if not self.spacing:
+            return self.within / self.span + NEARLY
+        steps = math.floor(self.within / self.span / self.spacing + NEARLY)
+        return (steps + 0.5) * self.spacing
+
+    @property
     def axis(self) -> Floats:
         """The values of I(v) along this feature, in unit space, shape (values,)."""
         if self.has_levels:
@@ -244,18 +264,8 @@ class Feature:
             raise InvalidInput(f"the table lacks the column {lost[0]!r}")
         if not self.columns:
             return frame[self.name]
-        hot = frame[list(self.columns)].apply(pd.to_numeric, errors="coerce")
-        numbers = hot.to_numpy(dtype=np.float64)
-        total = numbers.sum(axis=1)
         spare = len(self.domain) - len(self.columns)
-        broken = ~np.isin(numbers, (0.0, 1.0)).all(axis=1) | (total > 1) | (total + spare < 1)
-        if broken.any():
-            row = int(np.flatnonzero(broken)[0])
-            raise InvalidInput(
-                f"feature {self.name!r}, row {row}: its one-hot columns "
-                f"{', '.join(map(repr, self.columns))} are not 0 and 1 with one 1"
-            )
-        codes = np.where(total == 0, 0, numbers.argmax(axis=1) + spare)
+        codes = hot_codes(frame[list(self.columns)], spare, self.name)
         return pd.Series(pd.Index(self.domain).take(codes), index=frame.index, name=self.name)
 
     def write(self, values: pd.Series) -> dict[str, pd.Series]:

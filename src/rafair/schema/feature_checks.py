@@ -16,25 +16,27 @@ class Described(Protocol):
     """What is checked of a ``Feature``; see there."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def domain(self) -> tuple[Any, ...]: ...  # noqa: D102
+    def domain(self) -> tuple[Any, ...]: ...
     @property
-    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
+    def columns(self) -> tuple[str, ...]: ...
     @property
-    def bulk(self) -> tuple[float, float] | None: ...  # noqa: D102
+    def bulk(self) -> tuple[float, float] | None: ...
     @property
-    def missing(self) -> Missing: ...  # noqa: D102
+    def within(self) -> float | None: ...
     @property
-    def sensitive(self) -> bool: ...  # noqa: D102
+    def missing(self) -> Missing: ...
     @property
-    def has_levels(self) -> bool: ...  # noqa: D102
+    def sensitive(self) -> bool: ...
     @property
-    def low(self) -> float: ...  # noqa: D102
+    def has_levels(self) -> bool: ...
     @property
-    def span(self) -> float: ...  # noqa: D102
+    def low(self) -> float: ...
+    @property
+    def span(self) -> float: ...
 
 
 def check_feature(feature: Described) -> None:
@@ -48,7 +50,11 @@ def check_feature(feature: Described) -> None:
     _check_columns(feature)
     _check_bulk(feature)
     _check_missing(feature)
-    for name in ("epsilon", "step"):
+    if feature.within is not None and feature.has_levels:
+        raise InvalidInput(
+            f"feature {feature.name!r}: {feature.kind} features have levels; within is for numbers"
+        )
+    for name in ("epsilon", "step", "within"):
         size = getattr(feature, name)
         if size is not None and not (np.isfinite(size) and size >= 0):
             raise InvalidInput(
