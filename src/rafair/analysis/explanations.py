@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from rafair.fairness import share_of_others
 from rafair.fairness.decisions import counterpart_scores, predict
 from rafair.problem import AUTO, SAME, BatchSize, make_loss
 
@@ -39,7 +40,7 @@ class Explanation:
     worst_loss : Tensor, shape (n,), float64
         Its loss.
     dissenting : Tensor, shape (n,), float64
-        Share of the possible people of the grid whose prediction differs from f(v), in [0, 1].
+        Share of v's counterparts whose prediction differs from f(v), in [0, 1].
     """
 
     prediction: Tensor
@@ -117,7 +118,7 @@ def _explain_block(
         worst=worst,
         worst_prediction=_at(others, worst),
         worst_loss=_at(losses, worst),
-        dissenting=differs.sum(dim=1) / possible.sum(dim=1).clamp_min(1).to(torch.float64),
+        dissenting=share_of_others(differs, x, counterparts),
     )
 
 
