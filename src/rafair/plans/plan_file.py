@@ -178,7 +178,7 @@ def _column(name: str, content: Any, usual: str) -> Described:
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),
         (bulk[0], bulk[1]) if bulk else None,
-        section.take("within", NUMBER),
+        within=section.take("within", NUMBER),
     )
     fill = section.take("fill", LEVEL)
     has_own = fill is not None or column.columns
