@@ -146,7 +146,7 @@ def test_relations_that_depend_on_the_person_leave_more_to_some():
 def test_who_is_comparable_is_told_with_the_counterparts_that_it_leaves():
     data = dataset(age=Described(Column("age", unit="years", sensitive=True, within=5)))
     found, text = facts(data)
-    assert found["age"].moves.endswith("values, within 5 years of own")
+    assert found["age"].moves.endswith("values, within 5 years")
     assert "Comparable: age within 5 years of own." in text
     assert "That leaves each person" in text
 

@@ -28,15 +28,14 @@ def in_a_line(features: Sequence[Feature], label: str, classes: Sequence[Level])
 
 
 def distance_from_own(feature: Feature) -> str:
-    """Return ``within 10 years of own`` for a feature with ``within``."""
-    return " ".join(filter(None, ("within", f"{feature.within:.10g}", feature.unit, "of own")))
+    """Return ``within 10 years`` for a feature with ``within``."""
+    return f"within {feature.within:.10g} {feature.unit}".rstrip()
 
 
 def who_is_comparable(features: Sequence[Feature]) -> list[str]:
     """Return, for each sensitive feature with ``within``, a text: age within 10 years of own."""
-    return [
-        f"{f.name} {distance_from_own(f)}" for f in features if f.sensitive and f.within is not None
-    ]
+    near = (f for f in features if f.sensitive and f.within is not None)
+    return [f"{f.name} {distance_from_own(f)} of own" for f in near]
 
 
 def features_table(title: str, features: Sequence[Feature]) -> Table:
