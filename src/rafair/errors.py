@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Interrupted", "InvalidInput", "RafairError", "WorkersLost", "naming"]
+__all__ = ["Interrupted", "InvalidInput", "ModelFailed", "RafairError", "WorkersLost", "naming"]
 
 
 class RafairError(Exception):
@@ -18,6 +18,15 @@ class RafairError(Exception):
 
 class InvalidInput(RafairError, ValueError):  # noqa: N818 - named after the user's side of it
     """What the user gave cannot be used: the text names it, the place and the remedy."""
+
+
+class ModelFailed(InvalidInput):
+    """The user's model raised an exception; the text ends with its type and first line."""
+
+    @property
+    def reason(self) -> str:
+        """The type and the first line of the exception."""
+        return str(self).partition(": ")[2]
 
 
 class Interrupted(RafairError):  # noqa: N818 - not the user's mistake

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import torch
-
 from rafair.datasets import Dataset, read_test
 from rafair.errors import InvalidInput
 from rafair.models import Classifier, wrap
-from rafair.models.queried import asked
+from rafair.models.queried import reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rafair.schema import Column, Level, Schema
 
@@ -70,7 +68,8 @@ def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Datase
         If a ``Dataset`` comes with facts that it has itself, or ``read_test`` refuses.
     """
     if not isinstance(data, Dataset):
-        return read_test(data, y, classes=_classes(model), reads=_reader(model), **facts)
+        reads = None if isinstance(model, Classifier) else reader(model)
+        return read_test(data, y, classes=_classes(model), reads=reads, **facts)
     own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
     if y is not None or own:
         raise InvalidInput(
@@ -78,26 +77,6 @@ def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Datase
         )
     sensitive = facts.get("sensitive")
     return data if sensitive is None else data.with_sensitive(sensitive)
-
-
-def _reader(model: Any) -> Callable[[Any], str | None] | None:
-    """Return a function from rows to the reason why a model fails on them, None if it does not.
-
-    Only a fitted estimator and a function read rows as the user has them.
-    """
-    is_function = callable(model) and not isinstance(model, type | torch.nn.Module | Classifier)
-    predict = model.predict if hasattr(model, "classes_") else model if is_function else None
-    if predict is None:
-        return None
-
-    def why_not(rows: Any) -> str | None:
-        try:
-            asked(predict, rows)
-        except InvalidInput as error:  # "the model failed on 3 rows: ValueError: …"
-            return str(error).partition(": ")[2]
-        return None
-
-    return why_not
 
 
 def _classes(model: Any) -> Any:

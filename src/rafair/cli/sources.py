@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.cli.parsing import gates
-from rafair.errors import InvalidInput, naming
+from rafair.errors import InvalidInput, ModelFailed, naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,15 +106,17 @@ class Source:
         """Tell whether a model is named; a benchmark always has its baseline."""
         return self.plan is None or self._completed(choice).path is not None
 
-    def model(self, choice: ModelChoice, device: str) -> tuple[Classifier, dict[str, Any]]:
-        """Return a model on a device, and what a run notes to find it again.
+    def model(self, choice: ModelChoice, device: str) -> tuple[Classifier, Dataset, dict[str, Any]]:
+        """Return a model on a device, the data, and what a run notes to find the model again.
+
+        Test rows that the model cannot read are left out of the data; a note names them.
 
         Raises
         ------
         InvalidInput
             If no model is named, or it cannot be read or used.
         """
-        from rafair.models import baseline_path, load_model, parse_device
+        from rafair.models import baseline_path, parse_device
 
         place = parse_device(device)
         choice = self._completed(choice)
@@ -124,22 +126,42 @@ class Source:
                 f"{self.plan.path if self.plan else self.name}: names no model; give one with "
                 "--model, or train one: rafair train PLAN.toml --out model.safetensors"
             )
-        model = load_model(
-            path,
-            self.data.schema,
-            output=choice.output or "auto",  # type: ignore[arg-type]  # checked by wrap
-            inputs=choice.inputs or "auto",  # type: ignore[arg-type]
-            trust=choice.trust,
-            unsafe_pickle=choice.unsafe_pickle,
-        )
+        model, data = self._loaded(path, choice)
         is_baseline = self.plan is None and path == baseline_path(self.data.name)
-        return _moved(model, place), {
-            "path": "baseline" if is_baseline else str(path.resolve()),
-            "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "inputs": choice.inputs,
-            "output": choice.output,
-            "trust": list(choice.trust),
-        }
+        return (
+            _moved(model, place),
+            data,
+            {
+                "path": "baseline" if is_baseline else str(path.resolve()),
+                "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "inputs": choice.inputs,
+                "output": choice.output,
+                "trust": list(choice.trust),
+            },
+        )
+
+    def _loaded(self, path: Path, choice: ModelChoice) -> tuple[Classifier, Dataset]:
+        """Return the model and the data, without the rows that it cannot read if it fails."""
+        from rafair.datasets.unread import without_unread
+        from rafair.models.loading import load_model, read_model
+        from rafair.models.queried import reader
+
+        trusted = {"trust": choice.trust, "unsafe_pickle": choice.unsafe_pickle}
+
+        def load(data: Dataset) -> Classifier:
+            how = {"output": choice.output or "auto", "inputs": choice.inputs or "auto"}
+            return load_model(path, data.schema, **how, **trusted)  # type: ignore[arg-type]
+
+        try:
+            return load(self.data), self.data
+        except InvalidInput as error:
+            if not isinstance(error.__cause__, ModelFailed):
+                raise
+            reads = reader(read_model(path, **trusted))  # type: ignore[arg-type]
+            data = self.data if reads is None else without_unread(self.data, reads)
+            if data is self.data:
+                raise
+        return load(data), data
 
     def _completed(self, choice: ModelChoice) -> ModelChoice:
         """Fill in what was not given from the plan."""
@@ -199,4 +221,5 @@ def reopen(
         output=choice.output or known.get("output"),
         trust=(*choice.trust, *known.get("trust", [])),
     )
-    return source.model(choice, device)[0], source.data
+    classifier, data, _ = source.model(choice, device)
+    return classifier, data

@@ -68,7 +68,8 @@ def widened(schema: Schema, frame: pd.DataFrame) -> Schema:
     New levels come after the known ones of a category; the levels of an order are not known to
     have others. The bulk, and so ε as a share, stays what it was. I(v) takes no new values.
     """
-    return replace(schema, features=tuple(_widened(f, frame) for f in schema.features))
+    features = tuple(_widened(feature, frame) for feature in schema.features)
+    return schema if features == schema.features else replace(schema, features=features)
 
 
 def _widened(feature: Feature, frame: pd.DataFrame) -> Feature:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from rafair.datasets.dataset import Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
+    from rafair.datasets.dataset import Dataset
+    from rafair.schema import Feature
 
-__all__ = ["Reads", "told_of_unread", "unread_rows"]
+__all__ = ["Reads", "told_of_unread", "unread_rows", "without_unread"]
 
 # From the numbers of some rows to the reason why a model cannot read them; None if it can.
 Reads: TypeAlias = "Callable[[Sequence[int]], str | None]"
@@ -52,6 +59,48 @@ def unread_rows(n: int, reads: Reads) -> dict[int, str]:
         elif reason is not None:
             unread[rows[0]] = reason
     return unread if len(unread) <= MOST * n else {}
+
+
+def without_unread(data: Dataset, reads: Callable[[Any], str | None]) -> Dataset:
+    """Leave out the test rows that a model cannot read, and the levels that only they have.
+
+    Parameters
+    ----------
+    data : Dataset
+    reads : callable
+        Takes rows of ``data.test.frame``, without the label, and returns why the model cannot read
+        them; None if it can.
+
+    Returns
+    -------
+    Dataset
+        The same one if no single row is to blame. ``notes`` names the rows that are left out.
+    """
+    people = data.test.frame[list(data.schema.columns)]
+    whole = np.flatnonzero(people.notna().all(axis=1))
+    found = unread_rows(len(whole), lambda rows: reads(people.iloc[whole[list(rows)]]))
+    unread = {int(whole[row]): reason for row, reason in found.items()}
+    if not unread:
+        return data
+    names = data.test.frame.index if data.test.rows is None else data.test.rows
+    left = np.setdiff1d(np.arange(len(people)), list(unread))
+    known = pd.concat([data.train.frame, data.test.frame.iloc[left]])
+    gone = data.test.frame.iloc[list(unread)]
+    features = tuple(_without_levels(f, known, gone) for f in data.schema.features)
+    schema = replace(data.schema, features=features)
+    rows = None if data.test.rows is None else names[left]
+    test = replace(Split.of(data.test.frame.iloc[left], schema), rows=rows)
+    notes = (*data.notes, told_of_unread(unread, names))
+    train = Split.of(data.train.frame, schema)
+    return replace(data, schema=schema, train=train, test=test, notes=notes)
+
+
+def _without_levels(feature: Feature, known: pd.DataFrame, gone: pd.DataFrame) -> Feature:
+    """Take the levels out of a category's domain that occur only in the rows that are gone."""
+    if feature.kind != "categorical" or feature.columns:
+        return feature
+    lost = set(gone[feature.name].dropna()) - set(known[feature.name].dropna())
+    return replace(feature, domain=tuple(level for level in feature.domain if level not in lost))
 
 
 def told_of_unread(unread: Mapping[int, str], names: pd.Index) -> str:

@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rafair.errors import InvalidInput
 from rafair.models import formats
@@ -96,6 +96,16 @@ def load_model(
             f"{_shown(path)}: cannot be read as {found.NAME} ({reason}); "
             "check that the file is whole and of this format, or save the model again"
         ) from error
+
+
+def read_model(path: Path, trust: Sequence[str], *, unsafe_pickle: bool) -> Any:
+    """Return the model of a file as its library has it; None for a file of ``rafair train``.
+
+    See ``load_model``, which has read the file before.
+    """
+    found = _formats()[path.suffix.lower() or PLAIN]
+    permission = Permission(tuple(trust), unsafe_pickle)
+    return found.read(path, permission) if hasattr(found, "read") else None
 
 
 def _load(

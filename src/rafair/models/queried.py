@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rafair.errors import InvalidInput
+from rafair.errors import InvalidInput, ModelFailed
 from rafair.models.agreement import random_people, unit_rows
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rafair.models.classifier import Access
     from rafair.models.inputs import Feed
 
-__all__ = ["Answer", "QueriedClassifier", "answer_of", "asked"]
+__all__ = ["Answer", "QueriedClassifier", "answer_of", "asked", "reader"]
 
 # What a model returns: predicted classes, probabilities, or logits.
 Answer: TypeAlias = Literal["labels", "probabilities", "logits"]
@@ -126,7 +126,7 @@ def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
 
     Raises
     ------
-    InvalidInput
+    ModelFailed
         If the model raises any exception: the model is the user's code.
     """
     try:
@@ -134,9 +134,33 @@ def asked(predict: Callable[[Any], Any], rows: Any) -> Any:
             return predict(rows)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
-        raise InvalidInput(
+        raise ModelFailed(
             f"the model failed on {len(rows)} rows: {type(error).__name__}: {reason}"
         ) from error
+
+
+def reader(model: Any) -> Callable[[Any], str | None] | None:
+    """Return a function from rows to the reason why a model fails on them, None if it does not.
+
+    Parameters
+    ----------
+    model : Any
+        As its library has it. Only a fitted estimator and a function read rows as a user has them;
+        for others there is no such function.
+    """
+    is_function = callable(model) and not isinstance(model, type | torch.nn.Module)
+    predict = model.predict if hasattr(model, "classes_") else model if is_function else None
+    if predict is None:
+        return None
+
+    def why_not(rows: Any) -> str | None:
+        try:
+            asked(predict, rows)
+        except ModelFailed as error:
+            return error.reason
+        return None
+
+    return why_not
 
 
 def answer_of(raw: Any, n: int, k: int) -> Answer:

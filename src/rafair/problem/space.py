@@ -155,13 +155,21 @@ class PerturbationSpace:
         """Return which columns may move, shape (d,), bool."""
         return self._like("perturbable", x).expand(x.shape[1])
 
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether cells of some column may be missing."""
+        return bool(self._field("missing").any())
+
     def may_be_missing(self, x: Tensor) -> Tensor:
         """Return in which columns cells may be missing, shape (d,), bool."""
         return self._like("missing", x).expand(x.shape[1])
 
     def _moving(self, origin: Tensor) -> Tensor:
-        """Return which cells may move, (n, d): those of movable columns, unless missing."""
-        return self.movable(origin) & ~(self._like("missing", origin) & is_missing(origin))
+        """Return which cells may move, (d,), or (n, d) where some are missing."""
+        movable = self.movable(origin)
+        if not self.has_missing:
+            return movable
+        return movable & ~(self._like("missing", origin) & is_missing(origin))
 
     def bounds(self, origin: Tensor) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest point of Δ around ``origin``, each (n, d)."""

@@ -61,11 +61,11 @@ def command(
     with kept_run(out, asked.name, context.obj, resume=resume) as directory:
         source = asked.open(model, plan, directory)
         bounds = {**source.gates(), **bounds}
-        classifier, origin = source.model(model, device)
+        classifier, data, origin = source.model(model, device)
         with progress(quiet=quiet, unit="seeds") as on_progress:
             run = audit(
                 classifier,
-                source.data,
+                data,
                 engine=engine,
                 store=directory,
                 on_progress=on_progress,

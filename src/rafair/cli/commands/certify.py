@@ -86,12 +86,12 @@ def command(
         usual = BENCHMARK_EPSILON if source.data.is_benchmark else OWN_EPSILON
         radii = epsilon or [options.get("epsilon", usual)]
         chosen = {name: options[name] for name in PLANNED if name in options}
-        classifier, _ = source.model(model, "cpu")
+        classifier, data, _ = source.model(model, "cpu")
         with progress(quiet=quiet, unit="seeds") as on_progress:
             found = certify_seeds(
                 classifier,
-                source.data,
-                Plan.of(source.data, "gradient", epsilon=max(radii), **chosen),
+                data,
+                Plan.of(data, "gradient", epsilon=max(radii), **chosen),
                 claim or (() if cell else CLAIMS),  # type: ignore[arg-type]  # checked there
                 cells=CELLS if "all" in (cell or ()) else cell or (),
                 epsilons=radii,

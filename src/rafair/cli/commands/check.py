@@ -23,8 +23,8 @@ def command(asked: Asked, model: ModelChoice) -> int:
     if not is_known:
         console().print("No model is named; give one with --model.\n")
     # A model that cannot be read is said before pages are printed.
-    classifier = source.model(model, "cpu")[0] if is_known else None
-    found = check(classifier, source.data, **source.options({}))
+    classifier, data = source.model(model, "cpu")[:2] if is_known else (None, source.data)
+    found = check(classifier, data, **source.options({}))
     show_table(found.table)
     console().print()
     for line in found.lines:
