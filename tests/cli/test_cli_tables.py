@@ -125,3 +125,13 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(rafair, here, typed, compl
     assert refused.code == 2
     assert complaint in refused.complaint
     assert not (here / "runs").exists()
+
+
+def test_a_plan_does_not_stay_where_a_command_was_interrupted_at_once(rafair, here, monkeypatch):
+    def stop(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rafair.cli.sources.Source.model", stop)
+    stopped = rafair("audit", *TABLES, "--out", "run")
+    assert (stopped.code, stopped.err) == (130, "error: interrupted; nothing was written\n")
+    assert not (here / "run").exists()

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
@@ -386,3 +386,31 @@ def test_random_pipelines_are_themselves(coded, encoder, scale, project, last, l
     )
     model = fitted(make_pipeline(before, project, CLASSIFIERS[last]), label=label)
     check_same(model, schema_of(label), tolerance=1e-6)
+
+
+def test_a_column_that_a_column_transformer_drops_need_not_be_described():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "case": [f"c{n}" for n in range(60)],
+            "income": rng.integers(10, 60, 60),
+            "sex": rng.choice(["f", "m"], 60),
+        }
+    )
+    y = (frame["income"] > 30).map({True: "yes", False: "no"})
+    columns = make_column_transformer((StandardScaler(), ["income"]), (OneHotEncoder(), ["sex"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, y)
+    data = rafair.read_test(frame, y, sensitive=["sex"], classes=model.classes_)
+    assert data.schema.columns == ("income", "sex")
+    wrapped = rafair.wrap(model, data.schema)
+    assert wrapped.access == "gradient"
+    assert (
+        wrapped.scores(data.test.x).argmax(dim=1).tolist()
+        == (model.predict(frame) == "yes").astype(int).tolist()
+    )
+    by_number = make_column_transformer((StandardScaler(), [1]), (OneHotEncoder(), [2]))
+    other = make_pipeline(by_number, LogisticRegression()).fit(frame, y)
+    with pytest.raises(
+        rafair.InvalidInput, match="reads a column 'case' that the data do not have"
+    ):
+        rafair.wrap(other, data.schema)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.plans.plan_file import ModelFile
     from rafair.schema import Feature, Level
 
-__all__ = ["draft_plan"]
+__all__ = ["REFUSE", "draft_plan"]
 
 REFUSE = RULES[0]
 BARE = re.compile(r"[A-Za-z0-9_-]+")

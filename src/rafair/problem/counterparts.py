@@ -45,13 +45,13 @@ class Counterparts:
     conditions : Conditions, optional
         Relations between features. A combination, together with v's other values, is a possible
         person only if it meets them.
+    within : sequence of float, length s, optional
+        Largest distance of v' from v in each column, in unit space, with a tolerance for rounding;
+        by default infinite. I(v) then has other combinations of the grid for each v; see ``valid``.
     missing : tuple of int
         Columns, sensitive or not, in which ``MISSING`` stands for a missing cell.
     kept : tuple of int
         Sensitive columns in which v's counterparts miss what v misses.
-    within : sequence of float, length s, optional
-        Largest distance of v' from v in each column, in unit space, with a tolerance for rounding;
-        by default infinite. I(v) then has other combinations of the grid for each v; see ``valid``.
 
     Raises
     ------
@@ -64,9 +64,9 @@ class Counterparts:
     grid: Tensor
     total: int = 0
     conditions: Conditions | None = None
+    within: tuple[float, ...] = ()
     missing: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
-    within: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         columns = tuple(int(column) for column in self.columns)
@@ -157,10 +157,12 @@ class Counterparts:
         columns = [schema.index(name) for name in names]
         axes = [schema.features[column].axis.tolist() for column in columns]
         everyone = cls.product(columns, axes, sample=sample, random_state=random_state)
-        kept = tuple(c for c in columns if schema.features[c].missing == "keep")
-        within = tuple(schema.features[column].nearness for column in columns)
         return replace(
-            everyone, conditions=schema.conditions, missing=schema.gaps, kept=kept, within=within
+            everyone,
+            conditions=schema.conditions,
+            within=tuple(schema.features[column].nearness for column in columns),
+            missing=schema.gaps,
+            kept=tuple(c for c in columns if schema.features[c].missing == "keep"),
         )
 
     def __len__(self) -> int:
@@ -238,12 +240,12 @@ class Counterparts:
     def _close(self, x: Tensor, within: Sequence[float]) -> Tensor:
         """Tell which combinations are at most this far from v's own values, shape (n, m), bool."""
         wide = x.to(torch.float64)
-        grid = self._grid_like(wide)
         close = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
-        for place, (column, width) in enumerate(zip(self.columns, within, strict=True)):
+        grid = self._grid_like(wide).T
+        for column, values, width in zip(self.columns, grid, within, strict=True):
             if width < math.inf:
-                values = self._values(wide, column, grid[:, place])
-                close &= (wide[:, column, None] - values).abs() <= width
+                others = self._values(wide, column, values)
+                close &= (wide[:, column, None] - others).abs() <= width
         return close
 
     @property

@@ -127,11 +127,13 @@ class RunDirectory:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
         if self._lock is None:
+            if kind is KeyboardInterrupt:  # a plan is kept to be corrected, not where one gave up
+                self._remove_made()
             return
         self._lock.close()
         self._lock = None
@@ -139,10 +141,13 @@ class RunDirectory:
         if self.is_finished or nothing:
             shutil.rmtree(self._folder, ignore_errors=True)
         if nothing:
-            for path in reversed(self._made):
-                remove = path.rmdir if path.is_dir() else path.unlink
-                with contextlib.suppress(OSError):  # it is gone, or somebody else uses it
-                    remove()
+            self._remove_made()
+
+    def _remove_made(self) -> None:
+        for path in reversed(self._made):
+            remove = path.rmdir if path.is_dir() else path.unlink
+            with contextlib.suppress(OSError):  # it is gone, or somebody else uses it
+                remove()
 
     def begin(self, identity: Mapping[str, Any], /) -> Path | None:
         """Start or continue the run of this identity; return the directory if it is finished.

@@ -26,7 +26,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 # Unit-space distance up to which two values count as equal.
 SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
 # Tolerance for rounding, in unit space and in steps of a lattice.
-NEARLY = 1e-6
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,10 @@ class Feature:
         """
         if self.within is None or not self.span:
             return float("inf")
+        share = min(self.within / self.span, 1.0)
         if not self.spacing:
-            return self.within / self.span + NEARLY
-        steps = math.floor(self.within / self.span / self.spacing + NEARLY)
+            return share + TOLERANCE
+        steps = math.floor(share / self.spacing + TOLERANCE)
         return (steps + 0.5) * self.spacing
 
     @property

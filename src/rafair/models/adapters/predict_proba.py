@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,6 +97,9 @@ def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
     inner = [getattr(model, "estimator", None)]
     parts = [model, *(step for _, step in getattr(model, "steps", [])), *inner]
     named = next(filter(None, map(_names, parts)), ())
+    if schema is not None:
+        idle = next(filter(None, map(_dropped, parts)), set())
+        named = tuple(name for name in named if name in schema.columns or name not in idle)
     if inputs == "frame" or (inputs == "auto" and named and schema is not None):
         return Feed("frame", schema, named)
     return Feed(choose_inputs(inputs, schema), schema)
@@ -108,6 +112,19 @@ def _names(part: Any) -> tuple[str, ...]:
         found = getattr(part, "feature_names_", None) or ()
         found = () if list(found) == [str(place) for place in range(len(found))] else found
     return tuple(map(str, found))
+
+
+def _dropped(part: Any) -> set[str]:
+    """Return the columns that a ``ColumnTransformer`` which chooses by name was given and drops."""
+    used: set[str] = set()
+    for _, step, wanted in getattr(part, "transformers_", ()):
+        names = [wanted] if isinstance(wanted, str) else wanted
+        if isinstance(step, str) and step == "drop":
+            continue
+        if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+            return set()  # by number: the place of every column counts
+        used |= set(names)
+    return set(_names(part)) - used if used else set()
 
 
 def _width(model: Any, schema: Schema | None) -> int:
