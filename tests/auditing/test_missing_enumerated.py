@@ -162,6 +162,6 @@ def test_certificates_agree_with_enumeration_where_missing_is_a_level(seed, rela
         for person, label in zip(table.people[rows], labels[rows], strict=True)
     ]
     for place, claim in enumerate(CLAIMS):
-        found = certify(*problem, counterparts, space, 20_000, prove=claim)
+        found = certify(*problem, counterparts, space, 20_000, claim=claim)
         expected = [1 if truth[place] else -1 for truth in truths]
         assert found.status.tolist() == expected
