@@ -2,7 +2,7 @@
 
     bash benchmarks/peers-environment.sh DIR
     DIR/bin/python benchmarks/conflicts.py [NAME ...] [--epsilon 0.01 --epsilon 0.05] [--seeds 200]
-                                           [--prove accurate_fair|accurate|fair] [--points 1000000]
+                                           [--claim accurate_fair|accurate|fair] [--points 1000000]
                                            [--counterparts 4] [--restarts 5] [--steps 40]
                                            [--milp 0] [--threads 2]
 
@@ -74,7 +74,7 @@ class Case:
     space: rafair.PerturbationSpace
     x: Tensor
     y: Tensor  # what everyone is claimed to be decided
-    prove: str
+    claim: str
     found: rafair.Certificate
 
     @property
@@ -116,11 +116,11 @@ class Case:
             "accurate": ~verdict.accurate,
             "fair": ~verdict.fair,
         }
-        return ruled_out[self.prove]
+        return ruled_out[self.claim]
 
     def worst(self, rows: Tensor) -> Tensor:
         """Return who of I(v) has the smallest margin at each seed: a row of the grid, −1 for v."""
-        if self.prove == "accurate":
+        if self.claim == "accurate":
             return torch.full_like(rows, -1)
         least = []
         for row in rows:
@@ -131,7 +131,7 @@ class Case:
 
     def drawn(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw members of I(v): rows of the grid, −1 for v."""
-        if self.prove == "accurate":
+        if self.claim == "accurate":
             return torch.full((n,), -1)
         return torch.randint(-1, len(self.people), (n,), generator=generator)
 
@@ -185,7 +185,7 @@ def witnesses(case: Case) -> Tally:
         return tally
     witness, other = case.found.witness[rows], case.found.witness_counterpart[rows]
     decided, others = (decisions(case.model.module, people) for people in (witness, other))
-    against = others != (decided if case.prove == "fair" else case.y[rows])
+    against = others != (decided if case.claim == "fair" else case.y[rows])
     reached = [
         in_reach(case, *(people[at].numpy() for people in (case.x[rows], witness, other)))
         for at in range(len(rows))
@@ -203,7 +203,7 @@ def in_reach(case: Case, v: np.ndarray, witness: np.ndarray, other: np.ndarray) 
     unmoved = np.array_equal(witness[case.columns], v[case.columns])
     alike = np.array_equal(witness[case.free], other[case.free])
     grid = case.people.grid.numpy()
-    if case.prove == "accurate":
+    if case.claim == "accurate":
         grid = grid[:0]
     known = np.vstack([grid, v[case.columns]])
     member = (np.abs(known - other[case.columns]) <= ROUNDING).all(axis=1).any()
@@ -262,7 +262,7 @@ def attacked(
 ) -> Iterator[Trial]:
     """Run a library's PGD against the worst and some random members of I(v)."""
     generator = torch.Generator().manual_seed(0)
-    more = 0 if case.prove == "accurate" else options.counterparts
+    more = 0 if case.claim == "accurate" else options.counterparts
     rows, worst = instances.repeat(1 + more), case.worst(instances)
     for restart in range(options.restarts):
         who = torch.cat([worst, case.drawn(more * len(instances), generator)])
@@ -364,15 +364,15 @@ def certified(name: str, epsilon: float, options: argparse.Namespace) -> Case:
     people = rafair.Counterparts.of(data.schema)
     space = rafair.PerturbationSpace.of(data.schema, epsilon)
     start = time.perf_counter()
-    found = rafair.certify(model, x, y, people, space, claim=options.prove)
+    found = rafair.certify(model, x, y, people, space, claim=options.claim)
     each = 1000 * (time.perf_counter() - start) / len(x)
     counts = ", ".join(
         f"{int((found.status == status).sum())} {word}"
         for word, status in {"proved": PROVED, "broken": BROKEN, "undecided": UNDECIDED}.items()
     )
     print(f"{name}, epsilon {epsilon}: {len(x)} seeds, {counts}; {each:.1f} ms each", flush=True)
-    claimed = decisions(model.module, x) if options.prove == "fair" else y
-    return Case(model, people, space, x, claimed, options.prove, found)
+    claimed = decisions(model.module, x) if options.claim == "fair" else y
+    return Case(model, people, space, x, claimed, options.claim, found)
 
 
 def attempts(case: Case, libraries: list[str], options: argparse.Namespace) -> Iterator[Tally]:
@@ -383,7 +383,7 @@ def attempts(case: Case, libraries: list[str], options: argparse.Namespace) -> I
     yield tried("random points", case, partial(searched, case, points=options.points))
     if options.milp:
         yield solved_proved(case, options)
-        if options.prove != "fair":
+        if options.claim != "fair":
             yield solved_broken(case, options)
 
 
@@ -402,7 +402,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epsilon", type=float, action="append")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument(
-        "--prove", choices=["accurate_fair", "accurate", "fair"], default="accurate_fair"
+        "--claim", choices=["accurate_fair", "accurate", "fair"], default="accurate_fair"
     )
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--counterparts", type=int, default=4)

@@ -184,7 +184,7 @@ def test_after_the_time_all_that_is_left_is_undecided(credit, credit_model, monk
     run = curves.certify_curve
 
     def noting(*arguments, **options):
-        calls.append(options["prove"])
+        calls.append(options["claim"])
         return run(*arguments, **options)
 
     monkeypatch.setattr(curves, "certify_curve", noting)

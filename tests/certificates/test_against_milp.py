@@ -214,14 +214,14 @@ def decisive(status, least, otherwise):
     return status in otherwise or least.above >= -CLOSE
 
 
-@pytest.mark.parametrize("prove", ["accurate_fair", "accurate"])
-def test_verdicts_are_those_of_mixed_integer_programming(exact, prove):
+@pytest.mark.parametrize("claim", ["accurate_fair", "accurate"])
+def test_verdicts_are_those_of_mixed_integer_programming(exact, claim):
     said = []
     for case, one in zip(CASES, exact, strict=True):
-        found = rafair.certify(*one.problem.arguments, claim=prove)
+        found = rafair.certify(*one.problem.arguments, claim=claim)
         for row, y in enumerate(one.problem.y.tolist()):
             status = int(found.status[row])
-            least = one.least(row, y, alone=prove == "accurate")
+            least = one.least(row, y, alone=claim == "accurate")
             assert decisive(status, least, [BROKEN]), (case, row, status, least)
             if status == BROKEN:
                 other = found.witness_counterpart[row].numpy()

@@ -114,12 +114,12 @@ def assert_same_verdicts(found, expected):
     torch.testing.assert_close(found.witness, expected.witness, rtol=0, atol=1e-9, equal_nan=True)
 
 
-@pytest.mark.parametrize("prove", ["accurate_fair", "accurate", "fair"])
-def test_a_verdict_does_not_depend_on_company(make_problem, prove):
+@pytest.mark.parametrize("claim", ["accurate_fair", "accurate", "fair"])
+def test_a_verdict_does_not_depend_on_company(make_problem, claim):
     problem = answered(make_problem(3, seed=3, n=9, epsilon=0.1))
-    whole = certify(*problem.arguments, claim=prove)
+    whole = certify(*problem.arguments, claim=claim)
     assert len({*whole.status.tolist()}) > 1
-    alone = [certify(*problem.rows(slice(row, row + 1)).arguments, claim=prove) for row in range(9)]
+    alone = [certify(*problem.rows(slice(row, row + 1)).arguments, claim=claim) for row in range(9)]
     assert_same_verdicts(Certificate.join(alone), whole)
 
 

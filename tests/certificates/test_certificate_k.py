@@ -152,7 +152,7 @@ def test_where_everybody_may_get_any_class_only_v_itself_matters(make_problem):
     columns = list(problem.counterparts.columns)
     problem.x[:, columns] = 0.5  # not in the grid, so that nobody in it is near
     free, alone = (
-        certify(*problem.arguments, **how) for how in ({"K": 1e3}, {"prove": "accurate"})
+        certify(*problem.arguments, **how) for how in ({"K": 1e3}, {"claim": "accurate"})
     )
     assert torch.equal(free.status, alone.status)
     assert set(alone.status.tolist()) == {PROVED, BROKEN}

@@ -47,41 +47,41 @@ def statuses_of(curve):
 @given(
     seed=st.integers(0, 10_000),
     k=st.sampled_from([2, 3]),
-    prove=st.sampled_from(["accurate_fair", "accurate", "fair"]),
+    claim=st.sampled_from(["accurate_fair", "accurate", "fair"]),
     max_nodes=st.sampled_from([3, 300]),
 )
 @settings(max_examples=8)
-def test_it_says_what_each_epsilon_says_alone(make_problem, seed, k, prove, max_nodes):
+def test_it_says_what_each_epsilon_says_alone(make_problem, seed, k, claim, max_nodes):
     problem = answered(make_problem(k, seed=seed, n=10))
     spaces = spaces_of(problem)
-    curve = curve_of(problem, spaces, max_nodes, claim=prove)
+    curve = curve_of(problem, spaces, max_nodes, claim=claim)
     for found, space in zip(curve, spaces, strict=True):
-        alone = certify(*problem.but(space=space).arguments, max_nodes, claim=prove)
+        alone = certify(*problem.but(space=space).arguments, max_nodes, claim=claim)
         decided = alone.status != UNDECIDED
         assert torch.equal(found.status[decided], alone.status[decided])
-        if max_nodes == 300 and prove != "fair":
+        if max_nodes == 300 and claim != "fair":
             assert decided.all()
 
 
 @given(
     seed=st.integers(0, 10_000),
     k=st.sampled_from([2, 3]),
-    prove=st.sampled_from(["accurate_fair", "accurate", "fair"]),
+    claim=st.sampled_from(["accurate_fair", "accurate", "fair"]),
     max_nodes=st.sampled_from([3, 300]),
 )
 @settings(max_examples=8)
 def test_what_is_proved_stays_so_below_and_what_is_broken_above(
-    make_problem, seed, k, prove, max_nodes
+    make_problem, seed, k, claim, max_nodes
 ):
     problem = answered(make_problem(k, seed=seed, n=10))
-    statuses = statuses_of(curve_of(problem, spaces_of(problem), max_nodes, claim=prove))
+    statuses = statuses_of(curve_of(problem, spaces_of(problem), max_nodes, claim=claim))
     assert (statuses.diff(dim=0) <= 0).all()
 
 
-@pytest.mark.parametrize("prove", ["accurate_fair", "accurate", "fair"])
-def test_a_witness_lies_in_the_smallest_space_in_which_somebody_is_broken(mixed, prove):
+@pytest.mark.parametrize("claim", ["accurate_fair", "accurate", "fair"])
+def test_a_witness_lies_in_the_smallest_space_in_which_somebody_is_broken(mixed, claim):
     spaces = spaces_of(mixed)
-    curve = curve_of(mixed, spaces, claim=prove)
+    curve = curve_of(mixed, spaces, claim=claim)
     statuses = statuses_of(curve)
     between = (statuses[-1] == BROKEN) & (statuses[0] != BROKEN)
     assert between.any()
@@ -95,7 +95,7 @@ def test_a_witness_lies_in_the_smallest_space_in_which_somebody_is_broken(mixed,
     smallest = torch.stack([found.witness for found in curve])[first[broken], broken]
     verdict = rafair.judge(mixed.model, smallest, mixed.y[broken], mixed.counterparts)
     right = {"accurate_fair": verdict.cells == 0, "accurate": verdict.accurate}
-    assert not right.get(prove, verdict.fair).any()
+    assert not right.get(claim, verdict.fair).any()
 
 
 def test_a_verdict_that_is_used_again_costs_nothing(mixed):

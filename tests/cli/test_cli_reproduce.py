@@ -94,7 +94,7 @@ ERRORS = [
     (["table2", "--dataset", "bank", "--dataset", "bank"], "a dataset is named twice"),
     (["figure2", "--dataset", "credit"], "figure2 is about bank; add it to the datasets"),
     (["table3", "--seeds", "0"], "seeds must be a whole number, 1 or more"),
-    (["table3", "--seeds", "all"], "Invalid value for '--seeds'"),
+    (["table3", "--seeds", "all"], "Invalid value for '--n-seeds'"),
     (["table3", "--dataset", "credit", "--seeds", "301"], "301 seeds asked for"),
     (["figure9", "--dataset", "credit", "--trend-seeds", "301"], "301 seeds asked for"),
     (["table3", "--steps", "0"], "steps must be a whole number, 1 or more"),

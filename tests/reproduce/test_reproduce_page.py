@@ -174,7 +174,7 @@ def commands_of(reproduction):
 
 
 def test_a_sections_command_names_the_part_and_every_option_that_is_not_usual(finished, page):
-    options = "--dataset credit --dataset adult --seeds 8 --steps 2 --step-size 0.05"
+    options = "--dataset credit --dataset adult --n-seeds 8 --steps 2 --step-size 0.05"
     options += " --trend-seeds 4 --trend-steps 5 --trainings 1"
     for name, words in commands_of(finished).items():
         assert shlex.join(words) == f"rafair reproduce {name} {options}"
