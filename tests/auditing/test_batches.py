@@ -150,5 +150,6 @@ def test_the_attack_of_a_shard_is_the_one_of_all(credit, credit_model, whole):
     attack = families_of(plan)["rafair"]["rafair-ff"]
     result = attack.run(seeds.model, seeds.x, seeds.y, seeds.counterparts, seeds.space)
     verdict = seeds.judge(result.x_adv.unsqueeze(0)).verdict
-    assert whole.metrics["attacks"]["rafair-ff"] == verdict.rates(robust=True)
+    shares = seeds.dissent(result.x_adv.unsqueeze(0))[0]
+    assert whole.metrics["attacks"]["rafair-ff"] == verdict.rates(robust=True, dissent=shares)
     assert whole.manifest["cost"]["rafair-ff"]["gradients"] == result.n_gradients
