@@ -8,6 +8,7 @@ comes from ``plans``, where work is computed is ``engine``'s, and what is kept o
 from rafair.auditing.certifying import certify_seeds
 from rafair.auditing.conductor import audit
 from rafair.auditing.curves import CLAIMS
+from rafair.auditing.regions import certify_region
 from rafair.auditing.repairing import repair_run
 
-__all__ = ["CLAIMS", "audit", "certify_seeds", "repair_run"]
+__all__ = ["CLAIMS", "audit", "certify_region", "certify_seeds", "repair_run"]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CERTIFICATES", "CERTIFIED", "INSTANCES", "MANIFEST", "METRICS", "as_json"]
+__all__ = ["CERTIFICATES", "CERTIFIED", "INSTANCES", "MANIFEST", "METRICS", "REGIONS", "as_json"]
 
 # Written last: without it a directory holds no whole run.
 MANIFEST = "manifest.json"
 METRICS, INSTANCES = "metrics.json", "instances.parquet"
 CERTIFICATES, CERTIFIED = "certificates.json", "certificates.parquet"
+REGIONS = "regions.parquet"
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:
