@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rafair.cli.certified_regions import certify_regions, check_for_regions
 from rafair.cli.options import (
     EngineGroup,
     ModelGroup,
@@ -41,7 +42,7 @@ def command(
     ] = None,
     epsilon: Annotated[
         list[float] | None,
-        typer.Option(help="Radius, a share of each range; repeatable [default: 0.05]."),
+        typer.Option(help="Radius, a share of each range; repeatable [default: 0.05; regions: 0]."),
     ] = None,
     claim: Annotated[
         list[str] | None,
@@ -64,6 +65,18 @@ def command(
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Certify everybody there instead of seeds: \"age in [25, 40], sex == 'female'\"."
+        ),
+    ] = None,
+    partition: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Divide the region, or the whole domain, into up to N boxes."
+        ),
+    ] = None,
     sensitive: Sensitive = None,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -71,6 +84,9 @@ def command(
     """Prove that no change within a radius breaks a person, or show one that does."""
     columns = names("--sensitive", sensitive)
     check_resumable(resume, out)
+    is_region = region is not None or partition is not None
+    if is_region:
+        check_for_regions({**plan, "claim": claim, "cell": cell, "K": K}, epsilon)
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
@@ -83,6 +99,16 @@ def command(
     source = Source.open(subject, columns)
     with kept_run(out, f"{source.name}-certified", context.obj, resume=resume) as directory:
         options = source.options(plan)
+        if is_region:
+            classifier, _ = source.model(model, "cpu")
+            asked = {
+                "region": region,
+                "partition": 1 if partition is None else partition,
+                "epsilon": epsilon[0] if epsilon else 0.0,
+                "max_seconds": max_seconds,
+            }
+            certify_regions(classifier, source, options, asked, engine, directory, quiet=quiet)
+            return
         radii = epsilon or [options.get("epsilon", DEFAULT_EPSILON)]
         chosen = {name: options[name] for name in PLANNED if name in options}
         classifier, _ = source.model(model, "cpu")
