@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
-    from rafair.auditing import audit, certify, check, judge, repair_run
+    from rafair.auditing import audit, certify, certify_region, check, judge, repair_run
     from rafair.certificates import Certificate, certify_cells
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
@@ -33,7 +33,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
-    "rafair.auditing": ("audit", "certify", "check", "judge", "repair_run"),
+    "rafair.auditing": ("audit", "certify", "certify_region", "check", "judge", "repair_run"),
     "rafair.certificates": ("Certificate", "certify_cells"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
@@ -70,6 +70,7 @@ __all__ = [
     "baseline",
     "certify",
     "certify_cells",
+    "certify_region",
     "check",
     "choose_seeds",
     "judge",

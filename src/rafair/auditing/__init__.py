@@ -10,6 +10,16 @@ from rafair.auditing.certifying import certify_seeds
 from rafair.auditing.checking import check
 from rafair.auditing.conductor import audit
 from rafair.auditing.curves import CLAIMS
+from rafair.auditing.regions import certify_region
 from rafair.auditing.repairing import repair_run
 
-__all__ = ["CLAIMS", "audit", "certify", "certify_seeds", "check", "judge", "repair_run"]
+__all__ = [
+    "CLAIMS",
+    "audit",
+    "certify",
+    "certify_region",
+    "certify_seeds",
+    "check",
+    "judge",
+    "repair_run",
+]

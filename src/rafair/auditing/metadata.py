@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rafair.auditing.batches import Seeds
     from rafair.schema import Schema
 
-__all__ = ["identity_of", "manifest_of"]
+__all__ = ["described", "digest_of_columns", "identity_of", "manifest_of", "versions"]
 
 LIBRARIES = ("rafair", "torch", "numba", "numpy", "pandas", "scipy")
 
@@ -35,7 +35,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
     test_x, test_y = data.test.x, data.test.y.to(model.device)
     return {
         "tool": "rafair",
-        "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+        "versions": versions(),
         "plan": seeds.plan.as_dict(),
         "dataset": {
             "name": data.name,
@@ -61,7 +61,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "comparable": who_is_comparable(seeds.schema.features),
             "each": _sizes(seeds),
         },
-        "schema": _described(seeds),
+        "schema": described(seeds.schema),
     }
 
 
@@ -75,8 +75,14 @@ def _sizes(seeds: Seeds) -> list[int]:
     return [int(counts.min()), int(counts.max())]
 
 
-def _described(seeds: Seeds) -> dict[str, Any]:
-    schema, columns = seeds.schema, column_names(seeds.schema)
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results depend on."""
+    return {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}}
+
+
+def described(schema: Schema) -> dict[str, Any]:
+    """Return a schema as JSON values."""
+    columns = column_names(schema)
     return {
         "label": schema.label,
         "classes": list(schema.classes),
@@ -134,7 +140,7 @@ def identity_of(
         "torch": version("torch"),
         "data": seeds.data.digest(),
         "sensitive": list(seeds.schema.sensitive),
-        "columns": _columns(seeds.schema),
+        "columns": digest_of_columns(seeds.schema),
         "model": seeds.model.digest(),
         "plan": plan,
         "certified": certified,
@@ -146,6 +152,7 @@ def identity_of(
     return found
 
 
-def _columns(schema: Schema) -> str:
+def digest_of_columns(schema: Schema) -> str:
+    """Return a SHA-256 of what the columns mean."""
     text = repr((schema.features, schema.label, schema.classes, schema.relations))
     return hashlib.sha256(text.encode()).hexdigest()

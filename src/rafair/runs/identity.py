@@ -21,7 +21,7 @@ NAMED = {
     "seeds": "the seeds",
     "shards": "the size of the shards",
 }
-KINDS = {"audit": "an audit", "certificates": "certificates"}
+KINDS = {"audit": "an audit", "certificates": "certificates", "regions": "regions"}
 
 
 def digest_of(identity: Mapping[str, Any]) -> bytes:

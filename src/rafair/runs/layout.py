@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CERTIFICATES", "CERTIFIED", "INSTANCES", "MANIFEST", "METRICS", "PLAN", "as_json"]
+__all__ = [
+    "CERTIFICATES",
+    "CERTIFIED",
+    "INSTANCES",
+    "MANIFEST",
+    "METRICS",
+    "PLAN",
+    "REGIONS",
+    "as_json",
+]
 
 # Written last: without it a directory holds no whole run.
 MANIFEST = "manifest.json"
@@ -16,6 +25,7 @@ METRICS, INSTANCES = "metrics.json", "instances.parquet"
 # What was asked, where it was drafted for the run.
 PLAN = "plan.toml"
 CERTIFICATES, CERTIFIED = "certificates.json", "certificates.parquet"
+REGIONS = "regions.parquet"
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from rafair.errors import InvalidInput
 from rafair.runs.directory import is_unfinished
-from rafair.runs.layout import CERTIFICATES, CERTIFIED, INSTANCES, MANIFEST, METRICS
+from rafair.runs.layout import CERTIFICATES, CERTIFIED, INSTANCES, MANIFEST, METRICS, REGIONS
+from rafair.runs.regions import RegionResult
 from rafair.runs.result import AuditResult, CertifiedResult
 
-__all__ = ["load_certificates", "load_run"]
+__all__ = ["load_certificates", "load_regions", "load_run"]
 
 MANIFEST_KEYS = ("versions", "plan", "dataset", "model", "counterparts", "schema")
 METRICS_KEYS = (
@@ -68,6 +69,19 @@ def load_certificates(path: str | Path) -> CertifiedResult:
     path = Path(path)
     manifest, metrics = _read_manifest(path), _read_json(path / CERTIFICATES)
     return CertifiedResult(metrics, _read_table(path / CERTIFIED), manifest)
+
+
+def load_regions(path: str | Path) -> RegionResult:
+    """Read a directory that ``write_regions`` made.
+
+    Raises
+    ------
+    InvalidInput
+        If the path is no run directory, or a file in it cannot be read.
+    """
+    path = Path(path)
+    manifest, metrics = _read_manifest(path), _read_json(path / CERTIFICATES)
+    return RegionResult(metrics, _read_table(path / REGIONS), manifest)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -10,16 +10,25 @@ from typing import TYPE_CHECKING
 
 from rafair.runs.directory import RunDirectory
 from rafair.runs.files import replace_file, reporting_os_errors
-from rafair.runs.layout import CERTIFICATES, CERTIFIED, INSTANCES, MANIFEST, METRICS, as_json
+from rafair.runs.layout import (
+    CERTIFICATES,
+    CERTIFIED,
+    INSTANCES,
+    MANIFEST,
+    METRICS,
+    REGIONS,
+    as_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
+    from rafair.runs.regions import RegionResult
     from rafair.runs.result import AuditResult, CertifiedResult
 
-__all__ = ["free_run", "update_run", "write_certificates", "write_run"]
+__all__ = ["free_run", "update_run", "write_certificates", "write_regions", "write_run"]
 
 
 def no_pages(_result: AuditResult) -> Mapping[str, bytes]:
@@ -83,6 +92,27 @@ def write_certificates(
             **(pages or {}),
         }
         run.finish(files, result.manifest)
+
+
+def write_regions(
+    result: RegionResult,
+    path: str | Path | RunDirectory,
+    pages: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a directory of ``certificates.json``, ``regions.parquet`` and ``manifest.json``.
+
+    Parameters
+    ----------
+    path, pages : see ``write_certificates``
+
+    Raises
+    ------
+    InvalidInput
+        See ``check_new_run``; also on a full disk.
+    """
+    with _opened(path) as run:
+        table = {CERTIFICATES: as_json(result.metrics), REGIONS: _parquet(result.boxes)}
+        run.finish({**table, **(pages or {})}, result.manifest)
 
 
 @contextlib.contextmanager

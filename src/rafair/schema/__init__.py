@@ -5,6 +5,7 @@ from rafair.schema.encoding import Schema
 from rafair.schema.feature import Feature, Kind, Level
 from rafair.schema.fitting import Column, fit_feature, levels_of
 from rafair.schema.frames import as_kind, as_pandas, kind_of
+from rafair.schema.regions import Region, read_region
 from rafair.schema.relations import Relation
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Feature",
     "Kind",
     "Level",
+    "Region",
     "Relation",
     "Schema",
     "as_kind",
@@ -20,4 +22,5 @@ __all__ = [
     "fit_feature",
     "kind_of",
     "levels_of",
+    "read_region",
 ]

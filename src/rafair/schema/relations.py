@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
-import re
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from rafair.errors import InvalidInput
 from rafair.schema.clauses import (
@@ -24,6 +22,7 @@ from rafair.schema.clauses import (
     Term,
     Value,
 )
+from rafair.schema.expressions import SHOWN, TRUTHS, is_number, read_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Relation", "parse_relation"]
 
 MAX_LENGTH = 1_000
-DEEPEST = 120
-SHOWN = 60
-TRUTHS = {"true": True, "false": False}
-# A text in quotes, which stays as it is, or a column's name in back-quotes, which is group 1.
-QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`([^`]*)`""")
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def parse_relation(text: str, features: Sequence[Feature]) -> Relation:
         raise InvalidInput(f"relation {text[:40]!r}… is longer than {MAX_LENGTH} characters")
     reading = _Reading(text, features)
     try:
-        claim = reading.truth(reading.parsed())
+        claim = reading.truth(reading.expression.tree)
     except (RecursionError, OverflowError) as error:
         raise reading.wrong("too deep, or a number too large") from error
     if not reading.places:
@@ -125,7 +119,7 @@ def _looked(place: int, feature: Feature) -> Term:
     """Return a feature read as numbers: those of its range, or its levels if they are numbers."""
     if not feature.has_levels or not _numeric(feature.levels):
         return Value(place)
-    levels = [float(level) for level in feature.levels if _is_number(level)]
+    levels = [float(level) for level in feature.levels if is_number(level)]
     return Looked(place, (*levels, *[math.nan] * (len(feature.domain) - len(levels))))
 
 
@@ -136,33 +130,12 @@ class _Reading:
         self.text = text
         self.features = features
         self.names = {feature.name: place for place, feature in enumerate(features)}
-        self.quoted: dict[str, str] = {}
+        self.expression = read_expression(text, self.names, self.wrong)
         self.places: set[int] = set()
 
     def wrong(self, why: str) -> InvalidInput:
         text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}…"
         return InvalidInput(f"relation {text!r}: {why}")
-
-    def parsed(self) -> ast.expr:
-        prefix = "quoted"
-        while any(name.startswith(prefix) for name in self.names) or prefix in self.text:
-            prefix += "_"
-
-        def unquoted(match: re.Match[str]) -> str:
-            if match.group(1) is None:  # a text in quotes
-                return match.group()
-            name = f"{prefix}{len(self.quoted)}"
-            self.quoted[name] = match.group(1)
-            return name
-
-        try:
-            with warnings.catch_warnings(action="ignore"):  # about unknown escapes in a text
-                tree = ast.parse(QUOTED.sub(unquoted, self.text).strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self.wrong("not an expression that can be read") from error
-        if _depth(tree) > DEEPEST:
-            raise self.wrong(f"too deep: more than {DEEPEST} parts inside one another")
-        return tree
 
     def truth(self, part: ast.expr) -> Claim:
         """Parse a part that is true or false."""
@@ -227,14 +200,14 @@ class _Reading:
             return None
         if level in feature.domain:
             return feature.domain.index(level)
-        if _is_number(level) and _numeric(feature.levels):
+        if is_number(level) and _numeric(feature.levels):
             return None
         known = ", ".join(map(repr, feature.domain[:8]))
         raise self.wrong(f"{level!r} is no level of {feature.name!r}; its levels are {known}")
 
     def number(self, part: ast.expr) -> Term:
         """Parse a part that is a number."""
-        if isinstance(part, ast.Constant) and _is_number(part.value):
+        if isinstance(part, ast.Constant) and is_number(part.value):
             if not math.isfinite(part.value):
                 raise self.wrong("a number too large")
             return Number(float(part.value))
@@ -254,10 +227,8 @@ class _Reading:
         return _looked(place, feature)
 
     def _place(self, part: ast.expr) -> int | None:
-        if not isinstance(part, ast.Name):
-            return None
-        name = self.quoted.get(part.id, part.id)
-        if name in TRUTHS and name not in self.names:
+        name = self.expression.name(part)
+        if name is None or (name in TRUTHS and name not in self.names):
             return None
         if name not in self.names:
             raise self.wrong(f"there is no feature {name!r}")
@@ -265,18 +236,5 @@ class _Reading:
         return self.names[name]
 
 
-def _depth(tree: ast.AST) -> int:
-    """Return how deep the tree is, without recursion."""
-    deepest, level = 0, [tree]
-    while level:
-        deepest += 1
-        level = [child for part in level for child in ast.iter_child_nodes(part)]
-    return deepest
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _numeric(levels: Sequence[Level]) -> bool:
-    return all(_is_number(level) for level in levels)
+    return all(is_number(level) for level in levels)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rafair.cli.certified_regions import certify_regions, check_for_regions
 from rafair.cli.options import (
     EngineGroup,
     ModelGroup,
@@ -41,7 +42,8 @@ def command(
     epsilon: Annotated[
         list[float] | None,
         typer.Option(
-            help="Radius, a share of each range; repeatable [default: 0.1; 0.05 on benchmarks]."
+            help="Radius, a share of each range; repeatable [default: 0.1; 0.05 on benchmarks, "
+            "0 for regions]."
         ),
     ] = None,
     claim: Annotated[
@@ -65,11 +67,26 @@ def command(
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Certify everybody there instead of seeds: \"age in [25, 40], sex == 'female'\"."
+        ),
+    ] = None,
+    partition: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Divide the region, or the whole domain, into up to N boxes."
+        ),
+    ] = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
     check_resumable(resume, out)
+    is_region = region is not None or partition is not None
+    if is_region:
+        check_for_regions({**plan, "claim": claim, "cell": cell, "K": K}, epsilon)
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
@@ -83,6 +100,16 @@ def command(
     with kept_run(out, f"{asked.name}-certified", context.obj, resume=resume) as directory:
         source = asked.open(model, plan, directory)
         options = source.options(plan)
+        if is_region:
+            classifier, data, _ = source.model(model, "cpu")
+            wanted = {
+                "region": region,
+                "partition": 1 if partition is None else partition,
+                "epsilon": epsilon[0] if epsilon else 0.0,
+                "max_seconds": max_seconds,
+            }
+            certify_regions(classifier, source, options, wanted, engine, directory, quiet=quiet)
+            return
         usual = BENCHMARK_EPSILON if source.data.is_benchmark else OWN_EPSILON
         radii = epsilon or [options.get("epsilon", usual)]
         chosen = {name: options[name] for name in PLANNED if name in options}

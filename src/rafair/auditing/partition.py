@@ -1,0 +1,173 @@
+"""Divides a region into boxes of people, by halves, where most people of the data are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.certificates.branching import BROKEN, PROVED
+from rafair.certificates.regions import REASONS, BoxAnswer, spacing_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rafair.schema import Schema
+
+__all__ = ["Box", "Splitter", "sizes"]
+
+# A box narrower than this in a feature is not halved there.
+POINT = 1e-6
+OPEN = BoxAnswer(0, REASONS.index("the budget was spent"), 0, torch.full((3, 1), torch.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Some people of a region: ranges of all features but the sensitive ones.
+
+    Attributes
+    ----------
+    low, high : Tensor, shape (d,), float64, unit space
+        Possible values; 0 in sensitive columns.
+    people : Tensor of int64, shape (n,)
+        The rows of the data that lie in the box.
+    answer : BoxAnswer
+        Undecided after no box at all where nobody has looked yet.
+    is_asked : bool
+        Whether the answer is known, be it that it is undecided.
+    """
+
+    low: Tensor
+    high: Tensor
+    people: Tensor
+    answer: BoxAnswer = OPEN
+    is_asked: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the answer holds for every half of the box too."""
+        return self.is_asked and self.answer.status == PROVED
+
+    def answered(self, answer: BoxAnswer) -> Box:
+        """Return the box with an answer."""
+        return replace(self, answer=answer, is_asked=True)
+
+    def holds(self, x: Tensor, columns: Sequence[int]) -> Tensor:
+        """Tell which people, (n, d), lie in the box, (n,); only these columns are compared."""
+        some = list(columns)
+        value = x.to(torch.float64)[:, some]
+        low, high = self.low[some] - POINT, self.high[some] + POINT
+        return ((value >= low) & (value <= high)).all(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Splitter:
+    """Halves boxes.
+
+    Attributes
+    ----------
+    x : Tensor, shape (n, d), float64, unit space
+        The people of the data.
+    columns : tuple of int
+        The columns that are not sensitive.
+    spacing : Tensor, shape (d,), float64
+    """
+
+    x: Tensor
+    columns: tuple[int, ...]
+    spacing: Tensor
+
+    @classmethod
+    def of(cls, schema: Schema, x: Tensor) -> Splitter:
+        """Return the splitter of a schema, for the people x, (n, d)."""
+        places = enumerate(schema.features)
+        columns = tuple(place for place, feature in places if not feature.sensitive)
+        return cls(x.to(torch.float64), columns, spacing_of(schema))
+
+    def can_split(self, box: Box) -> bool:
+        """Tell whether some feature has two possible values in the box."""
+        return bool((self._widths(box) > 0).any())
+
+    def halves(self, box: Box) -> tuple[Box, Box]:
+        """Halve a box along the feature that divides its people best, times its width.
+
+        Where that divides nobody from anybody, it is the widest feature, in the middle. A witness
+        stays with the half that it lies in.
+        """
+        widths = self._widths(box)
+        cuts, balance = self._cuts(box)
+        score = balance * widths
+        column = int(score.argmax()) if bool((score > 0).any()) else int(widths.argmax())
+        cut = cuts[column] if bool(score[column] > 0) else self._middle(box, column)
+        start = cut + self.spacing[column]
+        high, low = box.high.clone(), box.low.clone()
+        high[column], low[column] = cut, start
+        below = self.x[box.people, column] <= cut + self.spacing[column] / 2
+        lower = Box(box.low, high, box.people[below])
+        upper = Box(low, box.high, box.people[~below])
+        return self._inheriting(lower, box), self._inheriting(upper, box)
+
+    def _inheriting(self, half: Box, box: Box) -> Box:
+        answer = box.answer
+        if answer.status == BROKEN and bool(half.holds(answer.pair[:1], self.columns)):
+            return half.answered(replace(answer, nodes=0))
+        return half
+
+    def _widths(self, box: Box) -> Tensor:
+        """Return the width of each feature, (d,); 0 where it cannot be halved."""
+        width = torch.zeros_like(box.low)
+        some = list(self.columns)
+        width[some] = (box.high - box.low)[some]
+        return torch.where(width > torch.clamp_min(self.spacing / 2, POINT), width, 0.0)
+
+    def _cuts(self, box: Box) -> tuple[Tensor, Tensor]:
+        """Return where each feature divides the people best, and the smaller share; each (d,).
+
+        Either the lower median is the last value below the cut, or the value before it is. A
+        feature without spacing is cut in the middle between two people.
+        """
+        values, n = self.x[box.people].sort(dim=0).values, len(box.people)
+        if n < 2:
+            return box.low, torch.zeros_like(box.low)
+        median = values[(n - 1) // 2]
+        before = torch.where(values < median - POINT, values, -torch.inf).amax(dim=0)
+        best, balance = median, torch.zeros_like(median)
+        for cut in (median, before):
+            share = (values <= cut + POINT).double().mean(dim=0)
+            smaller = torch.minimum(share, 1 - share)
+            best = torch.where(smaller > balance, cut, best)
+            balance = torch.maximum(balance, smaller)
+        after = torch.where(values > best + POINT, values, torch.inf).amin(dim=0)
+        between = torch.where(torch.isfinite(after), (best + after) / 2, best)
+        unit = torch.where(self.spacing > 0, self.spacing, 1.0)
+        return torch.where(self.spacing > 0, torch.round(best / unit) * unit, between), balance
+
+    def _middle(self, box: Box, column: int) -> Tensor:
+        middle, spacing = (box.low[column] + box.high[column]) / 2, self.spacing[column]
+        return torch.floor(middle / spacing + POINT) * spacing if spacing > 0 else middle
+
+
+def sizes(low: Tensor, high: Tensor, whole: tuple[Tensor, Tensor], splitter: Splitter) -> Tensor:
+    """Return which share of a box's possible people lies in each of some boxes inside it, (b,).
+
+    A feature without spacing counts by length, or not at all where ``whole`` has a single value.
+
+    Parameters
+    ----------
+    low, high : Tensor, shape (b, d)
+    whole : (Tensor, Tensor), shape (d,)
+        The corners of the box around all of them.
+    """
+    some, spacing = list(splitter.columns), splitter.spacing
+    unit = torch.where(spacing > 0, spacing, 1.0)
+
+    def extent(low: Tensor, high: Tensor) -> Tensor:
+        points = torch.round((high - low) / unit) + 1
+        return torch.where(spacing > 0, points, high - low)[..., some]
+
+    everything, part = extent(*whole), extent(low, high)
+    ratio = torch.where(everything > 0, part / everything, 1.0)
+    return ratio.prod(dim=-1) if math.prod(part.shape) else torch.ones(len(low))

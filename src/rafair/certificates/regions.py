@@ -1,0 +1,248 @@
+"""Is anybody in a box of people treated otherwise than a counterpart? A proof, or such a pair."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.certificates.branching import BROKEN, UNDECIDED
+from rafair.certificates.certificate import certify
+from rafair.errors import InvalidInput
+from rafair.fairness import judge
+from rafair.fairness.decisions import predict
+from rafair.problem import PerturbationSpace
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts
+    from rafair.schema import Region, Schema
+
+__all__ = ["REASONS", "BoxAnswer", "RegionQuestion", "nearest_possible", "spacing_of"]
+
+# Why a box is undecided, by ``BoxAnswer.reason``.
+REASONS = (
+    None,
+    "the budget was spent",
+    "no possible person was found in the box",
+    "the pair found starts from no possible person of the region",
+)
+DECIDED, SPENT, NOBODY, NO_START = range(4)
+# People that are tried as the box's first possible person: of the data, and drawn at random.
+KNOWN, DRAWN = 64, 4_096
+
+
+@dataclass(frozen=True, eq=False)
+class BoxAnswer:
+    """The answer for one box.
+
+    Attributes
+    ----------
+    status : int
+        1 fair everywhere, −1 somebody is treated otherwise than a counterpart, 0 undecided.
+    reason : int
+        Position in ``REASONS``.
+    nodes : int
+        Number of boxes that branch and bound bounded.
+    pair : Tensor, shape (3, d), float32, unit space
+        With a witness: a person of the box, the person after a change in Δ (the same without Δ),
+        and the counterpart of the latter that is decided otherwise. NaN without.
+    """
+
+    status: int
+    reason: int
+    nodes: int
+    pair: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class RegionQuestion:
+    """Whom a region is about, and what is asked of each box of it.
+
+    Attributes
+    ----------
+    model : Classifier
+        A network of linear layers and ReLU; see ``certify``.
+    schema : Schema
+    counterparts : Counterparts
+        I(v). A person has one of its combinations of sensitive values.
+    region : Region
+        Its sensitive values limit v, not v's counterparts.
+    space : PerturbationSpace or None
+        Δ around a person; None where nobody changes.
+    max_nodes : int
+        Boxes to bound for each answer.
+    """
+
+    model: Classifier
+    schema: Schema
+    counterparts: Counterparts
+    region: Region
+    space: PerturbationSpace | None
+    max_nodes: int
+
+    def __post_init__(self) -> None:
+        if min(self.counterparts.within) < math.inf or self.schema.gaps:
+            raise InvalidInput(
+                "regions are certified for I(v) without within, and for features whose cells may "
+                'not be missing; take within, or missing = "keep" and "level", out'
+            )
+        if not bool(self._allowed().any()):
+            raise InvalidInput(
+                f"region {self.region.text!r}: no combination of the sensitive values of I(v) "
+                "lies in it"
+            )
+
+    def decide(self, low: Tensor, high: Tensor, known: Tensor, until: float) -> BoxAnswer:
+        """Decide one box of people.
+
+        Parameters
+        ----------
+        low, high : Tensor, shape (d,), float64, unit space
+            Possible values; sensitive columns are ignored.
+        known : Tensor, shape (n, d), unit space
+            People of the data in the box.
+        until : float
+            Time of day at which the box becomes undecided.
+        """
+        person = self._somebody(low, high, known)
+        if person is None:
+            return _undecided(NOBODY, 0, low)
+        if time.time() >= until:
+            return _undecided(SPENT, 0, low)
+        x = person.to(self.model.device).unsqueeze(0)
+        found = certify(
+            self.model,
+            x,
+            torch.zeros(1, dtype=torch.int64, device=x.device),
+            self.counterparts,
+            self._everywhere(low, high),
+            self.max_nodes,
+            claim="fair",
+            until=until,
+        )
+        status, nodes = int(found.status), int(found.nodes)
+        if status == UNDECIDED:
+            return _undecided(SPENT, nodes, low)
+        if status != BROKEN:
+            return BoxAnswer(status, DECIDED, nodes, _no_pair(low))
+        pair = self._pair(found.witness, low, high)
+        if pair is not None:
+            return BoxAnswer(status, DECIDED, nodes, pair)
+        if self.space is not None:  # perhaps somebody is treated so without any change
+            unchanged = replace(self, space=None).decide(low, high, known, until)
+            nodes += unchanged.nodes
+            if unchanged.status == BROKEN:
+                return replace(unchanged, nodes=nodes)
+        return _undecided(NO_START, nodes, low)
+
+    def _allowed(self) -> Tensor:
+        """Tell which combinations of I(v) a person of the region may have, shape (m,)."""
+        return self.region.holds(self.counterparts.grid, self.counterparts.columns)
+
+    def _radius(self) -> Tensor:
+        """Return how far Δ moves each feature, shape (d,), float64."""
+        width = len(self.schema.features)
+        nobody = torch.zeros(1, width, dtype=torch.float64)
+        return nobody[0] if self.space is None else self.space.reach(nobody)
+
+    def _everywhere(self, low: Tensor, high: Tensor) -> PerturbationSpace:
+        """Return, as a Δ of anybody in the box, everybody whom Δ makes of anybody in the box.
+
+        A relation that names a sensitive column is left out: whether v meets it depends on v's own
+        sensitive values, and all of I(v) has to be looked at.
+        """
+        radius, sensitive = self._radius(), list(self.counterparts.columns)
+        movable = torch.ones(len(low), dtype=torch.bool)
+        movable[sensitive] = False
+        lattice, conditions = spacing_of(self.schema), self.schema.conditions
+        if self.space is not None:
+            lattice = torch.where(radius > 0, self.space.vectors[-1], lattice)
+            conditions = self.space.conditions or conditions.about(())
+        return PerturbationSpace(
+            math.inf,
+            movable,
+            (low - radius).clamp(0, 1),
+            (high + radius).clamp(0, 1),
+            lattice,
+            conditions.apart_from(sensitive),
+        )
+
+    def _somebody(self, low: Tensor, high: Tensor, known: Tensor) -> Tensor | None:
+        """Return a possible person of the box, (d,), float32; None if none is found."""
+        middle = nearest_possible(((low + high) / 2).unsqueeze(0), low, high, self.schema)
+        values = self.counterparts.grid[self._allowed()].to(torch.float32)
+        if not len(self.schema.conditions):
+            return _with(middle, values[:1], self.counterparts)[0]
+        generator = torch.Generator().manual_seed(0)
+        share = torch.rand(DRAWN, len(low), generator=generator, dtype=torch.float64)
+        drawn = nearest_possible(low + share * (high - low), low, high, self.schema)
+        everybody = torch.cat([middle, known[:KNOWN].to(torch.float32), drawn])
+        who = torch.randint(len(values), (len(everybody),), generator=generator)
+        everybody = _with(everybody, values[who], self.counterparts)
+        possible = self.schema.conditions.met(everybody).nonzero()[:, 0]
+        return everybody[possible[0]] if len(possible) else None
+
+    def _pair(self, witness: Tensor, low: Tensor, high: Tensor) -> Tensor | None:
+        """Return a person of the box, what Δ makes of them, and who is then decided otherwise.
+
+        ``witness``, (1, d), has the values of the changed person; the sensitive ones are chosen
+        here. Returns None if no person of the region can be changed so.
+        """
+        model, people = self.model, self.counterparts
+        changed = people.rows(witness)
+        decided = predict(model, changed).cpu()
+        changed = changed.cpu()
+        exists = people.exist(changed, changed)
+        classes = torch.bincount(decided[exists], minlength=int(decided.max()) + 1) > 0
+        start, fits = self._starts(changed, low, high)
+        fits &= self._allowed() & (classes.sum() - classes[decided].long() > 0)
+        for row in fits.nonzero()[:, 0].tolist()[:1]:
+            v = changed[row : row + 1].to(model.device)
+            label = torch.zeros(1, dtype=torch.int64, device=v.device)
+            if not bool(judge(model, v, label, people).fair):
+                other = int((exists & (decided != decided[row])).long().argmax())
+                return torch.stack([start[row], changed[row], changed[other]])
+        return None
+
+    def _starts(self, changed: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Return who of the box is nearest to each changed person, and whether Δ connects them."""
+        if self.space is None:
+            return changed, self.schema.conditions.met(changed)
+        start = nearest_possible(changed, low, high, self.schema)
+        columns = list(self.counterparts.columns)
+        start[:, columns] = changed[:, columns]
+        return start, self.schema.conditions.met(start) & self.space.contains(changed, start)
+
+
+def spacing_of(schema: Schema) -> Tensor:
+    """Return the distance of neighbouring possible values of each feature, (d,), float64."""
+    return torch.tensor([feature.spacing for feature in schema.features], dtype=torch.float64)
+
+
+def nearest_possible(x: Tensor, low: Tensor, high: Tensor, schema: Schema) -> Tensor:
+    """Return the nearest possible values in a box with possible corners, (n, d), float32."""
+    inside = torch.minimum(torch.maximum(x.to(torch.float64), low), high)
+    spacing = spacing_of(schema)
+    unit = torch.where(spacing > 0, spacing, 1.0)
+    rounded = torch.where(spacing > 0, torch.round(inside / unit) * unit, inside)
+    return rounded.to(torch.float32)
+
+
+def _with(people: Tensor, values: Tensor, counterparts: Counterparts) -> Tensor:
+    """Return people with these sensitive values, one row of them each."""
+    people = people.clone()
+    people[:, list(counterparts.columns)] = values.to(people.dtype)
+    return people
+
+
+def _no_pair(like: Tensor) -> Tensor:
+    return torch.full((3, len(like)), torch.nan, dtype=torch.float32)
+
+
+def _undecided(reason: int, nodes: int, low: Tensor) -> BoxAnswer:
+    return BoxAnswer(UNDECIDED, reason, nodes, _no_pair(low))
