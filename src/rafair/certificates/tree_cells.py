@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.certificates.tree_certificate import too_far
-from rafair.certificates.tree_questions import TreeQuestion
 from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE, CellCertificate
 from rafair.fairness import CELLS, judge
+from rafair.trees.claims import too_far
 from rafair.trees.problem import PiecedProblem
+from rafair.trees.questions import TreeQuestion
 from rafair.trees.searching import alike, apart
 
 if TYPE_CHECKING:
@@ -75,30 +75,26 @@ def _decide(
     some other class always leads it at somebody; a biased one if no class of a counterpart allows
     it.
     """
-    k = question.pieced.ensemble.n_classes
+    k, is_fair = question.pieced.ensemble.n_classes, CELLS[column].endswith("F")
     status, nodes = found.status[:, column], found.nodes[:, column]
-    ruled_out, is_fair = status == OPEN, CELLS[column].endswith("F")
+    ruled_out = status == OPEN
     for own in range(k):
         is_own = (y == own) if CELLS[column].startswith("T") else (y != own)
-        done = torch.zeros_like(is_own) if is_fair else torch.ones_like(is_own)
+        # Whether a rival is enough, or every one is needed.
+        done = torch.full_like(is_own, not is_fair)
         for rival in (label for label in range(k) if label != own):
-            open_now = is_own & (status == OPEN) & (nodes < max_nodes)
-            rows = (open_now & ~done if is_fair else open_now).nonzero()[:, 0]
-            done[(is_own & (nodes >= max_nodes)) & ~torch.tensor(is_fair)] = False
-            if not len(rows):
-                continue
-            others = too_far(question.pieced, condition, own, rival)
-            if is_fair:
-                others &= _always_there(question.pieced)
-            answer = question.ask(rows, others[rows], (own, rival), max_nodes - nodes[rows])
-            nodes[rows] += answer.nodes
-            hits = rows[answer.is_found]
-            status[hits], found.witness[hits, column] = REACHABLE, answer.point[answer.is_found]
-            done[rows] = (
-                (done[rows] | answer.is_impossible)
-                if is_fair
-                else (done[rows] & answer.is_impossible)
-            )
+            open_now = is_own & (status == OPEN)
+            rows = (open_now & (nodes < max_nodes) & ~(done & is_fair)).nonzero()[:, 0]
+            impossible = torch.zeros_like(done)
+            if len(rows):
+                others = too_far(question.pieced, condition, own, rival)
+                others = others & _always_there(question.pieced) if is_fair else others
+                answer = question.ask(rows, others[rows], (own, rival), max_nodes - nodes[rows])
+                nodes[rows] += answer.nodes
+                hits = rows[answer.is_found]
+                status[hits], found.witness[hits, column] = REACHABLE, answer.point[answer.is_found]
+                impossible[rows] = answer.is_impossible
+            done = (done | impossible) if is_fair else (done & impossible)
         ruled_out &= done | ~is_own
     status[ruled_out & (status == OPEN)] = IMPOSSIBLE
 

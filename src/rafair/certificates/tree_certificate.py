@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import permutations
 from typing import TYPE_CHECKING
 
 import torch
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.tree_questions import TreeQuestion
 from rafair.certificates.verdicts import Certificate
-from rafair.fairness import judge
-from rafair.fairness.decisions import decide, predict
-from rafair.trees.problem import PiecedProblem
-from rafair.trees.searching import apart, wrong
+from rafair.trees.claims import search_claim
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,58 +19,7 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.trees import TreeEnsemble
 
-__all__ = ["certify_trees", "too_far"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Claim:
-    """A claim about n people whom a tree ensemble decides."""
-
-    model: Classifier
-    pieced: PiecedProblem
-    y: Tensor
-    prove: Property
-    condition: Lipschitz
-
-    def breaks(self, points: Tensor, rows: Tensor) -> Tensor:
-        """Tell which points break the claim, as the judge says."""
-        problem = (self.model, points, self.y[rows], self.pieced.counterparts)
-        return judge(*problem, *self.condition.parameters).breaks(self.prove)
-
-    def others(self, right: int, rival: int) -> Tensor:
-        """Tell which combinations may not get ``rival`` where v gets ``right``, (n, m), bool."""
-        if self.prove == "accurate":
-            return torch.zeros_like(self.pieced.possible())
-        return too_far(self.pieced, self.condition, right, rival)
-
-    def counterparts_of(self, points: Tensor, rows: Tensor, combination: Tensor) -> Tensor:
-        """Return, of each point that breaks the claim, somebody who does it, (b, d).
-
-        It is the given combination, or somebody else if relations exclude that one.
-        """
-        people, model = self.pieced.counterparts, self.model
-        found = people.take(points, combination)
-        right = predict(model, points) if self.prove == "fair" else self.y[rows]
-        allowed = self.condition.allowed(points, people).expand(len(points), len(people))
-        limit = allowed.gather(1, combination.clamp_min(0)[:, None])[:, 0]
-        limit = limit.masked_fill(combination < 0, 0.0)
-        breaks = self.condition.apart(right, predict(model, found)) > limit
-        other = (~(breaks & ((combination < 0) | people.exist(found)))).nonzero()[:, 0]
-        if len(other):
-            decided = decide(model, points[other], people)[1]
-            breaks = self.condition.apart(right[other, None], decided) > allowed[other]
-            breaks &= people.valid(points[other])
-            row = torch.where(breaks.any(dim=1), breaks.to(torch.int8).argmax(dim=1), -1)
-            found[other] = people.take(points[other], row)
-        return found
-
-
-def too_far(pieced: PiecedProblem, condition: Lipschitz, right: int, rival: int) -> Tensor:
-    """Tell which combinations may not get ``rival`` where v gets ``right``, (n, m), bool."""
-    x, counterparts = pieced.x, pieced.counterparts
-    labels = torch.tensor([right, rival])
-    apart_by = condition.apart(labels[0], labels[1])
-    return pieced.possible() & (apart_by > condition.allowed(x, counterparts))
+__all__ = ["certify_trees"]
 
 
 def certify_trees(
@@ -91,32 +34,9 @@ def certify_trees(
     condition: Lipschitz,
     until: float,
 ) -> Certificate:
-    """Decide a claim about n people; see ``certify``.
-
-    Each pair of classes is searched on its own: for R-AF and R-ACC the label and every other, for
-    R-IF that of v + δ and that of a counterpart.
-    """
-    pieced = PiecedProblem(ensemble, x, counterparts, space)
-    pieced.check()
-    claim = _Claim(model, pieced, y, prove, condition)
-    is_pair = prove == "fair"
-    question = TreeQuestion(pieced, apart if is_pair else wrong, claim.breaks, until)
-    status = torch.full_like(y, PROVED)
-    nodes, point = torch.zeros_like(y), torch.full_like(x, torch.nan)
-    combination = torch.full_like(y, -1)
-    for first, second in permutations(range(ensemble.n_classes), 2):
-        asked = (status != BROKEN) & (is_pair | (y == second))
-        status[asked & (nodes >= max_nodes)] = UNDECIDED
-        rows = (asked & (nodes < max_nodes)).nonzero()[:, 0]
-        if not len(rows):
-            continue
-        others = claim.others(*((first, second) if is_pair else (second, first)))[rows]
-        found = question.ask(rows, others, (first, second), max_nodes - nodes[rows])
-        nodes[rows] += found.nodes
-        point[rows], combination[rows] = found.point, found.combination
-        status[rows[~found.is_impossible]] = UNDECIDED
-        status[rows[found.is_found]] = BROKEN
-    counterpart, broken = torch.full_like(x, torch.nan), (status == BROKEN).nonzero()[:, 0]
-    if len(broken):
-        counterpart[broken] = claim.counterparts_of(point[broken], broken, combination[broken])
-    return Certificate(status, point, counterpart, nodes)
+    """Decide a claim about n people; see ``certify`` and ``search_claim``."""
+    problem = (model, x, y, counterparts, space, max_nodes)
+    found = search_claim(ensemble, *problem, prove, condition, until)
+    status = torch.where(found.is_proved, PROVED, UNDECIDED)
+    status = torch.where(found.is_broken, BROKEN, status)
+    return Certificate(status, found.point, found.counterpart, found.nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 import weakref
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from rafair.trees.columns import TreeColumns
     from rafair.trees.table import TreeTable
 
-__all__ = ["TreeEnsemble", "tree_ensemble", "why_no_trees"]
+__all__ = ["TreeEnsemble", "has_trees", "tree_ensemble", "why_no_trees"]
 
 # Rows at the ends of random pieces on which a table is compared with its model, beside random rows.
 EDGE_ROWS = 1_000
@@ -131,9 +132,12 @@ def tree_ensemble(model: Classifier) -> TreeEnsemble:
     """
     if model not in _KNOWN:
         try:
-            _KNOWN[model] = _read(model)
-        except Unreadable as reason:
+            with warnings.catch_warnings(action="ignore"):  # of a model that is asked very often
+                _KNOWN[model] = _read(model)
+        except (Unreadable, InvalidInput) as reason:
             _KNOWN[model] = str(reason)
+        except Exception as error:  # noqa: BLE001 - the model and its steps are the user's
+            _KNOWN[model] = f"the trees cannot be read: {type(error).__name__}: {error}"
     known = _KNOWN[model]
     if isinstance(known, str):
         raise InvalidInput(f"certificates of trees: {known}")
@@ -147,6 +151,11 @@ def why_no_trees(model: Classifier) -> str | None:
     except InvalidInput as error:
         return str(error)
     return None
+
+
+def has_trees(model: Classifier) -> bool:
+    """Tell whether a model is of trees that can be read."""
+    return why_no_trees(model) is None
 
 
 @cache

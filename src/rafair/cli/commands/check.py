@@ -16,6 +16,7 @@ def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -
     from rafair.plans import Plan
     from rafair.plans.checking import check_model, check_table
     from rafair.report.tables import features_table
+    from rafair.trees import has_trees
 
     source = Source.open(subject, columns)
     source.gates()
@@ -24,7 +25,7 @@ def command(subject: Subject, model: ModelChoice, sensitive: Sensitive = None) -
     lines = list(found.lines)
     if source.has_model(model):
         classifier, _ = source.model(model, "cpu")
-        plan = Plan.of(source.data, classifier.access, **options)
+        plan = Plan.of(source.data, classifier.access, has_trees=has_trees(classifier), **options)
         lines += check_model(classifier, source.data, plan)
     else:
         lines.append("No model is named; give one with --model.")
