@@ -25,7 +25,7 @@ from rafair.fairness import CELLS
 from rafair.trees import tree_ensemble
 
 LEVELS = {"job": ["clerk", "cook", "judge", "nurse"], "sex": ["f", "m"], "race": ["a", "b", "c"]}
-N, PEOPLE = 400, 8
+N, PEOPLE = 400, 5
 
 
 def people_table(n_classes=2):
@@ -140,6 +140,8 @@ def check(model, schema, x, y, epsilon=0.15, **condition):
     assert bool(((cells.status == truth) | (may_be_open & (cells.status == 0))).all())
     for cell in range(len(CELLS)):
         reached = cells.status[:, cell] == 1
+        if not bool(reached.any()):
+            continue
         points = cells.witness[reached, cell]
         assert bool(space.contains(points, x[reached]).all())
         again = rafair.judge(model, points, y[reached], counterparts, **condition)
@@ -159,21 +161,21 @@ def test_relations_exclude_people_and_counterparts():
     frame = frame[(frame["hours"] <= frame["age"]) | (frame["sex"] == "m")]
     schema = schema_of(frame, ("hours <= age or sex == 'm'",))
     model = wrapped("forest", frame, schema)
-    check(model, schema, schema.encode(frame)[:8], schema.encode_label(frame)[:8])
+    check(model, schema, schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE])
 
 
 def test_distances_above_k_are_left_out():
     frame = people_table()
     schema = schema_of(frame)
     model = wrapped("xgboost", frame, schema)
-    check(model, schema, schema.encode(frame)[:8], schema.encode_label(frame)[:8], K=0.9)
+    check(model, schema, schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE], K=0.9)
 
 
 def test_three_classes_are_never_decided_wrongly():
     frame = people_table(3)
     schema = schema_of(frame)
     model = wrapped("lightgbm", frame, schema)
-    x, y = schema.encode(frame)[:8], schema.encode_label(frame)[:8]
+    x, y = schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE]
     counterparts = rafair.Counterparts.of(schema)
     space = rafair.PerturbationSpace.of(schema, 0.15, "feasible")
     found = rafair.certify(model, x, y, counterparts, space)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "Pulled", "pull_back"]
 
-# Distances from where a line meets a threshold, in unit space, within which the test is expected to
-# change: the rounding of float32, and of values to possible ones.
-NEAR = (3e-7, 1e-3)
+# Where a test is tried first, as seen from where its line meets the threshold, in unit space:
+# beyond the rounding of values to possible ones, and that of float32.
+NEAR = np.array([-1e-3, -3e-7, 3e-7, 1e-3])
+# Where it is tried in the interval that is left then; a call of the model costs more than its rows.
+SHARES = np.arange(1, 8) / 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,37 +207,21 @@ def _flips(
     """
     ask = _Asked(columns, unique, lines)
     low, high = np.zeros(len(lines)), np.ones(len(lines))
-    start, end = ask(low), ask(high)
-    open_ = start != end
+    start, end = ask(np.stack([low, high]))
+    is_open = start != end
     table = columns.reading.table
     column, cut = table.column[unique.node[lines]], table.threshold[unique.node[lines]]
     with np.errstate(divide="ignore", invalid="ignore"):
         guess = (cut - columns.offset[column]) / columns.slope[column]
-    for near in reversed(NEAR):
-        for probe in (guess - near, guess + near):
-            low, high = _narrowed(ask, start, low, high, open_, np.clip(probe, 0.0, 1.0))
-    while True:
+    probes = np.nan_to_num(guess + NEAR[:, None], nan=0.0, posinf=1.0, neginf=0.0)
+    while is_open.any():
+        told = ask(np.clip(probes, low, high), is_open) == start
+        low = np.where(is_open, np.where(told, np.clip(probes, low, high), low).max(axis=0), low)
+        high = np.where(is_open, np.where(told, high, np.clip(probes, low, high)).min(axis=0), high)
         middle = (low + high) / 2
-        wide = open_ & (low < middle) & (middle < high)
-        if not wide.any():
-            return np.where(open_, high, np.nan), start
-        low, high = _narrowed(ask, start, low, high, wide, middle)
-
-
-def _narrowed(
-    ask: _Asked,
-    start: npt.NDArray[np.bool_],
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
-    chosen: npt.NDArray[np.bool_],
-    probe: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Move one end of some intervals to a number between them."""
-    chosen = chosen & (low < probe) & (probe < high)
-    if not chosen.any():
-        return low, high
-    same = ask(probe, chosen) == start
-    return np.where(chosen & same, probe, low), np.where(chosen & ~same, probe, high)
+        is_open &= (low < middle) & (middle < high)
+        probes = low + (high - low) * SHARES[:, None]
+    return np.where(start != end, high, np.nan), start
 
 
 class _Asked:
@@ -248,24 +234,24 @@ class _Asked:
     def __call__(
         self, unit: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_] | None = None
     ) -> npt.NDArray[np.bool_]:
-        """Tell which tests are met at these numbers, shape (tests,); not chosen ones are not."""
-        told = np.zeros(len(self.node), np.bool_)
-        places = np.arange(len(self.node)) if chosen is None else np.flatnonzero(chosen)
-        feature = self.feature[places]
-        row = np.zeros(len(places), np.int64)
+        """Tell which tests are met at several numbers each, (probes, tests).
+
+        Tests that are not chosen, (tests,), are not asked; they are not met.
+        """
+        told = np.zeros(unit.shape, np.bool_)
+        picked = np.ones(len(self.node), np.bool_) if chosen is None else chosen
+        probe, place = np.nonzero(np.broadcast_to(picked, unit.shape))
+        if not len(place):
+            return told
+        feature, node = self.feature[place], self.node[place]
+        row = np.zeros(len(place), np.int64)
         for one in np.unique(feature):
             row[feature == one] = np.arange((feature == one).sum())
-        x = np.zeros((int(row.max()) + 1 if len(row) else 0, len(self.columns.schema.features)))
+        x = np.zeros((int(row.max()) + 1, len(self.columns.schema.features)))
         moved = feature >= 0
-        x[row[moved], feature[moved]] = unit[places][moved]
-        if not len(x):
-            return told
-        node = self.node[places]
+        x[row[moved], feature[moved]] = unit[probe, place][moved]
         numbers = self.columns.numbers(x)[row, self.table.column[node]]
-        below = np.where(
-            self.table.is_strict[node],
-            numbers < self.table.threshold[node],
-            numbers <= self.table.threshold[node],
-        )
-        told[places] = np.where(np.isnan(numbers), self.table.missing_left[node], below)
+        cut = self.table.threshold[node]
+        below = np.where(self.table.is_strict[node], numbers < cut, numbers <= cut)
+        told[probe, place] = np.where(np.isnan(numbers), self.table.missing_left[node], below)
         return told

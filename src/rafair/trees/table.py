@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -134,24 +135,37 @@ class TreeTable:
 
     def scores(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the sum over all trees for rows of columns, shape (n, k), added in float64."""
-        total = np.repeat(self.base[None], len(rows), axis=0)
-        for root in self.roots:
-            total += self.value[self._leaves(int(root), rows)]
+        at = np.repeat(self.roots[None], len(rows), axis=0)
+        row = np.arange(len(rows))[:, None]
+        while bool((self.left[at] >= 0).any()):
+            is_left = self._goes_left(at, rows[row, self.column[at]])
+            kid = np.where(is_left, self.left[at], self.right[at])
+            at = np.where(self.left[at] >= 0, kid, at)
+        total: npt.NDArray[np.float64] = self.base + self.value[at].sum(axis=1)
         return total
 
-    def _leaves(self, root: int, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Return the leaf that each row falls into."""
-        leaf = np.zeros(len(rows), np.int64)
-        stack = [(root, np.arange(len(rows)))]
-        while stack:
-            node, here = stack.pop()
-            if self.left[node] < 0:
-                leaf[here] = node
-            elif len(here):
-                is_left = self.met(node, rows[here, self.column[node]])
-                stack.append((int(self.left[node]), here[is_left]))
-                stack.append((int(self.right[node]), here[~is_left]))
-        return leaf
+    def _goes_left(
+        self, at: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell which numbers go left at their nodes; both of one shape."""
+        cut = self.threshold[at]
+        left = np.where(self.is_strict[at], numbers < cut, numbers <= cut)
+        if self.sets:
+            code = np.nan_to_num(numbers, nan=-1.0)
+            listed = (code >= 0) & (code < self._members.shape[1]) & (code == np.floor(code))
+            place = np.where(listed, code, 0).astype(np.int64)
+            inside = listed & self._members[self.categories[at], place]
+            left = np.where(self.categories[at] >= 0, inside, left)
+        return np.where(np.isnan(numbers), self.missing_left[at], left)
+
+    @cached_property
+    def _members(self) -> npt.NDArray[np.bool_]:
+        """Which category, a whole number, each set holds, shape (sets, categories)."""
+        width = int(max((one.max(initial=0) for one in self.sets), default=0)) + 1
+        table = np.zeros((len(self.sets), width), np.bool_)
+        for row, one in enumerate(self.sets):
+            table[row, one.astype(np.int64)] = True
+        return table
 
 
 OF_ALL = ("sets", "base", "link", "unit")
