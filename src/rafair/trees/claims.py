@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
 from rafair.fairness import STRICT, judge
 from rafair.fairness.decisions import decide, predict
+from rafair.fairness.dissent import find_dissent
 from rafair.trees.problem import PiecedProblem
 from rafair.trees.questions import TreeQuestion
 from rafair.trees.searching import apart, wrong
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.trees import TreeEnsemble
+    from rafair.trees.ensemble import TreeEnsemble
+    from rafair.trees.searching import Boxes
 
 __all__ = ["Searched", "search_claim", "too_far"]
+
+Search: TypeAlias = "Callable[..., Boxes]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +52,14 @@ class Searched:
     counterpart: Tensor
     nodes: Tensor
 
+    def written(self, rows: Tensor, part: Searched) -> Searched:
+        """Return this with some rows, (b,), replaced, and with the boxes of both."""
+        kept = replace(part, nodes=part.nodes + self.nodes[rows])
+        names = self.__dataclass_fields__
+        return Searched(
+            *(getattr(self, name).index_copy(0, rows, getattr(kept, name)) for name in names)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class _Claim:
@@ -55,6 +70,10 @@ class _Claim:
     y: Tensor
     prove: str
     condition: Lipschitz
+
+    def take(self, rows: Tensor) -> _Claim:
+        """Return the claim about some of the people."""
+        return replace(self, pieced=replace(self.pieced, x=self.pieced.x[rows]), y=self.y[rows])
 
     def breaks(self, points: Tensor, rows: Tensor) -> Tensor:
         """Tell which points break the claim, as the judge says."""
@@ -112,7 +131,7 @@ def search_claim(
     """Decide a claim about n people.
 
     Each pair of classes is searched on its own: for R-AF and R-ACC the label and every other, for
-    R-IF that of v + δ and that of a counterpart.
+    R-IF that of v + δ and that of a counterpart; see ``_fair``.
 
     Parameters
     ----------
@@ -126,12 +145,50 @@ def search_claim(
     pieced = PiecedProblem(ensemble, x, counterparts, space)
     pieced.check()
     claim = _Claim(model, pieced, y, prove, condition)
-    is_pair = prove == "fair"
-    question = TreeQuestion(pieced, apart if is_pair else wrong, claim.breaks, until)
+    if prove != "fair":
+        return _searched(claim, wrong, max_nodes, until)
+    return _fair(claim, max_nodes, until)
+
+
+def _fair(claim: _Claim, max_nodes: int, until: float) -> Searched:
+    """Decide R-IF: by whether anybody gets another class than v, then by pairs of people.
+
+    Of whom that leaves open, a biased instance is looked for on the way from v to where somebody
+    gets another class.
+    """
+    pieced = claim.pieced
+    same = replace(claim, y=predict(claim.model, pieced.x), prove="accurate_fair")
+    first = _searched(same, wrong, max_nodes, until)
+    rows = (~first.is_proved).nonzero()[:, 0]
+    ends, nobody = first.point, torch.full_like(first.point, torch.nan)
+    found = Searched(
+        torch.zeros_like(first.is_broken), first.is_proved, nobody, nobody.clone(), first.nodes
+    )
+    if len(rows):
+        pairs = _searched(claim.take(rows), apart, max_nodes, until)
+        found = found.written(rows, pairs)
+    rows = (~found.is_proved & ~found.is_broken & first.is_broken).nonzero()[:, 0]
+    if not len(rows) or time.time() >= until:
+        return found
+    some = claim.take(rows)
+    problem = (pieced.counterparts, pieced.space, claim.condition)
+    point, other, is_pair = find_dissent(claim.model, some.pieced.x, ends[rows], *problem)
+    is_broken = torch.zeros_like(is_pair)
+    is_broken[is_pair] = some.breaks(point[is_pair], is_pair.nonzero()[:, 0])
+    hits = is_broken.nonzero()[:, 0]
+    found.is_broken[rows[hits]] = True
+    found.point[rows[hits]], found.counterpart[rows[hits]] = point[hits], other[hits]
+    return found
+
+
+def _searched(claim: _Claim, search: Search, max_nodes: int, until: float) -> Searched:
+    """Search every pair of classes of which a point can break a claim."""
+    y, x, is_pair = claim.y, claim.pieced.x, search is apart
+    question = TreeQuestion(claim.pieced, search, claim.breaks, until)
     is_proved, is_broken = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y).bool()
     nodes, point = torch.zeros_like(y), torch.full_like(x, torch.nan)
     combination = torch.full_like(y, -1)
-    for first, second in permutations(range(ensemble.n_classes), 2):
+    for first, second in permutations(range(claim.pieced.ensemble.n_classes), 2):
         asked = ~is_broken & (is_pair | (y == second))
         is_proved[asked & (nodes >= max_nodes)] = False
         rows = (asked & (nodes < max_nodes)).nonzero()[:, 0]
