@@ -2,6 +2,7 @@
 
 import itertools
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -90,6 +91,9 @@ MODELS = {
     "xgboost": lambda: ordinal(xgboost.XGBClassifier(n_estimators=8, max_depth=4)),
     "xgboost native": lambda: xgboost.XGBClassifier(
         n_estimators=8, max_depth=4, enable_categorical=True, max_cat_to_onehot=2
+    ),
+    "catboost": lambda: ordinal(
+        catboost.CatBoostClassifier(iterations=8, verbose=False, allow_writing_files=False)
     ),
     "lightgbm": lambda: one_hot(lightgbm.LGBMClassifier(n_estimators=8, verbose=-1)),
     "lightgbm native": lambda: lightgbm.LGBMClassifier(
