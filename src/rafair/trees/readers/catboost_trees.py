@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,7 @@ def accepts(model: Any) -> bool:
         return True
     if not comes_from(model, "catboost"):
         return False
-    import catboost
-
-    return isinstance(model, catboost.CatBoostClassifier)
+    return isinstance(model, sys.modules["catboost"].CatBoostClassifier)
 
 
 def read(model: Any) -> Reading:
