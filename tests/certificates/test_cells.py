@@ -8,8 +8,8 @@ from torch import nn
 
 import rafair
 from planar import cells_on_a_grid, planar
-from rafair.certificates import certify
-from rafair.certificates.cells import IMPOSSIBLE, OPEN, REACHABLE, certify_cells
+from rafair.certificates import certify, certify_cells
+from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE
 from rafair.fairness import CELLS
 
 

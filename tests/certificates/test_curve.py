@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rafair
-from rafair.certificates import certify, certify_curve
-from rafair.certificates.certificate import Certificate
+from rafair.certificates import Certificate, certify, certify_curve
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 EPSILONS = (0.01, 0.05, 0.2)

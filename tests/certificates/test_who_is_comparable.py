@@ -206,7 +206,7 @@ def agreeing_claims(given, truth, K):
     agree = 0
     for claim, event in CLAIMS.items():
         holds = torch.tensor([all(event(*at) for at in each) for _, each, _ in truth])
-        status = certify(*given, prove=claim, K=K).status
+        status = certify(*given, claim=claim, K=K).status
         sure = status != 0
         assert sure.all() or claim == "fair"
         assert torch.equal((status == 1)[sure], holds[sure])

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rafair.attacks.ensemble import EnsembleResult
 from rafair.auditing.batches import Batch, SeedRows
+from rafair.certificates import prover_of
 from rafair.engine import Shard, Task, merged
 from rafair.models import require_gradient
 from rafair.plans.attacks import families_of
 from rafair.problem.dense import undisturbed
-from rafair.problem.network import relu_network
 from rafair.runs.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def attacks_on(seeds: Seeds) -> Families:
             if attack.gradients:
                 require_gradient(seeds.model, type(attack).__name__)
     if seeds.plan.certify:
-        relu_network(seeds.model)
+        prover_of(seeds.model)
     return families
 
 

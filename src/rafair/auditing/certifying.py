@@ -13,11 +13,11 @@ from rafair.auditing.batches import Seeds
 from rafair.auditing.curves import CLAIMS, curves_of
 from rafair.auditing.metadata import identity_of, manifest_of
 from rafair.auditing.reaching import reachable_cells
+from rafair.certificates import prover_of
 from rafair.checks import check_one_of, check_positive
 from rafair.engine import Engine, Memory, Runner, silent
 from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, STRICT, Lipschitz
-from rafair.problem.network import relu_network
 from rafair.runs import CertifiedResult, load_certificates
 from rafair.schema.summary import who_is_comparable
 
@@ -130,6 +130,6 @@ def _check(
             raise InvalidInput(f"unknown claim {claim!r}; use {', '.join(CLAIMS)}")
     if max_seconds is not None:
         check_positive("max_seconds", max_seconds)
-    relu_network(seeds.model)
+    prover_of(seeds.model)
     for epsilon in epsilons:
         replace(seeds.plan, epsilon=epsilon)

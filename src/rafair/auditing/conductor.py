@@ -17,6 +17,7 @@ from rafair.engine.bars import progress_bar
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs import load_run
+from rafair.trees import has_trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def audit(
         "missing": missing,
     }
     model, data = wrapped(model, data, y, facts)
-    plan = Plan.of(data, model.access, **options)
+    plan = Plan.of(data, model.access, has_trees=has_trees(model), **options)
     seeds = Seeds.chosen(model, data, plan, device)
     families = attacks_on(seeds)
     bar = progress_bar(progress, unit="seeds") if on_progress is None else nullcontext(on_progress)

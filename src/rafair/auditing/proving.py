@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rafair.auditing.curves import Curves, curves_of
+from rafair.certificates import why_uncertified
 from rafair.certificates.branching import UNDECIDED
-from rafair.problem.network import why_no_relu_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ def why_unproved(seeds: Seeds) -> str | None:
     """Return why an audit proves nothing; None if it does."""
     if seeds.plan.certify is False:
         return "proofs were not asked for"
-    return why_no_relu_network(seeds.model)
+    return why_uncertified(seeds.model)
 
 
 def prove(seeds: Seeds, runner: Runner) -> Proofs:

@@ -13,7 +13,7 @@ import pandas as pd
 from rafair.auditing.batches import Batch
 from rafair.auditing.curves import kept_points, verdict_rows
 from rafair.certificates import CellCertificate, certify_cells
-from rafair.certificates.cells import IMPOSSIBLE, OPEN, REACHABLE
+from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE
 from rafair.engine import Shard, Task, merged
 from rafair.fairness import CELLS
 

@@ -11,13 +11,12 @@ import torch
 
 from rafair.auditing.batches import Seeds
 from rafair.auditing.inputs import wrapped
-from rafair.certificates import certify_cells
+from rafair.certificates import certify_cells, why_uncertified
 from rafair.datasets import Dataset
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
 from rafair.plans.attacks import step_sizes
-from rafair.problem.network import why_no_relu_network
 from rafair.repair import Benign, BenignSearch
 from rafair.runs.instances import pool_of
 
@@ -91,7 +90,7 @@ def repair_run(
     attacked = run.instances[run.instances["stage"] == "attacked"]
     method = _method(model, plan, data)
     names = list(dict.fromkeys(attacked["attack"]))
-    has_proofs = why_no_relu_network(model) is None
+    has_proofs = why_uncertified(model) is None
     rates: dict[str, Any] = {}
     repairable: dict[str, Any] = {}
     tables = [run.instances[run.instances["stage"] != "repaired"]]

@@ -1,8 +1,15 @@
 """Proofs that nothing in I(v) × Δ breaks an instance, or a witness that something does."""
 
-from rafair.certificates.cells import CELL_NODES, CellCertificate, certify_cells
-from rafair.certificates.certificate import MAX_NODES, Certificate, Property, certify
+from rafair.certificates.cells import CELL_NODES
 from rafair.certificates.curve import certify_curve
+from rafair.certificates.provers import (
+    MAX_NODES,
+    certify,
+    certify_cells,
+    prover_of,
+    why_uncertified,
+)
+from rafair.certificates.verdicts import CellCertificate, Certificate, Property
 
 __all__ = [
     "CELL_NODES",
@@ -13,4 +20,6 @@ __all__ = [
     "certify",
     "certify_cells",
     "certify_curve",
+    "prover_of",
+    "why_uncertified",
 ]

@@ -1,8 +1,7 @@
-"""Which cells of Table 1 can a person be moved into by some δ in Δ? Witnesses and proofs."""
+"""Cells of networks: which cells can a person be moved into? Witnesses and proofs."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,125 +14,47 @@ from rafair.certificates.branching import BROKEN, PROVED, branch_and_bound
 from rafair.certificates.cell_questions import BiasedCell, FairCell
 from rafair.certificates.claim import Claim
 from rafair.certificates.demands import Demands
-from rafair.checks import check_one_of, check_whole
-from rafair.fairness import CELLS, Lipschitz, judge, rates
+from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE, CellCertificate
+from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import own_scores
-from rafair.problem import check_problem
-from rafair.problem.network import relu_network
 from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.certificates.cell_questions import Question
-    from rafair.fairness import Rates
-    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
+    from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.network import ReluNetwork
 
-__all__ = ["CELL_NODES", "IMPOSSIBLE", "OPEN", "REACHABLE", "CellCertificate", "certify_cells"]
+__all__ = ["CELL_NODES", "certify_network_cells"]
 
-REACHABLE, OPEN, IMPOSSIBLE = 1, 0, -1
 CELL_NODES = 200
 # The attack on instances that stay open after some boxes: longer than the first, without leaks.
 LATE_STEPS = 200
 
 
-@dataclass(frozen=True, eq=False)
-class CellCertificate:
-    """Into which cells n instances can be moved.
-
-    A person can be movable into several cells, so that the shares of reachable cells need not sum
-    to 1.
-
-    Attributes
-    ----------
-    status : Tensor of int64, shape (n, 4)
-        For each cell, in the order TF, TB, FF, FB: 1 reachable, −1 proved impossible, 0 undecided.
-    witness : Tensor, shape (n, 4, d), in x's type
-        v + δ in the cell where it is reachable; NaN elsewhere.
-    nodes : Tensor of int64, shape (n, 4)
-        Number of boxes bounded.
-    """
-
-    status: Tensor
-    witness: Tensor
-    nodes: Tensor
-
-    @classmethod
-    def unknown(cls, x: Tensor) -> CellCertificate:
-        """Return the certificate of instances about which nothing is known yet."""
-        status = torch.full((len(x), len(CELLS)), OPEN, dtype=torch.int64, device=x.device)
-        witness = x.new_full((len(x), len(CELLS), x.shape[1]), torch.nan)
-        return cls(status, witness, torch.zeros_like(status))
-
-    def rates(self, cell: str) -> Rates:
-        """Return the shares ``reachable``, ``impossible`` and ``undecided`` of a cell, with CI."""
-        status = self.status[:, CELLS.index(cell)]
-        return rates(
-            {
-                "reachable": status == REACHABLE,
-                "impossible": status == IMPOSSIBLE,
-                "undecided": status == OPEN,
-            }
-        )
-
-
-def certify_cells(
+def certify_network_cells(
+    network: ReluNetwork,
     model: Classifier,
     x: Tensor,
     y: Tensor,
     counterparts: Counterparts,
     space: PerturbationSpace,
-    max_nodes: int = CELL_NODES,
-    *,
-    cells: Sequence[str] = CELLS,
-    K: float = 0.0,
-    D: LabelDistanceName | LabelDistance = "discrete",
-    d: PersonDistanceName = "l1",
-    until: float = math.inf,
+    max_nodes: int,
+    cells: Sequence[str],
+    condition: Lipschitz,
+    until: float,
 ) -> CellCertificate:
-    """Decide for each instance and cell whether some δ in Δ moves it into the cell.
+    """Decide into which cells n people can be moved; see ``certify_cells``.
 
     ``CellAscent`` looks for a witness first; what it leaves open goes to branch and bound. A box of
     a biased cell is a range of δ times a range of I(v): it holds no witness if v is never decided
     as the cell asks, or nobody otherwise, or if a weighted sum of the two linear bounds says that
     not both happen at the same δ. A box of a fair cell is a range of δ: it holds no witness if one
     person of I(v) is never decided as the cell asks. The judge alone accepts a witness.
-
-    Parameters
-    ----------
-    model : Classifier
-        A wrapped torch network of linear layers with ReLU between them, with logits as output.
-    x : Tensor of a floating type, shape (n, d), unit space
-        The instances v. Not modified.
-    y : Tensor of int64, shape (n,)
-        Ground truth, assumed to hold for every v + δ.
-    counterparts, space : see ``certify``.
-    max_nodes : int
-        Largest number of boxes to bound per instance, cell and class.
-    cells : sequence of {"TF", "TB", "FF", "FB"}
-        The cells to decide; the others are filled in only where a witness turns up.
-    K, D, d, until : see ``certify``.
-
-    Returns
-    -------
-    CellCertificate
-
-    Raises
-    ------
-    InvalidInput
-        If the model is no such network, the problem has no meaning (``check_problem``), a cell is
-        unknown, ``max_nodes`` is no positive whole number, or K, D or d is refused (``certify``).
-
-    Source: Table 1 of Li et al., arXiv:2404.01356v1; the bounds are those of ``linear_bound``.
     """
-    check_problem(model, x, y, counterparts, space)
-    check_whole("max_nodes", max_nodes, 1)
-    for cell in cells:
-        check_one_of("cell", cell, CELLS)
-    network, condition = relu_network(model), Lipschitz(K, D, d)
     search = _CellSearch(model, network, x, y, counterparts, space, condition, max_nodes, until)
     found = CellCertificate.unknown(x)
     search.note(found, space.round(x, x), torch.arange(len(x), device=x.device))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.certificate import MAX_NODES, Certificate, Property, certify
+from rafair.certificates.provers import MAX_NODES, certify
+from rafair.certificates.verdicts import Certificate, Property
 from rafair.errors import InvalidInput
 from rafair.problem import check_problem
 

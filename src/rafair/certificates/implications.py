@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.certificate import Certificate
+from rafair.certificates.verdicts import Certificate
 from rafair.fairness import STRICT, Lipschitz, judge
 from rafair.fairness.decisions import predict
 from rafair.fairness.dissent import find_dissent

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, UNDECIDED
-from rafair.certificates.certificate import certify
+from rafair.certificates.provers import certify
 from rafair.errors import InvalidInput
 from rafair.fairness import judge
 from rafair.fairness.decisions import predict

@@ -74,6 +74,11 @@ class QueriedClassifier:
         return "labels" if self.answer == "labels" else "scores"
 
     @property
+    def source(self) -> Any:
+        """The object that is asked: the user's model, or what stands in front of it."""
+        return getattr(self.predict, "__self__", self.predict)
+
+    @property
     def reads(self) -> str:
         """What the model reads: ``"unit"``, ``"original"`` or ``"frame"``."""
         return self.feed.inputs

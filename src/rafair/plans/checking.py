@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from rafair.certificates import why_uncertified
 from rafair.display import Table, as_html, as_text, printable
 from rafair.errors import InvalidInput
 from rafair.fairness.quality import accuracy_figures
@@ -16,7 +17,6 @@ from rafair.plans.attacks import families_of
 from rafair.problem.batching import forward_rows
 from rafair.problem.gradients import gradient_rows
 from rafair.problem.losses import CrossEntropy
-from rafair.problem.network import why_no_relu_network
 from rafair.problem.space import SLACK
 from rafair.problem.validation import check_classes
 from rafair.schema.summary import distance_from_own, who_is_comparable
@@ -217,7 +217,7 @@ def _cost(model: Classifier, data: Dataset, plan: Plan) -> str:
         rows, what = n * plan.queries * len(attacks), "queries"
     rate = _rows_per_second(model, data)
     proofs = ""
-    if plan.certify is not False and why_no_relu_network(model) is None:
+    if plan.certify is not False and why_uncertified(model) is None:
         proofs = f" Proofs take at most {_time(plan.proof_seconds(n))} more."
     return (
         f"Cost: {', '.join(attacks)} on {n:,} seeds take at most {rows / 1e6:,.1f} million {what}; "

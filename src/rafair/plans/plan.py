@@ -54,12 +54,13 @@ class Plan:
         "str or sequence of str, optional",
         'Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) '
         'or single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, '
-        'with ``"square"`` beside it where categories may switch, else ``"square"``.',
+        'with ``"square"`` beside it where categories may switch; ``"boxes"`` for one of trees; '
+        'else ``"square"``.',
         help="An attack or one of its rows; repeatable",
         types=(list,),
         check=values.check_attacks,
         flag="--attack",
-        usual="rafair, or square for a model without gradients",
+        usual="rafair; without gradients boxes for trees, else square",
         by_data=True,
     )
     n_seeds: int | None = option(
@@ -218,11 +219,13 @@ class Plan:
         check_number("epsilon", self.radius)
 
     @classmethod
-    def of(cls, data: Dataset, access: Access, **options: Any) -> Plan:
+    def of(cls, data: Dataset, access: Access, *, has_trees: bool = False, **options: Any) -> Plan:
         """Return a plan for data and a model's access: seeds, ε, attacks and setting fit them.
 
         Parameters
         ----------
+        has_trees : bool
+            Whether the model is of trees that can be searched.
         options
             Fields of a plan; ``attacks`` and ``setting`` may be None, and ``attacks`` may be one
             name.
@@ -238,7 +241,8 @@ class Plan:
             switches = setting == "feasible" and any(f.switch for f in data.schema.features)
             # Gradients go through the levels of a category in their order; a search tries any.
             attacks = ("rafair", "square") if switches else ("rafair",)
-            attacks = attacks if access == "gradient" else ("square",)
+            if access != "gradient":
+                attacks = ("boxes",) if has_trees else ("square",)
         elif isinstance(attacks, str):
             attacks = (attacks,)
         return cls(attacks=tuple(attacks), setting=setting, **options)

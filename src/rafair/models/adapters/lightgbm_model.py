@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rafair.models.queried import QueriedClassifier
     from rafair.schema import Schema
 
-__all__ = ["PRIORITY", "accepts", "adapt"]
+__all__ = ["PRIORITY", "AskedBooster", "accepts", "adapt", "booster_of"]
 
 PRIORITY = 3
 OBJECTIVES = ("binary", "multiclass", "multiclassova")
@@ -40,12 +40,16 @@ class AskedBooster:
 
     def __call__(self, rows: Any) -> Any:
         """Return probabilities for n rows, shape (n,) or (n, k)."""
+        return self.booster.predict(self.typed(rows))
+
+    def typed(self, rows: Any) -> Any:
+        """Return rows with the type ``category`` where the booster knows levels."""
         import pandas as pd
 
-        if isinstance(rows, pd.DataFrame):
-            types = {name: pd.CategoricalDtype(list(v)) for name, v in self.levels.items()}
-            rows = rows.astype(types)
-        return self.booster.predict(rows)
+        if not isinstance(rows, pd.DataFrame):
+            return rows
+        types = {name: pd.CategoricalDtype(list(v)) for name, v in self.levels.items()}
+        return rows.astype(types)
 
 
 def accepts(model: Any) -> bool:
@@ -63,7 +67,7 @@ def adapt(
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a trained model; see ``rafair.wrap``."""
-    booster = _booster(model)
+    booster = booster_of(model)
     head = _head(booster)
     objective = head.get("objective", "").partition(" ")[0]
     if objective not in OBJECTIVES:
@@ -87,7 +91,8 @@ def adapt(
     return answering(asked, feed, "probabilities", order, len(found), kind)
 
 
-def _booster(model: Any) -> Any:
+def booster_of(model: Any) -> Any:
+    """Return the booster of a model that is one or holds one."""
     import lightgbm
 
     if isinstance(model, lightgbm.Booster):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rafair.models.queried import Answer, QueriedClassifier
     from rafair.schema import Schema
 
-__all__ = ["PRIORITY", "accepts", "adapt"]
+__all__ = ["PRIORITY", "AskedBooster", "accepts", "adapt", "booster_of"]
 
 PRIORITY = 3
 ANSWERS: dict[str, Answer] = {
@@ -84,7 +84,7 @@ def adapt(
     inputs: Inputs,
 ) -> QueriedClassifier:
     """Wrap a trained model; see ``rafair.wrap``."""
-    booster, rounds = _booster(model)
+    booster, rounds = booster_of(model)
     learner = json.loads(booster.save_config())["learner"]
     shape, objective = learner["learner_model_param"], learner["objective"]["name"]
     if objective not in ANSWERS:
@@ -108,7 +108,7 @@ def adapt(
     return answering(asked, feed, ANSWERS[objective], order, width, kind)
 
 
-def _booster(model: Any) -> tuple[Any, int]:
+def booster_of(model: Any) -> tuple[Any, int]:
     """Return the booster, and the number of rounds with which the model predicts; 0 for all."""
     import xgboost
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rafair.attacks.registry import attack_classes
-from rafair.certificates.cells import IMPOSSIBLE, OPEN, REACHABLE
+from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE
 from rafair.fairness import CELLS
 from rafair.report.tables import CLAIMS, Table
 from rafair.reproduce.cells.attacked import WORST, AttackCell, CleanCell, clean, outcomes

@@ -1,0 +1,253 @@
+"""``rafair.certify`` and ``certify_cells``: one prover for each kind of model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args
+
+from torch import Tensor
+
+from rafair.certificates.cells import CELL_NODES, certify_network_cells
+from rafair.certificates.certificate import certify_network
+from rafair.certificates.tree_cells import certify_tree_cells
+from rafair.certificates.tree_certificate import certify_trees
+from rafair.certificates.verdicts import CellCertificate, Certificate, Property
+from rafair.checks import check_one_of, check_whole
+from rafair.errors import InvalidInput
+from rafair.fairness import CELLS, Lipschitz
+from rafair.problem import check_problem
+from rafair.problem.network import relu_network
+from rafair.trees import tree_ensemble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.problem.network import ReluNetwork
+    from rafair.trees import TreeEnsemble
+
+__all__ = ["MAX_NODES", "Prover", "certify", "certify_cells", "prover_of", "why_uncertified"]
+
+MAX_NODES = 5_000
+# Model, x, y, I(v), Δ and the number of boxes per instance.
+Question: TypeAlias = "tuple[Classifier, Tensor, Tensor, Counterparts, PerturbationSpace, int]"
+
+
+class Prover(Protocol):
+    """What is known of a model that can be certified, and how it is."""
+
+    def claims(
+        self, question: Question, claim: Property, condition: Lipschitz, until: float
+    ) -> Certificate:
+        """Decide a claim; see ``certify``."""
+        ...
+
+    def cells(
+        self, question: Question, cells: Sequence[str], condition: Lipschitz, until: float
+    ) -> CellCertificate:
+        """Decide cells; see ``certify_cells``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkProver:
+    """Branch and bound with CROWN."""
+
+    network: ReluNetwork
+
+    def claims(
+        self, question: Question, claim: Property, condition: Lipschitz, until: float
+    ) -> Certificate:
+        """Decide a claim; see ``certify``."""
+        return certify_network(self.network, *question, claim, condition, until)
+
+    def cells(
+        self, question: Question, cells: Sequence[str], condition: Lipschitz, until: float
+    ) -> CellCertificate:
+        """Decide cells; see ``certify_cells``."""
+        return certify_network_cells(self.network, *question, cells, condition, until)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeProver:
+    """A search over the boxes that the thresholds of trees make."""
+
+    ensemble: TreeEnsemble
+
+    def claims(
+        self, question: Question, claim: Property, condition: Lipschitz, until: float
+    ) -> Certificate:
+        """Decide a claim; see ``certify``."""
+        return certify_trees(self.ensemble, *question, claim, condition, until)
+
+    def cells(
+        self, question: Question, cells: Sequence[str], condition: Lipschitz, until: float
+    ) -> CellCertificate:
+        """Decide cells; see ``certify_cells``."""
+        return certify_tree_cells(self.ensemble, *question, cells, condition, until)
+
+
+def _of_network(model: Classifier) -> Prover:
+    return NetworkProver(relu_network(model))
+
+
+def _of_trees(model: Classifier) -> Prover:
+    return TreeProver(tree_ensemble(model))
+
+
+PROVERS: tuple[Callable[[Classifier], Prover], ...] = (_of_network, _of_trees)
+
+
+def prover_of(model: Classifier) -> Prover:
+    """Return the prover for a wrapped model.
+
+    Raises
+    ------
+    InvalidInput
+        If there is none; the message says why for each kind of model.
+    """
+    reasons = []
+    for kind in PROVERS:
+        try:
+            return kind(model)
+        except InvalidInput as error:
+            reasons.append(str(error))
+    raise InvalidInput("; ".join(reasons))
+
+
+def why_uncertified(model: Classifier) -> str | None:
+    """Return why ``prover_of`` refuses a model; None if it does not."""
+    try:
+        prover_of(model)
+    except InvalidInput as error:
+        return str(error)
+    return None
+
+
+def certify(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    max_nodes: int = MAX_NODES,
+    *,
+    claim: Property = "accurate_fair",
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
+    until: float = math.inf,
+) -> Certificate:
+    """Prove that the judge calls v + δ accurate and fair for every δ in Δ, or find a δ otherwise.
+
+    With K = 0 this means f(v') = y for every v' in I(v + δ). With K > 0, v' may get a class c with
+    D(y, c) ≤ K·d(v, v'): the bounds leave out everybody who may get any class.
+
+    Networks: complete branch and bound with CROWN bounds in float64; see ``branch_and_bound``.
+    Trees: a complete search over the boxes that their thresholds make.
+
+    Parameters
+    ----------
+    model : Classifier
+        A wrapped torch network of linear layers with ReLU between them, with logits as output; or
+        a tree ensemble, alone or behind transformers that work column by column.
+    x : Tensor of a floating type, shape (n, d), unit space
+        The instances v. Not modified.
+    y : Tensor of int64, shape (n,)
+        Ground truth, assumed to hold for every v + δ. Ignored if ``claim`` is "fair".
+    counterparts : Counterparts
+        I(v).
+    space : PerturbationSpace
+        Δ. If it has a lattice, a proof may also cover points between the lattice points; a witness
+        is always a possible person.
+    max_nodes : int
+        Largest number of boxes to bound per instance. Unless ``until`` is given there is no time
+        limit, so the verdict does not depend on the speed or load of the machine.
+    claim : {"accurate_fair", "accurate", "fair"}
+        The claim: R-AF, R-ACC (for v + δ only, without counterparts) or R-IF. R-IF is proved if
+        v + δ gets the same class for every δ and nobody's class is too far from it, broken if a
+        biased instance v + δ is found; of the others ``certify_cells`` asks whether some δ moves
+        them into TB or FB. It is proved of everybody where the network reads no sensitive column.
+    K : float, not negative
+    D : {"discrete", "absolute"} or callable
+    d : {"l1", "l2", "linf"}
+        See ``judge``, whose question with the same K, D and d is answered.
+    until : float
+        Time of day, as ``time.time`` gives it, at which what is still open becomes undecided.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    InvalidInput
+        If the model is of no such kind, the problem has no meaning (``check_problem``), the claim
+        is unknown, ``max_nodes`` is no positive whole number, K is negative or not finite, D or d
+        is unknown, D of two equal classes is not 0, or d is a function.
+
+    Source: Zhang et al., NeurIPS 2018 (CROWN); see ``linear_bound``.
+    """
+    check_problem(model, x, y, counterparts, space)
+    if claim not in get_args(Property):
+        raise InvalidInput(f"unknown claim {claim!r}; use one of {', '.join(get_args(Property))}")
+    if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 1:
+        raise InvalidInput(f"max_nodes must be a positive whole number, not {max_nodes!r}")
+    question = (model, x, y, counterparts, space, max_nodes)
+    return prover_of(model).claims(question, claim, Lipschitz(K, D, d), until)
+
+
+def certify_cells(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    max_nodes: int = CELL_NODES,
+    *,
+    cells: Sequence[str] = CELLS,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
+    until: float = math.inf,
+) -> CellCertificate:
+    """Decide for each instance and cell whether some δ in Δ moves it into the cell.
+
+    The judge alone accepts a witness.
+
+    Parameters
+    ----------
+    model : Classifier
+        See ``certify``.
+    x : Tensor of a floating type, shape (n, d), unit space
+        The instances v. Not modified.
+    y : Tensor of int64, shape (n,)
+        Ground truth, assumed to hold for every v + δ.
+    counterparts, space : see ``certify``.
+    max_nodes : int
+        Largest number of boxes to bound per instance, cell and class.
+    cells : sequence of {"TF", "TB", "FF", "FB"}
+        The cells to decide; the others are filled in only where a witness turns up.
+    K, D, d, until : see ``certify``.
+
+    Returns
+    -------
+    CellCertificate
+
+    Raises
+    ------
+    InvalidInput
+        If the model has no certificates, the problem has no meaning (``check_problem``), a cell is
+        unknown, ``max_nodes`` is no positive whole number, or K, D or d is refused (``certify``).
+
+    Source: Table 1 of Li et al., arXiv:2404.01356v1; the bounds are those of ``linear_bound``.
+    """
+    check_problem(model, x, y, counterparts, space)
+    check_whole("max_nodes", max_nodes, 1)
+    for cell in cells:
+        check_one_of("cell", cell, CELLS)
+    question = (model, x, y, counterparts, space, max_nodes)
+    return prover_of(model).cells(question, cells, Lipschitz(K, D, d), until)

@@ -1,0 +1,330 @@
+"""Best first search over boxes of δ and of sensitive values, for sums of trees."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numba import types
+
+from rafair.kernels.compiling import INTEGERS, NUMBERS, entry, inner
+from rafair.kernels.forests import (
+    FOREST,
+    PIECES,
+    TESTS,
+    Forest,
+    Tests,
+    Work,
+    best_split,
+    bound_tree,
+    restricted,
+    same_tree,
+    work_for,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "FOUND",
+    "GOAL",
+    "PEOPLE",
+    "Found",
+    "Goal",
+    "People",
+    "Queue",
+    "queue_for",
+    "search",
+]
+
+_TABLE, _FLAGS = types.int32[:, ::1], types.boolean[:, ::1]
+
+
+class People(NamedTuple):
+    """The boxes of n people.
+
+    Attributes
+    ----------
+    low, high, own : array of int32, shape (n, features)
+        The first and the last piece within reach, and v's own; see ``forests``.
+    columns : array of int32, shape (s,)
+        The sensitive features.
+    is_sensitive : array of int32, shape (features,)
+        The same as 0 and 1.
+    grid : array of int32, shape (m, s)
+        The pieces of each combination of sensitive values.
+    exists : array of bool, shape (n, m + 1)
+        Which combination counts as a counterpart; the last stands for v's own values.
+    refined : array of int32
+        Features that a result has one piece of; those that relations between columns speak of.
+    """
+
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    own: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    is_sensitive: NDArray[np.int32]
+    grid: NDArray[np.int32]
+    exists: NDArray[np.bool_]
+    refined: NDArray[np.int32]
+
+
+class Goal(NamedTuple):
+    """What is searched: a person whose margin is positive, or two with margins of both signs.
+
+    Attributes
+    ----------
+    is_pair : bool
+        Whether v + δ must have a positive margin and a counterpart a negative one; else somebody
+        a positive one.
+    base : float
+        Margin of the model without its trees.
+    impossible, certain : array of float64, shape (2,)
+        Of the margin, then of that of the counterpart with its sign changed: a number up to which
+        nobody meets the goal, and one above which everybody does.
+    """
+
+    is_pair: bool
+    base: float
+    impossible: NDArray[np.float64]
+    certain: NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """The result.
+
+    Attributes
+    ----------
+    is_exhausted : array of bool, shape (n,)
+        Whether no other box than those listed here can meet the goal.
+    nodes : array of int64, shape (n,)
+        Number of boxes bounded; at first, how many there may be.
+    n_boxes : array of int64, shape (n,)
+        Number of boxes listed.
+    low, high : array of int32, shape (n, boxes, features)
+    is_certain : array of bool, shape (n, boxes)
+        Whether everybody in the box meets the goal; else rounding decides.
+    """
+
+    is_exhausted: NDArray[np.bool_]
+    nodes: NDArray[np.int64]
+    n_boxes: NDArray[np.int64]
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    is_certain: NDArray[np.bool_]
+
+
+PEOPLE = types.NamedTuple([_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES], People)
+GOAL = types.NamedTuple([types.boolean, types.float64, NUMBERS, NUMBERS], Goal)
+_BOXES = types.int32[:, :, ::1]
+FOUND = types.NamedTuple([types.boolean[::1], INTEGERS, INTEGERS, _BOXES, _BOXES, _FLAGS], Found)
+
+
+class Queue(NamedTuple):
+    """The boxes of one search, by number, and where each is to be split."""
+
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    after: NDArray[np.int32]
+
+
+@inner
+def queue_for(budget: int, n_features: int) -> Queue:
+    """Allocate memory for so many boxes."""
+    return Queue(
+        np.zeros((budget + 3, n_features), np.int32),
+        np.zeros((budget + 3, n_features), np.int32),
+        np.zeros(budget + 3, np.int32),
+        np.zeros(budget + 3, np.int32),
+    )
+
+
+@inner
+def _tightened(
+    people: People, person: int, low: NDArray[np.int32], high: NDArray[np.int32]
+) -> bool:
+    """Shrink a box to the combinations in it; tell whether there are any."""
+    columns, m = people.columns, len(people.grid)
+    least, greatest = high.copy(), low.copy()
+    is_empty = True
+    for row in range(m + 1):
+        if not people.exists[person, row]:
+            continue
+        inside = True
+        for place in range(len(columns)):
+            piece = people.grid[row, place] if row < m else people.own[person, columns[place]]
+            inside &= low[columns[place]] <= piece <= high[columns[place]]
+        if inside:
+            is_empty = False
+            for place in range(len(columns)):
+                column = columns[place]
+                piece = people.grid[row, place] if row < m else people.own[person, column]
+                least[column] = min(least[column], piece)
+                greatest[column] = max(greatest[column], piece)
+    if not is_empty:
+        for column in columns:
+            low[column], high[column] = least[column], greatest[column]
+    return not is_empty
+
+
+@inner
+def _bounds(
+    forest: Forest,
+    tests: Tests,
+    people: People,
+    goal: Goal,
+    person: int,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+) -> tuple[float, bool]:
+    """Return how far a box may be beyond what is impossible, and whether all of it is certain."""
+    most, least = goal.base, goal.base
+    if not goal.is_pair:
+        for tree in range(len(forest.roots)):
+            top, bottom, _ = bound_tree(forest, tests, tree, low, high, 1.0, work, 0)
+            most, least = most + top, least + bottom
+        return most - goal.impossible[0], least > goal.certain[0]
+    other_most, other_least, apart, differ = -goal.base, -goal.base, 0.0, False
+    own_low, own_high = low.copy(), high.copy()
+    for column in people.columns:
+        own_low[column] = own_high[column] = people.own[person, column]
+    for tree in range(len(forest.roots)):
+        top, bottom, n_own = bound_tree(forest, tests, tree, own_low, own_high, 1.0, work, 0)
+        other = bound_tree(forest, tests, tree, low, high, -1.0, work, 1)
+        most, least = most + top, least + bottom
+        other_most, other_least = other_most + other[0], other_least + other[1]
+        if not same_tree(forest, tests, n_own, other[2], people.is_sensitive, work):
+            apart, differ = apart + top + other[0], True
+    if not differ:  # v and the counterpart have the same score
+        return 0.0, False
+    beyond = min(most - goal.impossible[0], other_most - goal.impossible[1])
+    beyond = min(beyond, apart - goal.impossible[0] - goal.impossible[1])
+    return beyond, least > goal.certain[0] and other_least > goal.certain[1]
+
+
+@inner
+def _unrefined(people: People, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
+    """Return a feature that a result must have one piece of and that has several; −1 if none."""
+    for feature in people.refined:
+        if low[feature] < high[feature]:
+            return int(feature)
+    return -1
+
+
+@inner
+def _search_one(
+    forest: Forest,
+    tests: Tests,
+    people: People,
+    goal: Goal,
+    person: int,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+    found: Found,
+) -> None:
+    """Split boxes, one branch at a time to its end, then the most promising box that is left."""
+    budget = found.nodes[person]
+    queue = queue_for(budget, len(low))
+    heap = [(0.0, -1)]
+    heap.pop()
+    queue.low[0], queue.high[0] = low, high
+    promise = _enter(forest, tests, people, goal, person, queue, 0, work, found)
+    nodes, here = 1, 0 if promise > 0 else -1
+    while here >= 0 and not found.is_exhausted[person]:
+        if nodes + 2 > budget:
+            break
+        feature, after = queue.feature[here], queue.after[here]
+        for side in range(2):
+            queue.low[nodes + side], queue.high[nodes + side] = queue.low[here], queue.high[here]
+        queue.high[nodes, feature], queue.low[nodes + 1, feature] = after, after + 1
+        one = _enter(forest, tests, people, goal, person, queue, nodes, work, found)
+        two = _enter(forest, tests, people, goal, person, queue, nodes + 1, work, found)
+        best = nodes if one >= two else nodes + 1
+        if min(one, two) > 0:
+            heapq.heappush(heap, (-min(one, two), 2 * nodes + 1 - best))
+        nodes += 2
+        if max(one, two) > 0:
+            here = best
+        elif len(heap):
+            here = heapq.heappop(heap)[1]
+        else:
+            here = -1
+        if _is_full(people, found, person):
+            break
+    found.is_exhausted[person] = here < 0
+    found.nodes[person] = nodes
+
+
+@inner
+def _is_full(people: People, found: Found, person: int) -> bool:
+    """Tell whether the search has listed enough: a certain box, or as many as there is room for."""
+    count = int(found.n_boxes[person])
+    if count == found.low.shape[1]:
+        return True
+    is_last = count > 0 and len(people.refined) == 0
+    return is_last and bool(found.is_certain[person, count - 1])
+
+
+@inner
+def _enter(
+    forest: Forest,
+    tests: Tests,
+    people: People,
+    goal: Goal,
+    person: int,
+    queue: Queue,
+    at: int,
+    work: Work,
+    found: Found,
+) -> float:
+    """Bound a box and choose its split; return how promising it is, 0 if nothing is left to do."""
+    low, high = queue.low[at], queue.high[at]
+    if not _tightened(people, person, low, high):
+        return 0.0
+    promise, is_certain = _bounds(forest, tests, people, goal, person, low, high, work)
+    feature, after = best_split(tests, low, high, work)
+    if promise <= 0:
+        return 0.0
+    if is_certain or feature < 0:
+        feature = _unrefined(people, low, high)
+        after = (low[feature] + high[feature]) // 2
+    if feature < 0:
+        count = found.n_boxes[person]
+        if count < found.low.shape[1]:
+            found.low[person, count], found.high[person, count] = low, high
+            found.is_certain[person, count] = is_certain
+            found.n_boxes[person] += 1
+        return 0.0
+    queue.feature[at], queue.after[at] = feature, after
+    return promise
+
+
+@entry(FOREST, TESTS, PEOPLE, GOAL, types.int64, types.int64, FOUND)
+def search(
+    forest: Forest,
+    tests: Tests,
+    people: People,
+    goal: Goal,
+    first: int,
+    last: int,
+    found: Found,
+) -> None:
+    """Search the boxes of the people from first to before last; see ``Found``."""
+    work = work_for(len(forest.test), len(tests.feature))
+    for person in range(first, last):
+        low, high = people.low[person].copy(), people.high[person].copy()
+        wide_low, wide_high = low.copy(), high.copy()
+        if not _tightened(people, person, low, high):
+            found.is_exhausted[person], found.nodes[person] = True, 0
+            continue
+        for column in people.columns:  # a pair reads v's own values, too
+            own = people.own[person, column]
+            wide_low[column] = min(low[column], own)
+            wide_high[column] = max(high[column], own)
+        small, base = restricted(forest, tests, wide_low, wide_high, work)
+        moved = Goal(goal.is_pair, goal.base + base, goal.impossible, goal.certain)
+        _search_one(small, tests, people, moved, person, low, high, work, found)

@@ -1,0 +1,206 @@
+"""Claims about people whom a tree ensemble decides: R-AF, R-ACC and R-IF, exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import Tensor
+
+from rafair.fairness import STRICT, judge
+from rafair.fairness.decisions import decide, predict
+from rafair.fairness.dissent import find_dissent
+from rafair.trees.problem import PiecedProblem
+from rafair.trees.questions import TreeQuestion
+from rafair.trees.searching import apart, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rafair.fairness import Lipschitz
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.trees.ensemble import TreeEnsemble
+    from rafair.trees.searching import Boxes
+
+__all__ = ["Searched", "search_claim", "too_far"]
+
+Search: TypeAlias = "Callable[..., Boxes]"
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What became of a claim about n people; whoever is neither broken nor proved is undecided.
+
+    Attributes
+    ----------
+    is_broken, is_proved : Tensor of bool, shape (n,)
+    point, counterpart : Tensor, shape (n, d)
+        v + δ, and somebody in I(v + δ) who is decided wrongly, where the claim is broken; NaN
+        elsewhere.
+    nodes : Tensor of int64, shape (n,)
+        Number of boxes bounded.
+    """
+
+    is_broken: Tensor
+    is_proved: Tensor
+    point: Tensor
+    counterpart: Tensor
+    nodes: Tensor
+
+    def written(self, rows: Tensor, part: Searched) -> Searched:
+        """Return this with some rows, (b,), replaced, and with the boxes of both."""
+        kept = replace(part, nodes=part.nodes + self.nodes[rows])
+        names = self.__dataclass_fields__
+        return Searched(
+            *(getattr(self, name).index_copy(0, rows, getattr(kept, name)) for name in names)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Claim:
+    """A claim about n people whom a tree ensemble decides."""
+
+    model: Classifier
+    pieced: PiecedProblem
+    y: Tensor
+    kind: str
+    condition: Lipschitz
+
+    def take(self, rows: Tensor) -> _Claim:
+        """Return the claim about some of the people."""
+        return replace(self, pieced=replace(self.pieced, x=self.pieced.x[rows]), y=self.y[rows])
+
+    def breaks(self, points: Tensor, rows: Tensor) -> Tensor:
+        """Tell which points break the claim, as the judge says."""
+        problem = (self.model, points, self.y[rows], self.pieced.counterparts)
+        return judge(*problem, *self.condition.parameters).breaks(self.kind)
+
+    def others(self, right: int, rival: int) -> Tensor:
+        """Tell which combinations may not get ``rival`` where v gets ``right``, (n, m), bool."""
+        if self.kind == "accurate":
+            return torch.zeros_like(self.pieced.possible())
+        return too_far(self.pieced, self.condition, right, rival)
+
+    def counterparts_of(self, points: Tensor, rows: Tensor, combination: Tensor) -> Tensor:
+        """Return, of each point that breaks the claim, somebody who does it, (b, d).
+
+        It is the given combination, or somebody else if relations exclude that one.
+        """
+        people, model = self.pieced.counterparts, self.model
+        found = people.take(points, combination)
+        right = predict(model, points) if self.kind == "fair" else self.y[rows]
+        allowed = self.condition.allowed(points, people).expand(len(points), len(people))
+        limit = allowed.gather(1, combination.clamp_min(0)[:, None])[:, 0]
+        limit = limit.masked_fill(combination < 0, 0.0)
+        breaks = self.condition.apart(right, predict(model, found)) > limit
+        other = (~(breaks & ((combination < 0) | people.exist(found, points)))).nonzero()[:, 0]
+        if len(other):
+            decided = decide(model, points[other], people)[1]
+            breaks = self.condition.apart(right[other, None], decided) > allowed[other]
+            breaks &= people.valid(points[other])
+            row = torch.where(breaks.any(dim=1), breaks.to(torch.int8).argmax(dim=1), -1)
+            found[other] = people.take(points[other], row)
+        return found
+
+
+def too_far(pieced: PiecedProblem, condition: Lipschitz, right: int, rival: int) -> Tensor:
+    """Tell which combinations may not get ``rival`` where v gets ``right``, (n, m), bool."""
+    x, counterparts = pieced.x, pieced.counterparts
+    labels = torch.tensor([right, rival])
+    apart_by = condition.apart(labels[0], labels[1])
+    return pieced.possible() & (apart_by > condition.allowed(x, counterparts))
+
+
+def search_claim(
+    ensemble: TreeEnsemble,
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    max_nodes: int,
+    kind: str,
+    condition: Lipschitz = STRICT,
+    until: float = math.inf,
+) -> Searched:
+    """Decide a claim about n people.
+
+    Each pair of classes is searched on its own: for R-AF and R-ACC the label and every other, for
+    R-IF that of v + δ and that of a counterpart; see ``_fair``.
+
+    Parameters
+    ----------
+    ensemble : TreeEnsemble
+        The trees of ``model``.
+    kind : {"accurate_fair", "accurate", "fair"}
+    model, x, y, counterparts, space, max_nodes, until : see ``rafair.certify``.
+    condition : Lipschitz
+        K, D and d of the judge.
+    """
+    pieced = PiecedProblem(ensemble, x, counterparts, space)
+    pieced.check()
+    claim = _Claim(model, pieced, y, kind, condition)
+    if kind != "fair":
+        return _searched(claim, wrong, max_nodes, until)
+    return _fair(claim, max_nodes, until)
+
+
+def _fair(claim: _Claim, max_nodes: int, until: float) -> Searched:
+    """Decide R-IF: by whether anybody gets another class than v, then by pairs of people.
+
+    Of whom that leaves open, a biased instance is looked for on the way from v to where somebody
+    gets another class.
+    """
+    pieced = claim.pieced
+    same = replace(claim, y=predict(claim.model, pieced.x), kind="accurate_fair")
+    first = _searched(same, wrong, max_nodes, until)
+    rows = (~first.is_proved).nonzero()[:, 0]
+    ends, nobody = first.point, torch.full_like(first.point, torch.nan)
+    found = Searched(
+        torch.zeros_like(first.is_broken), first.is_proved, nobody, nobody.clone(), first.nodes
+    )
+    if len(rows):
+        pairs = _searched(claim.take(rows), apart, max_nodes, until)
+        found = found.written(rows, pairs)
+    rows = (~found.is_proved & ~found.is_broken & first.is_broken).nonzero()[:, 0]
+    if not len(rows) or time.time() >= until:
+        return found
+    some = claim.take(rows)
+    problem = (pieced.counterparts, pieced.space, claim.condition)
+    point, other, is_pair = find_dissent(claim.model, some.pieced.x, ends[rows], *problem)
+    is_broken = torch.zeros_like(is_pair)
+    is_broken[is_pair] = some.breaks(point[is_pair], is_pair.nonzero()[:, 0])
+    hits = is_broken.nonzero()[:, 0]
+    found.is_broken[rows[hits]] = True
+    found.point[rows[hits]], found.counterpart[rows[hits]] = point[hits], other[hits]
+    return found
+
+
+def _searched(claim: _Claim, search: Search, max_nodes: int, until: float) -> Searched:
+    """Search every pair of classes of which a point can break a claim."""
+    y, x, is_pair = claim.y, claim.pieced.x, search is apart
+    question = TreeQuestion(claim.pieced, search, claim.breaks, until)
+    is_proved, is_broken = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y).bool()
+    nodes, point = torch.zeros_like(y), torch.full_like(x, torch.nan)
+    combination = torch.full_like(y, -1)
+    for first, second in permutations(range(claim.pieced.ensemble.n_classes), 2):
+        asked = ~is_broken & (is_pair | (y == second))
+        is_proved[asked & (nodes >= max_nodes)] = False
+        rows = (asked & (nodes < max_nodes)).nonzero()[:, 0]
+        if not len(rows):
+            continue
+        others = claim.others(*((first, second) if is_pair else (second, first)))[rows]
+        found = question.ask(rows, others, (first, second), max_nodes - nodes[rows])
+        nodes[rows] += found.nodes
+        point[rows], combination[rows] = found.point, found.combination
+        is_proved[rows] &= found.is_impossible
+        is_broken[rows] = found.is_found
+    counterpart, broken = torch.full_like(x, torch.nan), is_broken.nonzero()[:, 0]
+    if len(broken):
+        counterpart[broken] = claim.counterparts_of(point[broken], broken, combination[broken])
+    return Searched(is_broken, is_proved & ~is_broken, point, counterpart, nodes)
