@@ -82,10 +82,7 @@ class Counterparts:
         object.__setattr__(self, "conditions", about or None)
         within = tuple(map(float, self.within)) or (math.inf,) * len(columns)
         if len(within) != len(columns) or not all(width >= 0 for width in within):
-            raise InvalidInput(
-                f"counterparts: within must have {len(columns)} distances, none of them negative, "
-                f"not {within}"
-            )
+            raise InvalidInput(f"counterparts: within must have {len(columns)} distances ≥ 0")
         object.__setattr__(self, "within", within)
 
     @classmethod
@@ -298,9 +295,8 @@ class Counterparts:
 
         Unlike ``valid``, it tests the rows with the sensitive values that they have.
         """
-        columns = list(self.columns)
-        apart = (people[:, columns].to(torch.float64) - x[:, columns].to(torch.float64)).abs()
-        near = (apart <= torch.tensor(self.within, dtype=torch.float64, device=x.device)).all(dim=1)
+        own, theirs = (rows[:, list(self.columns)].to(torch.float64) for rows in (x, people))
+        near = ((theirs - own).abs() <= own.new_tensor(self.within)).all(dim=1)
         return near if self.conditions is None else near & self.conditions.met(people)
 
     @cached_property
