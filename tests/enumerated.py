@@ -24,13 +24,10 @@ LARGE = 60
 class Table:
     """Random people, and what the rules say about them."""
 
-    def __init__(self, seed, rules, relations=(), *, switch=True, missing=0.2):
+    def __init__(self, seed, rules, relations=(), *, switch=True, missing=0.2, within=None):
         draw = random.Random(seed)
-        self.rules, self.broken, self.switch = (
-            rules,
-            [RELATIONS[text] for text in relations],
-            switch,
-        )
+        self.rules, self.switch, self.within = rules, switch, within
+        self.broken = [RELATIONS[text] for text in relations]
         axes = [list(axis) for axis in (N, K, C, G, S)]
         people = []
         while len(people) < LARGE:
@@ -71,6 +68,12 @@ class Table:
         *before, _, s = person
         values = [*S, None] if self.rules.get("s") == "level" else S
         values = [s] if s is None and self.rules["s"] == "keep" else values
+        if self.within is not None:  # what is missing is near nothing else
+            values = [
+                each
+                for each in values
+                if (each is None) == (s is None) and (s is None or abs(each - s) <= self.within)
+            ]
         others = ((*before, g, value) for g, value in itertools.product(G, values))
         return [person, *(other for other in others if self.meets(other))]
 

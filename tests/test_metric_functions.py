@@ -14,6 +14,7 @@ import rafair
 from rafair.fairness import decide
 from rafair.metrics import (
     accurate_fairness_score,
+    dissent_score,
     fairness_confusion_matrix,
     individual_fairness_score,
 )
@@ -45,6 +46,22 @@ def test_the_cells_are_those_of_the_judge(problem):
     assert shares.tolist() == [rates[name] for name in ("tfr", "tbr", "ffr", "fbr")]
     assert accurate_fairness_score(*arrays) == rates["af"]
     assert individual_fairness_score(own, others) == rates["if"]
+
+
+def test_dissent_is_that_of_the_library(problem):
+    own, others = decide(problem.model, problem.x, problem.counterparts)
+    shares = rafair.fairness.dissenting(problem.model, problem.x, problem.counterparts)
+    is_self = problem.counterparts.is_self(problem.x)
+    found = dissent_score(own, others, valid=~is_self)
+    assert found == pytest.approx(float(shares.mean()))
+    assert 0 < found < 1 - individual_fairness_score(own, others)
+
+
+def test_dissent_of_people_with_different_numbers_of_counterparts():
+    others = [["a", "b", "b"], ["a", None, None], [None, None, None]]
+    assert dissent_score(["a", "b", "a"], others) == pytest.approx((2 / 3 + 1 + 0) / 3)
+    weighed = dissent_score(["a", "b", "a"], others, sample_weight=[3, 0, 1])
+    assert weighed == pytest.approx(2 / 4)
 
 
 def test_impossible_counterparts_do_not_count_for_the_judge_either():

@@ -87,12 +87,16 @@ def test_clean_rates_need_no_attack_and_are_those_of_the_metric_functions(
     x, y = people
     model, data, _ = audited
     monkeypatch.setattr("rafair.scoring.audit", None)
-    found = rafair.make_scorer(("acc", "if", "af"), sensitive=["sex", "age"])(fitted, x, y)
-    own, others = rafair.fairness.decide(model, data.test.x, rafair.Counterparts.of(data.schema))
+    rates = ("acc", "if", "af", "neg_dissent")
+    found = rafair.make_scorer(rates, sensitive=["sex", "age"])(fitted, x, y)
+    everyone = rafair.Counterparts.of(data.schema)
+    own, others = rafair.fairness.decide(model, data.test.x, everyone)
+    shares = rafair.fairness.dissenting(model, data.test.x, everyone)
     assert found == {
         "acc": fitted.score(x, y),
         "if": individual_fairness_score(own, others),
         "af": accurate_fairness_score(data.test.y, own, others),
+        "neg_dissent": pytest.approx(-float(shares.mean())),
     }
 
 

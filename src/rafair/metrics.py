@@ -17,7 +17,12 @@ from rafair.checks import check_one_of
 from rafair.errors import InvalidInput
 from rafair.fairness.verdict import CELLS, TF, Verdict
 
-__all__ = ["accurate_fairness_score", "fairness_confusion_matrix", "individual_fairness_score"]
+__all__ = [
+    "accurate_fairness_score",
+    "dissent_score",
+    "fairness_confusion_matrix",
+    "individual_fairness_score",
+]
 
 Normalize: TypeAlias = Literal["accuracy", "fairness", "all"]
 Labels: TypeAlias = npt.NDArray[Any]
@@ -106,6 +111,40 @@ def individual_fairness_score(
     return float(np.average(fair, weights=_weights(sample_weight, len(fair))))
 
 
+def dissent_score(
+    y_pred: Any, y_pred_counterparts: Any, *, valid: Any = None, sample_weight: Any = None
+) -> float:
+    """Return the mean share of a person's counterparts who get another prediction; lower is better.
+
+    IF counts a person as unfair because of a single counterpart; this says because of how many. It
+    is the flip rate of counterfactual fairness tests.
+
+    Parameters
+    ----------
+    y_pred, y_pred_counterparts, valid, sample_weight : see ``accurate_fairness_score``
+        Leave the person out of their counterparts: everyone who exists counts. A person without
+        any counterpart counts as 0.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 if and only if IF is 1.
+
+    Raises
+    ------
+    InvalidInput
+        See ``accurate_fairness_score``.
+
+    Examples
+    --------
+    >>> dissent_score([1, 0, 0], [[1, 1], [0, 1], [0, 0]])
+    0.16666666666666666
+    """
+    differs, there = _differing(_column("y_pred", y_pred), y_pred_counterparts, valid)
+    shares = differs.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return float(np.average(shares, weights=_weights(sample_weight, len(shares))))
+
+
 def fairness_confusion_matrix(
     y_true: Any,
     y_pred: Any,
@@ -169,6 +208,13 @@ def _verdict(y_true: Any, y_pred: Any, y_pred_counterparts: Any, valid: Any) -> 
 
 def _fair(own: Labels, y_pred_counterparts: Any, valid: Any) -> Bools:
     """Tell who gets the same class as all who exist in I(v), shape (n,)."""
+    differs, _ = _differing(own, y_pred_counterparts, valid)
+    fair: Bools = ~np.any(differs, axis=1)
+    return fair
+
+
+def _differing(own: Labels, y_pred_counterparts: Any, valid: Any) -> tuple[Bools, Bools]:
+    """Tell which counterparts get another class, and which exist, each of shape (n, m)."""
     others, there = _labels("y_pred_counterparts", y_pred_counterparts)
     if others.ndim != 2 or len(others) != len(own):
         raise InvalidInput(
@@ -184,8 +230,7 @@ def _fair(own: Labels, y_pred_counterparts: Any, valid: Any) -> Bools:
     _check_comparable("y_pred", own, "y_pred_counterparts", others[there])
     # An empty cell may hold anything, even pandas.NA, which cannot be compared.
     alike = np.asarray(np.where(there, others, own[:, None]) == own[:, None], dtype=np.bool_)
-    fair: Bools = np.all(alike, axis=1)
-    return fair
+    return ~alike, there
 
 
 def _column(name: str, values: Any) -> Labels:

@@ -12,7 +12,7 @@ from rafair.auditing.batches import Seeds
 from rafair.auditing.inputs import wrapped
 from rafair.checks import check_one_of
 from rafair.errors import InvalidInput
-from rafair.fairness import judge
+from rafair.fairness import dissenting, judge
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs.summary import surest_end
@@ -28,7 +28,7 @@ __all__ = ["Scorer", "make_scorer"]
 
 Bound: TypeAlias = Literal["auto", "at_least", "at_most"]
 
-CLEAN = ("acc", "if", "af")
+CLEAN = ("acc", "if", "af", "neg_dissent")
 ROBUST = ("r_acc", "r_if", "r_af")
 BOUNDS = ("auto", "at_least", "at_most")
 # What a schema says already, and what is too long for a ``repr``.
@@ -59,10 +59,11 @@ def make_scorer(
 
     Parameters
     ----------
-    rate : {"acc", "if", "af", "r_acc", "r_if", "r_af"} or list of these
+    rate : {"acc", "if", "af", "neg_dissent", "r_acc", "r_if", "r_af"} or list of these
         The rate to return; higher is better. Several are returned as a dict from a single audit,
-        as scikit-learn's multi-metric scoring takes it. The first three are of the rows as they
-        are, without attacks; the others hold under every change in Δ.
+        as scikit-learn's multi-metric scoring takes it. The first four are of the rows as they
+        are, without attacks; the others hold under every change in Δ. ``"neg_dissent"`` is the
+        negative of ``rafair.metrics.dissent_score``.
     sensitive : str or sequence of str
         Columns or one-hot groups that I(v) varies.
     schema : Schema, optional
@@ -131,6 +132,12 @@ def make_scorer(
     return Scorer(rate if isinstance(rate, str) else rates, bound, columns, found)
 
 
+def _clean(rates: Mapping[str, Any], name: str) -> float:
+    """Return a rate of rows as they are; ``neg_`` is its negative, as in scikit-learn."""
+    found = float(rates[name.removeprefix("neg_")])
+    return -found if name.startswith("neg_") else found
+
+
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -184,12 +191,16 @@ class Scorer:
             seeds = Seeds.chosen(model, data, Plan.of(data, model.access, **options))
             size = seeds.plan.batch_size
             verdict = judge(model, seeds.x, seeds.y, seeds.counterparts, batch_size=size)
-            return {name: float(verdict.rates()[name]) for name in rates}  # type: ignore[arg-type]
+            shares = dissenting(model, seeds.x, seeds.counterparts, size)
+            found = verdict.rates(dissent=shares)
+            return {name: _clean(found, name) for name in rates}
         if self.bound == "at_least":
             options["certify"] = True
         metrics = audit(model, data, progress=False, **options).metrics
         return {
-            name: metrics["clean"][name] if name in CLEAN else self._end(metrics["robust"][name])
+            name: _clean(metrics["clean"], name)
+            if name in CLEAN
+            else self._end(metrics["robust"][name])
             for name in rates
         }
 

@@ -35,7 +35,8 @@ def test_the_flip_is_the_smallest_change_that_turns_the_decision(people):
         ]
         others = [row for row, decision in enumerate(given) if decision != own]
         assert found.prediction[i] == own
-        assert found.dissenting[i] == pytest.approx(len(others) / len(given))
+        elsewhere = [values for values in people.grid if effort(v, columns, values)[0]]
+        assert found.dissenting[i] == pytest.approx(len(others) / len(elsewhere))
         if not others:
             assert found.flip[i] == -1
             assert found.flip_prediction[i] == own
@@ -88,7 +89,7 @@ def test_one_attribute_far_away_is_less_than_two_close_ones(inside):
     grid = torch.tensor([[0.65, 0.65], [0.5, 0.0], [0.5, 0.5]], dtype=torch.float64)
     found = explain(inside, v, torch.tensor([0]), rafair.Counterparts((0, 1), grid))
     assert found.flip.tolist() == [1]
-    assert found.dissenting.tolist() == [pytest.approx(2 / 3)]
+    assert found.dissenting.tolist() == [1.0]  # the person does not count
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
@@ -107,3 +108,17 @@ def test_a_row_alone_is_explained_as_in_company(people):
 def test_an_unknown_loss_is_refused(people):
     with pytest.raises(rafair.InvalidInput, match="unknown loss 'hinge'"):
         explained(people, loss="hinge")
+
+
+def test_whoever_has_no_counterpart_is_their_own_worst(people):
+    nobody = rafair.Counterparts.product([4], [[0.0, 1.0]], within=[0.1])
+    x = people.x.clone()
+    x[:, 4] = 0.5
+    found = explain(people.model, x, people.y, nobody, loss="margin")
+    assert (found.worst == -1).all()
+    assert (found.flip == -1).all()
+    assert torch.equal(found.worst_prediction, found.prediction)
+    pairs = zip(x, people.y.tolist(), strict=True)
+    own = [reference.loss_at(people.module, v, y, "margin") for v, y in pairs]
+    assert found.worst_loss.tolist() == pytest.approx(own)
+    assert not found.dissenting.any()

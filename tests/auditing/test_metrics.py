@@ -11,8 +11,8 @@ from rafair.fairness import choose_seeds
 from rafair.plans.attacks import families_of
 
 CELLS = ["tfr", "tbr", "ffr", "fbr"]
-CLEAN = {"acc", "if", "af", *CELLS}
-ROBUST = {"r_acc", "r_if", "r_af", *CELLS}
+CLEAN = {"acc", "if", "af", *CELLS, "dissent"}
+ROBUST = {"r_acc", "r_if", "r_af", *CELLS, "r_dissent"}
 MODES = ["rafair-tb", "rafair-ff", "rafair-fb"]
 SMALL = {"n_seeds": 8, "steps": 2, "step_size": 0.05, "counterparts": 12}
 
@@ -48,6 +48,29 @@ def test_every_rate_is_a_share_inside_its_interval(run):
         assert set(rates["ci"]) == set(rates) - {"ci"}
         for name, (low, high) in rates["ci"].items():
             assert 0 <= low <= rates[name] <= high <= 1
+
+
+def test_dissent_is_the_mean_share_of_counterparts_decided_otherwise(credit_run):
+    table, metrics = credit_run.instances, credit_run.metrics
+    shares = table.groupby("attack")["dissenting"].mean()
+    assert metrics["clean"]["dissent"] == pytest.approx(shares["clean"])
+    for name in MODES:
+        assert metrics["attacks"][name]["r_dissent"] == pytest.approx(shares[name])
+    assert 0 < metrics["clean"]["dissent"] < metrics["attacks"]["rafair"]["r_dissent"] < 1
+
+
+def test_dissent_is_nothing_exactly_where_everybody_is_fair(run):
+    for rates in all_rates(run.metrics):
+        prefix = "" if "if" in rates else "r_"
+        assert rates[f"{prefix}dissent"] <= 1 - rates[f"{prefix}if"] + 1e-12
+        assert (rates[f"{prefix}dissent"] == 0) == (rates[f"{prefix}if"] == 1)
+
+
+def test_dissent_along_an_attribute_of_two_values_is_the_share_of_the_unfair(credit_run):
+    scope = credit_run.metrics["by_sensitive"]["sex"]
+    assert scope["clean"]["dissent"] == pytest.approx(1 - scope["clean"]["if"])
+    for rates in scope["attacks"].values():
+        assert rates["r_dissent"] == pytest.approx(1 - rates["r_if"])
 
 
 def test_the_four_cells_fill_the_whole(run):
@@ -183,7 +206,8 @@ def test_the_manifest_says_what_was_done(credit_run, credit, credit_model):
     assert manifest["dataset"]["sha256"] == credit.digest()
     assert manifest["model"]["sha256"] == credit_model.digest()
     assert manifest["model"]["differentiated_by"] == "kernels"
-    assert manifest["counterparts"] == {"checked": 106, "of": 106}
+    everyone = {"checked": 106, "of": 106, "comparable": [], "each": [106, 106]}
+    assert manifest["counterparts"] == everyone
     assert {"rafair", "torch", "numba", "numpy", "pandas", "python"} <= set(manifest["versions"])
 
 

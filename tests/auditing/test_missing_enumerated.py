@@ -40,6 +40,7 @@ def prepared(table, labels, relations):
         "n": {"epsilon": 1 / (len(N) - 1)},
         "k": {"epsilon": 1 / (len(K) - 1)},
         "c": {"switch": table.switch},
+        "s": {"within": table.within},
     }
     features = tuple(replace(f, **change.get(f.name, {})) for f in schema.features)
     return read_test(table.frame(), labels, schema=replace(schema, features=features))
@@ -58,7 +59,8 @@ def labelled(table, decide):
 @pytest.mark.parametrize("relations", RELATED, ids=len)
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: "-".join(rules.values()))
 def test_the_judge_agrees_with_enumeration_at_every_point_of_delta(rules, relations):
-    table, model = Table(len(relations), rules, relations), Decisions(5)
+    within = 1 if len(relations) == 1 else None
+    table, model = Table(len(relations), rules, relations, within=within), Decisions(5)
     labels = labelled(table, model.of)
     data = prepared(table, labels, relations)
     people, y = table.people[:SEEDS], torch.tensor(labels)
@@ -143,7 +145,7 @@ def network(seed, d):
 @pytest.mark.parametrize("relations", RELATED[:2], ids=len)
 @pytest.mark.parametrize("seed", range(4))
 def test_certificates_agree_with_enumeration_where_missing_is_a_level(seed, relations):
-    table = Table(seed, {"c": "level"}, relations)
+    table = Table(seed, {"c": "level"}, relations, within=1 if seed % 2 else None)
     table.rules = {"c": "level", "s": "refuse", "n": "refuse"}
     data = prepared(table, [0, 1] * 30, relations)
     model = rafair.wrap(network(seed, 5), data.schema, output="logits")

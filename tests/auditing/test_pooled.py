@@ -75,6 +75,13 @@ def test_a_row_counts_the_instance_after_every_step_and_not_the_seed(run, walked
     assert torch.equal(pool, points.transpose(0, 1))
 
 
+@pytest.mark.parametrize("name", WALKS)
+def test_dissent_counts_the_instance_after_every_step_too(run, walked, credit, credit_model, name):
+    rates, people = run.metrics["attacks"][f"{name}@pooled"], rafair.Counterparts.of(credit.schema)
+    shares = [rafair.fairness.dissenting(credit_model, each, people) for each in walked[name][0]]
+    assert rates["r_dissent"] == pytest.approx(float(torch.stack(shares).mean()))
+
+
 def test_the_familys_row_is_the_worst_of_its_modes_at_each_step(run, walked):
     rates = run.metrics["attacks"]["rafair@pooled"]
     steps = list(zip(*(walked[name][1] for name in MODES), strict=True))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafair import InvalidInput
-from rafair.cli.parsing import engine, gates, names, number_or
+from rafair.cli.parsing import distances, engine, gates, names, number_or
 from rafair.engine.backends import Engine
 
 
@@ -79,3 +79,13 @@ def test_an_engine_is_made_of_its_options(options, meant):
 def test_an_engine_that_is_not_possible_is_refused(options, message):
     with pytest.raises(InvalidInput, match=message):
         engine(*options)
+
+
+def test_distances_are_numbers_by_name():
+    assert distances("--within", ["age=10", "a=b=0.5"]) == {"age": 10, "a=b": 0.5}
+
+
+@pytest.mark.parametrize("text", ["age", "=10", "age=", "age=ten", "age=-1", "age=nan", "age=inf"])
+def test_what_is_no_distance_is_refused(text):
+    with pytest.raises(InvalidInput, match="write NAME=NUMBER, as age=10"):
+        distances("--within", [text])

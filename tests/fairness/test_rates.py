@@ -33,6 +33,28 @@ def test_rates_are_shares_of_events_with_their_intervals():
     }
 
 
+def test_shares_are_averaged_with_an_interval_that_their_spread_gives():
+    generator = torch.Generator().manual_seed(3)
+    hits = 0
+    for _ in range(200):
+        is_any = torch.rand(60, generator=generator) < 0.3
+        shares = torch.rand(60, generator=generator, dtype=torch.float64) * is_any
+        found = rates({"share": shares})
+        assert found["share"] == pytest.approx(float(shares.mean()))
+        low, high = found["ci"]["share"]
+        assert 0 <= low <= found["share"] <= high <= 1
+        wide = wilson(found["share"] * 60, 60)
+        assert high - low <= wide[1] - wide[0] + 1e-12
+        hits += low <= 0.15 <= high
+    assert 0.9 <= hits / 200 <= 0.99
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_equal_shares_have_the_interval_of_as_many_seeds(share):
+    found = rates({"share": torch.full((9,), share, dtype=torch.float64)})
+    assert found["ci"]["share"] == pytest.approx(wilson(9 * share, 9))
+
+
 def test_several_entries_of_a_seed_are_no_more_than_one_where_they_agree():
     happened = torch.tensor([True, False, True, True])
     every = happened[:, None].expand(4, 7)

@@ -133,14 +133,22 @@ def test_relations_are_told_with_the_counterparts_they_leave():
     _, text = facts(data)
     assert "Relation: race != 'z' or sex == 'f'" in text
     assert "Relation: age >= 20" in text
-    assert "Relations leave 5 of them possible" in text
+    assert "That leaves each person 5 of them." in text
     assert "rows break the relation \"race != 'z' or sex == 'f'\"" in text
 
 
 def test_relations_that_depend_on_the_person_leave_more_to_some():
     data = dataset(relations=["race != 'z' or income >= 100"])
     _, text = facts(data)
-    assert "Relations leave 4 to 6 of them possible, depending on the person." in text
+    assert "That leaves each person 4 to 6 of them." in text
+
+
+def test_who_is_comparable_is_told_with_the_counterparts_that_it_leaves():
+    data = dataset(age=Described(Column("age", unit="years", sensitive=True, within=5)))
+    found, text = facts(data)
+    assert found["age"].moves.endswith("values, within 5 years")
+    assert "Comparable: age within 5 years of own." in text
+    assert "That leaves each person" in text
 
 
 class Linear(nn.Module):

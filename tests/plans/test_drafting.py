@@ -117,6 +117,18 @@ def test_a_table_of_any_name_is_found_again(tmp_path, monkeypatch, name):
     assert len(read_plan("plan.toml").load().test)
 
 
+def test_a_distance_from_ones_own_value_is_written(tmp_path):
+    frame = people(age=list(range(20, 20 + N)))
+    drafted(tmp_path, frame, sensitive=("sex", "age"), within={"age": 7.5})
+    features = read_plan(tmp_path / "plan.toml").load().schema.features
+    age = next(feature for feature in features if feature.name == "age")
+    assert (age.within, age.kind, age.unit) == (7.5, "integer", "years")
+    with pytest.raises(rafair.InvalidInput, match="'age': within is for I"):
+        drafted(tmp_path, frame, within={"age": 7.5})
+    with pytest.raises(rafair.InvalidInput, match="within is for numbers; it is categorical"):
+        drafted(tmp_path, frame, within={"sex": 1})
+
+
 def test_the_positive_class_is_written(tmp_path):
     drafted(tmp_path, people(), positive=0)
     assert read_plan(tmp_path / "plan.toml").load().schema.classes == (1, 0)

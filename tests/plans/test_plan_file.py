@@ -1,5 +1,7 @@
 """What a plan says, and what of it reaches data, model and audit."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,6 +171,37 @@ def test_bins_are_the_axis_of_a_sensitive_number(planned):
     found = feature(planned(age="sensitive = true; bins = [20, 40, 70]"), "age")
     assert len(found.axis) == 2
     assert not found.movable
+
+
+def test_counterparts_stay_within_what_the_plan_says(planned):
+    data = planned(age="sensitive = true; within = 10").load()
+    assert data.schema.features[0].within == 10
+    x = data.test.x
+    people = rafair.Counterparts.of(data.schema, only="age")
+    ages = data.schema.decode(people.rows(x))["age"].to_numpy().reshape(len(x), -1)
+    own = data.schema.decode(x)["age"].to_numpy()
+    assert np.array_equal(
+        people.valid(x).numpy(), (abs(ages - own[:, None]) <= 10) & exist(ages, x)
+    )
+
+
+def exist(ages, x):
+    """Whose age the plan's relation, age >= 18 + years, allows."""
+    return ages >= 18 + np.rint(x[:, 1].numpy() * 10)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({"age": "within = 10"}, "within is for I(v), and it is not sensitive"),
+        ({"age": "sensitive = true; within = -1"}, "within must be finite and not negative"),
+        ({"size": "sensitive = true; within = 1"}, "within is for numbers; it is ordinal"),
+        ({"age": "sensitive = true; within = 'ten'"}, "within"),
+    ],
+)
+def test_a_distance_that_means_nothing_is_refused(planned, parts, text):
+    with pytest.raises(rafair.InvalidInput, match=re.escape(text)):
+        planned(**parts).load()
 
 
 def test_every_option_reaches_the_audit(planned):

@@ -180,3 +180,30 @@ def test_counterparts_without_meaning_are_refused(make, message):
 def test_a_schema_without_this_sensitive_feature_is_refused(credit):
     with pytest.raises(rafair.InvalidInput, match="no column 'income'"):
         Counterparts.of(credit.schema, only="income")
+
+
+def test_only_values_within_reach_of_ones_own_are_counterparts(people):
+    counterparts = Counterparts.product([2, 0], VALUES, within=[0.3, None])
+    near = (people[:, 2, None] - counterparts.grid[None, :, 0]).abs() <= 0.3
+    assert torch.equal(counterparts.valid(people), near)
+    origins = people.repeat_interleave(len(counterparts), 0)
+    assert torch.equal(counterparts.exist(counterparts.rows(people), origins), near.flatten())
+    least, greatest = counterparts.hull(people)
+    assert (people[:, 2] - least[:, 0]).amax() <= 0.31
+    assert torch.equal(greatest[:, 1], torch.full_like(greatest[:, 1], 0.75))
+    assert not near.all()
+
+
+def test_whoever_is_within_reach_stays_so_in_parts_and_samples():
+    values = [[place / 40 for place in range(41)], [0.0, 1.0], [0.0, 0.5, 1.0]]
+    counterparts = Counterparts.product([0, 1, 2], values, within=[0.1, None, None])
+    x = torch.rand(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    sizes = sum(part.valid(x).sum(dim=1) for part in counterparts.parts)
+    assert torch.equal(sizes, counterparts.valid(x).sum(dim=1))
+    assert len(counterparts.parts) == 2
+
+
+@pytest.mark.parametrize("within", [[0.1], [-0.1, None], [float("nan"), None]])
+def test_distances_that_do_not_fit_are_refused(within):
+    with pytest.raises(rafair.InvalidInput, match="within must have 2 distances"):
+        Counterparts.product([2, 0], VALUES, within=within)

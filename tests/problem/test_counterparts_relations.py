@@ -106,7 +106,8 @@ def test_who_is_possible_is_what_the_rules_say(seed):
     x = POSSIBLE[torch.randint(len(POSSIBLE), (7,), generator=generator)]
     expected = exists(EVERYONE.expand(x).flatten(0, 1)).view(7, len(EVERYONE))
     assert torch.equal(EVERYONE.valid(x), expected)
-    assert torch.equal(EVERYONE.exist(EVERYONE.rows(x)).view_as(expected), expected)
+    origins = x.repeat_interleave(len(EVERYONE), 0)
+    assert torch.equal(EVERYONE.exist(EVERYONE.rows(x), origins).view_as(expected), expected)
     assert (EVERYONE.valid(x) & EVERYONE.is_self(x)).any(dim=1).all()
 
 
@@ -120,7 +121,7 @@ def test_a_relation_without_a_sensitive_column_rules_nobody_out():
     only = Counterparts.of(Schema(FEATURES, "y", (0, 1), (TEXTS[4],)))
     assert only.conditions is None
     assert only.valid(PEOPLE[:9]).all()
-    assert only.exist(PEOPLE[:9]).all()
+    assert only.exist(PEOPLE[:9], PEOPLE[:9]).all()
 
 
 @pytest.mark.parametrize("movable", [[], [0], [1], [0, 1], [0, 1, 4]])

@@ -68,6 +68,14 @@ def test_the_attribute_table_ends_with_all_jointly(run):
     assert rows["all jointly"] == (f"{clean['if']:.3f}", f"{clean['af']:.3f}")
 
 
+def test_the_attribute_table_tells_dissent_before_and_under_the_attack(run):
+    table = sensitive_table(run)
+    assert table.heads[-2:] == ("dissent", "dissent, rafair")
+    whole = table.rows[-1]
+    assert whole[-2] == f"{run.metrics['clean']['dissent']:.3f}"
+    assert whole[-1] == f"{run.metrics['attacks']['rafair']['r_dissent']:.3f}"
+
+
 def test_markup_in_a_name_is_printed_as_it_is(capsys, monkeypatch):
     table = Table("[bold]title[/bold]", ("", "[red]head"), [(":smile: [i]", "[/]")])
     shown = printed(capsys, monkeypatch, table)

@@ -55,7 +55,8 @@ def rates(prefix="", **shares):
         f"{prefix}if": cells["tfr"] + cells["ffr"],
         f"{prefix}af": cells["tfr"],
     }
-    both = {**main, **cells}
+    graded = {f"{prefix}dissent": (cells["tbr"] + cells["fbr"]) / 2}
+    both = {**main, **cells, **graded}
     return {**both, "ci": {name: [0.1, 0.9] for name in both}}
 
 
@@ -117,6 +118,10 @@ def test_the_answer_says_what_the_figures_say(run):
         (
             "Before any attack 14 % of the decisions depend on a sensitive attribute; age alone "
             "changes 12 %, more than any other."
+        ),
+        (
+            "On average 7 % of a person's counterparts are decided otherwise than the person "
+            "(dissent; 95 % interval 10 to 90 %), under rafair 28 %."
         ),
     ]
 
@@ -186,9 +191,14 @@ def test_a_single_sensitive_attribute_is_named_without_comparison(run):
 
 def test_a_repair_is_mentioned_with_what_it_needs(run):
     run.metrics["repairs"] = {"rafair": rates("r_", tfr=0.7, ffr=0.3)}
-    assert answer(run)[5] == (
+    assert answer(run)[6] == (
         "Benign perturbations, which need the true label, bring the share back to 70 %."
     )
+
+
+def test_how_far_counterparts_may_differ_is_said(run):
+    run.manifest["counterparts"]["comparable"] = ["age within 10 years of own"]
+    assert answer(run)[0].endswith("whatever their sex or age (age within 10 years of own).")
 
 
 def test_three_sensitive_attributes_are_listed(run):

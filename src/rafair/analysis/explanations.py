@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.fairness.decisions import counterpart_scores, predict
+from rafair.fairness import share_of_others
+from rafair.fairness.decisions import counterpart_scores, own_scores
 from rafair.problem import AUTO, SAME, BatchSize, make_loss
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ class Explanation:
     flip_prediction : Tensor of int64, shape (n,)
         The prediction for this counterpart; f(v) where ``flip`` is −1.
     worst : Tensor of int64, shape (n,)
-        The counterpart with the largest loss, the lowest row on a tie.
+        The counterpart with the largest loss, the lowest row on a tie; −1 for v itself, if no
+        combination of the grid is a counterpart.
     worst_prediction : Tensor of int64, shape (n,)
-        The prediction for this counterpart.
+        The prediction for this person.
     worst_loss : Tensor, shape (n,), float64
         Its loss.
     dissenting : Tensor, shape (n,), float64
-        Share of the possible people of the grid whose prediction differs from f(v), in [0, 1].
+        Share of v's counterparts whose prediction differs from f(v), in [0, 1].
     """
 
     prediction: Tensor
@@ -102,22 +104,24 @@ def _explain_block(
 ) -> Explanation:
     n, m = len(x), len(counterparts)
     scores = counterpart_scores(model, x, counterparts, batch_size).to(torch.float64)
-    own, others = predict(model, x, batch_size), scores.argmax(dim=2)
+    mine = own_scores(model, x, batch_size).to(torch.float64)
+    own, others = mine.argmax(dim=1), scores.argmax(dim=2)
     possible = counterparts.valid(x)
     differs = (others != own.unsqueeze(1)) & possible
     effort = _effort(x, counterparts).masked_fill(~differs, torch.inf)
     flip = effort.argmin(dim=1).masked_fill(~differs.any(dim=1), -1)
     losses = loss.value(scores.flatten(0, 1), y.repeat_interleave(m)).view(n, m)
     losses = losses.masked_fill(~possible, -torch.inf)
+    is_alone = ~possible.any(dim=1)
     worst = losses.argmax(dim=1)
     return Explanation(
         prediction=own,
         flip=flip,
         flip_prediction=torch.where(flip < 0, own, _at(others, flip.clamp_min(0))),
-        worst=worst,
-        worst_prediction=_at(others, worst),
-        worst_loss=_at(losses, worst),
-        dissenting=differs.sum(dim=1) / possible.sum(dim=1).clamp_min(1).to(torch.float64),
+        worst=worst.masked_fill(is_alone, -1),
+        worst_prediction=torch.where(is_alone, own, _at(others, worst)),
+        worst_loss=torch.where(is_alone, loss.value(mine, y), _at(losses, worst)),
+        dissenting=share_of_others(differs, x, counterparts),
     )
 
 

@@ -85,9 +85,9 @@ def _corner(
 ) -> Tensor:
     """Return the corner of Δ where the bound over the hull of I(v) × Δ is least, in x's type."""
     hull_low, hull_high = (bound.to(torch.float64, copy=True) for bound in (low, high))
-    for column, values in zip(counterparts.columns, counterparts.grid.to(hull_low).T, strict=True):
-        hull_low[:, column] = torch.minimum(hull_low[:, column], values.min())
-        hull_high[:, column] = torch.maximum(hull_high[:, column], values.max())
+    columns, (least, greatest) = list(counterparts.columns), counterparts.hull(low)
+    hull_low[:, columns] = torch.minimum(hull_low[:, columns], least)
+    hull_high[:, columns] = torch.maximum(hull_high[:, columns], greatest)
     corners = []
     for rows in torch.split(torch.arange(len(low), device=low.device), BOXES):
         nothing = no_pattern(network, len(rows))

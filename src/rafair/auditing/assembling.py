@@ -12,6 +12,7 @@ from rafair.auditing.metadata import manifest_of
 from rafair.auditing.robust import contradicted, robust_rates
 from rafair.plans.attacks import families_of
 from rafair.runs import AuditResult
+from rafair.schema.summary import who_is_comparable
 
 if TYPE_CHECKING:
     from rafair.auditing.attacking import Attacked
@@ -64,9 +65,10 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "dataset": seeds.data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
-        "clean": attacked.clean.verdict.rates(),
+        "comparable": who_is_comparable(seeds.schema.features),
+        "clean": attacked.clean.rates(),
         "robust": {},
-        "attacks": {name: row.counted.rates(robust=True) for name, row in attacked.rows.items()},
+        "attacks": {name: row.rates(robust=True) for name, row in attacked.rows.items()},
         "repairs": {},
         "by_sensitive": {},
     }
@@ -82,15 +84,14 @@ def _robust(seeds: Seeds, attacked: Attacked, proofs: Proofs | None) -> dict[str
         "robust": robust_rates(jointly, None if proofs is None else proofs.jointly),
         "by_sensitive": {
             attribute: {
-                "clean": verdicts[0].rates(),
+                "clean": attacked.clean.rates(along=place),
                 "robust": robust_rates(verdicts, known),
                 "attacks": {
-                    name: verdict.rates(robust=True)
-                    for name, verdict in zip(attacked.rows, verdicts[1:], strict=True)
+                    name: row.rates(robust=True, along=place) for name, row in attacked.rows.items()
                 },
             }
-            for attribute, verdicts, known in zip(
-                seeds.schema.sensitive, alone, proved, strict=True
+            for place, (attribute, verdicts, known) in enumerate(
+                zip(seeds.schema.sensitive, alone, proved, strict=True)
             )
         },
     }

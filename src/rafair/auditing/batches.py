@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rafair.analysis import explain
 from rafair.errors import InvalidInput
-from rafair.fairness import Verdict, choose_seeds, judge_candidates
+from rafair.fairness import Verdict, choose_seeds, dissenting, judge_candidates
 from rafair.models import Classifier, parse_device
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import CrossEntropy
@@ -97,10 +97,20 @@ class Batch:
         """Δ."""
         return self.plan.space(self.schema)
 
+    def people(self, only: str | None) -> Counterparts:
+        """Return I(v), or I(v) along one sensitive attribute."""
+        return self.counterparts if only is None else self.plan.people(self.schema, only)
+
     def judge(self, candidates: Tensor, only: str | None = None) -> JudgedCandidates:
         """Judge candidates, (c, n, d), over I(v) or along one sensitive attribute."""
-        people = self.counterparts if only is None else self.plan.people(self.schema, only)
+        people = self.people(only)
         return judge_candidates(self.model, candidates, self.y, people, self.plan.batch_size)
+
+    def dissent(self, instances: Tensor, only: str | None = None) -> Tensor:
+        """Return for instances, (t, n, d), the share of counterparts decided otherwise, (t, n)."""
+        distinct, place = torch.unique(instances.flatten(0, 1), dim=0, return_inverse=True)
+        shares = dissenting(self.model, distinct, self.people(only), self.plan.batch_size)
+        return shares[place].view(instances.shape[:2])
 
     def outcome(self, candidates: Tensor, origin: Tensor | None = None) -> Outcome:
         """Judge candidates, (c, n, d), over I(v), and explain the one that stands for each seed.
@@ -116,14 +126,16 @@ class Batch:
         feasible = self.space.contains(x, around) & self.schema.possible(x)
         loss, size = self.plan.measure, self.plan.batch_size
         why = explain(self.model, x, self.y, self.counterparts, loss, batch_size=size)
-        return Outcome(x, feasible, judged.verdict, why)
+        alike = why.dissenting if len(candidates) == 1 else self.dissent(candidates).amax(dim=0)
+        return Outcome(x, feasible, judged.verdict, why, dissent=(alike,))
 
     def outcome_by_attribute(self, candidates: Tensor) -> Outcome:
         """Return the outcome of candidates with the verdicts along each sensitive attribute."""
         whole = self.outcome(candidates)
         names = self.schema.sensitive
         alone = tuple(self.judge(candidates, only=name).verdict for name in names)
-        return replace(whole, alone=alone)
+        shares = (self.dissent(candidates, only=name).amax(dim=0) for name in names)
+        return replace(whole, alone=alone, dissent=(*whole.dissent, *shares))
 
     def with_pool(self, outcome: Outcome, instances: Tensor) -> Outcome:
         """Return the outcome with a pool of instances, (t, n, d), which all count."""
@@ -131,8 +143,9 @@ class Batch:
         def judged(only: str | None = None) -> Verdict:
             return Verdict.pooled(self.judge(instances, only).verdicts)
 
-        pool = Pool(instances.transpose(0, 1).contiguous(), judged())
-        return replace(outcome, pool=pool, alone=tuple(map(judged, self.schema.sensitive)))
+        pool, names = Pool(instances.transpose(0, 1).contiguous(), judged()), self.schema.sensitive
+        shares = tuple(self.dissent(instances, only).T.contiguous() for only in (None, *names))
+        return replace(outcome, pool=pool, alone=tuple(map(judged, names)), dissent=shares)
 
     def without_gradient(self) -> Tensor | None:
         """Tell for which seeds the gradient of every movable feature is exactly zero.

@@ -19,6 +19,7 @@ from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, STRICT, Lipschitz
 from rafair.problem.network import relu_network
 from rafair.runs import CertifiedResult, load_certificates
+from rafair.schema.summary import who_is_comparable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,7 @@ def certify_seeds(
         "dataset": data.name,
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
+        "comparable": who_is_comparable(seeds.schema.features),
         "curve": curve,
     }
     manifest = {

@@ -15,6 +15,7 @@ from rafair.fairness.decisions import predict
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.dense import path
 from rafair.runs.instances import column_names
+from rafair.schema.summary import who_is_comparable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +55,24 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "predicted_classes": len(torch.unique(predict(model, test_x))),
             **accuracy_figures(model, test_x, test_y),
         },
-        "counterparts": {"checked": len(counterparts), "of": counterparts.total},
+        "counterparts": {
+            "checked": len(counterparts),
+            "of": counterparts.total,
+            "comparable": who_is_comparable(seeds.schema.features),
+            "each": _sizes(seeds),
+        },
         "schema": _described(seeds),
     }
+
+
+def _sizes(seeds: Seeds) -> list[int]:
+    """Return the smallest and the largest number of combinations that a seed is compared with."""
+    people = seeds.counterparts
+    if not people.varies:
+        return [len(people), len(people)]
+    blocks = people.blocks(len(seeds.x))
+    counts = torch.cat([people.valid(seeds.x[block]).sum(dim=1) for block in blocks])
+    return [int(counts.min()), int(counts.max())]
 
 
 def _described(seeds: Seeds) -> dict[str, Any]:
@@ -73,6 +89,7 @@ def _described(seeds: Seeds) -> dict[str, Any]:
                 "unit": f.unit,
                 "epsilon": f.epsilon,
                 "switch": f.switch,
+                "within": f.within if f.sensitive else None,
                 **columns[f.name],
             }
             for f in schema.features

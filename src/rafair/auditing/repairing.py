@@ -84,7 +84,7 @@ def repair_run(
     model, data = wrapped(model, data, y, columns)
     _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
     _check_same("model", model.digest(), run.manifest["model"]["sha256"])
-    data = data.with_sensitive(run.manifest["schema"]["sensitive"])
+    data = _as_audited(data, run.manifest["schema"])
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
     if epsilon is None and not data.is_benchmark:
         plan = replace(plan, epsilon=run.manifest["plan"]["epsilon"])
@@ -107,7 +107,7 @@ def repair_run(
             outcome = seeds.with_pool(
                 outcome, torch.stack([_repaired(method, seeds, x) for x in pool])
             )
-        rates[name] = outcome.counted.rates(robust=True)
+        rates[name] = outcome.rates(robust=True)
         tables.append(seeds.tabulate(name, "repaired", outcome.cpu()))
         if has_proofs:
             repairable[name] = certify_cells(*problem, cells=REPAIRED).rates(*REPAIRED)
@@ -135,6 +135,12 @@ def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSear
 def _repaired(method: Benign | BenignSearch, seeds: Seeds, x: Tensor) -> Tensor:
     """Repair one instance of each seed, shape (n, d)."""
     return method.run(seeds.model, x, seeds.y, seeds.counterparts, seeds.space).x_adv
+
+
+def _as_audited(data: Dataset, schema: dict[str, Any]) -> Dataset:
+    """Return the data with the I(v) of a run: who is sensitive, and who is comparable."""
+    within = {f["name"]: f["within"] for f in schema["features"] if f.get("within") is not None}
+    return data.with_sensitive(schema["sensitive"]).with_within(within)
 
 
 def _plan(

@@ -180,7 +180,7 @@ def hull(x: Tensor, counterparts: Counterparts, space: PerturbationSpace) -> tup
     """Return the corners of one box around everybody in I(v) × Δ, each (n, d), float64."""
     low, high = space.hull(x.to(torch.float64))
     columns = list(counterparts.columns)
-    least, greatest = counterparts.grid.to(x.device, x.dtype).to(torch.float64).aminmax(dim=0)
+    least, greatest = counterparts.hull(x)
     low[:, columns] = torch.minimum(low[:, columns], least)
     high[:, columns] = torch.maximum(high[:, columns], greatest)
     return low, high

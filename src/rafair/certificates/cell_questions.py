@@ -115,7 +115,7 @@ class BiasedCell:
         themselves = (counterpart == point).all(dim=1)
         is_forbidden = claim.is_forbidden(counterpart, themselves, owner)
         is_class = predict(claim.model, point) == claim.y[owner]
-        return is_class & is_forbidden & claim.counterparts.exist(counterpart)
+        return is_class & is_forbidden & claim.counterparts.exist(counterpart, point)
 
     def person(self, points: Tensor, owner: Tensor) -> Tensor:
         """Return the member of I(v + δ) with the largest margin against c."""

@@ -51,7 +51,7 @@ class Claim:
         perturbed, counterpart = self.possible(people, owner)
         themselves = (counterpart == perturbed).all(dim=1)
         wrong = self.is_forbidden(counterpart, themselves, owner)
-        return wrong & (themselves | self.counterparts.exist(counterpart))
+        return wrong & (themselves | self.counterparts.exist(counterpart, perturbed))
 
     def is_forbidden(self, people: Tensor, themselves: Tensor, owner: Tensor) -> Tensor:
         """Tell which of these counterparts, (b, d), the model gives a forbidden class, (b,)."""
@@ -77,11 +77,11 @@ class Claim:
         return torch.cat(found)
 
     def is_nobody(self, people: Tensor, owner: Tensor) -> Tensor:
-        """Tell which people a relation excludes, as v + δ or as its counterpart, (b,), bool."""
+        """Tell who is no person or no counterpart of v + δ, or v + δ no person, (b,), bool."""
         origin = self.x[owner]
         perturbed = torch.where(self.space.movable(origin), people.to(origin.dtype), origin)
         themselves = (people.to(origin.dtype) == perturbed).all(dim=1)
-        nobody = ~themselves & ~self.counterparts.exist(people)
+        nobody = ~themselves & ~self.counterparts.exist(people, perturbed)
         if self.space.conditions is not None:
             nobody |= ~self.space.conditions.met(perturbed)
         return nobody

@@ -9,7 +9,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.engine import Engine
 
-__all__ = ["CLEAN_RATES", "engine", "gates", "names", "number_or"]
+__all__ = ["CLEAN_RATES", "distances", "engine", "gates", "names", "number_or"]
 
 ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
 CLEAN_RATES = ("acc", "if", "af")
@@ -65,6 +65,26 @@ def names(option: str, text: str | None) -> list[str] | None:
     found = [name.strip() for name in text.split(",")]
     if not all(found):
         raise InvalidInput(f"{option} takes names separated by commas, not {text!r}")
+    return found
+
+
+def distances(option: str, texts: list[str]) -> dict[str, float]:
+    """Return a number for each name, from texts like ``age=10``.
+
+    Raises
+    ------
+    InvalidInput
+        If a text has no name or no finite number of 0 or more.
+    """
+    found = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name or not 0 <= found[name] < float("inf"):
+            raise InvalidInput(f"{option} {text!r}: write NAME=NUMBER, as age=10")
     return found
 
 

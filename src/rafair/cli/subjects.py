@@ -113,7 +113,7 @@ class Asked:
 
     def _draft(self, choice: ModelChoice, options: Mapping[str, Any]) -> str:
         """Draft a plan that can lie anywhere: its paths are absolute."""
-        from rafair.plans.drafting import draft_plan
+        from rafair.plans.drafting import REFUSE, draft_plan
         from rafair.plans.plan_file import ModelFile
         from rafair.plans.tables import Tables
 
@@ -122,13 +122,12 @@ class Asked:
         if choice.path is not None:
             how = (choice.inputs or "auto", choice.output or "auto", choice.trust)
             model = ModelFile(choice.path.absolute(), *how)
-        more = {} if tables.missing is None else {"missing": tables.missing}
         return draft_plan(
             Tables(test, train),  # type: ignore[arg-type]  # there is a test table
             str(tables.label),
             self.sensitive or (),
             tables.positive,
-            **more,
+            tables.missing or REFUSE,
             model=model,
             audit=options,
         )

@@ -10,12 +10,13 @@ import pandas as pd
 from torch import Tensor
 
 from rafair.display import as_html, count, listed
-from rafair.schema import Schema, as_kind
+from rafair.schema import Column, Schema, as_kind
+from rafair.schema.fitting import check_comparing
 from rafair.schema.frames import PANDAS
 from rafair.schema.summary import features_table, in_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Dataset", "Split"]
 
@@ -103,6 +104,26 @@ class Dataset:
         features, told = self.schema.whole_groups(names)
         schema = self.schema.with_sensitive(features)
         return replace(self, schema=schema, notes=(*self.notes, *told))
+
+    def with_within(self, within: Mapping[str, float]) -> Dataset:
+        """Return the same data with only those counterparts whose numbers are near the person's.
+
+        Parameters
+        ----------
+        within : mapping of str to float
+            Sensitive number → largest distance of v' from v, in original units; {"age": 10}.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is no feature, not sensitive or no number, or a distance is negative.
+        """
+        features = list(self.schema.features)
+        for name, width in within.items():
+            place = self.schema.index(name)
+            check_comparing(Column(name, within=width), is_sensitive=features[place].sensitive)
+            features[place] = replace(features[place], within=width)
+        return replace(self, schema=replace(self.schema, features=tuple(features)))
 
     def decode(self, x: Tensor, y: Tensor | None = None) -> Any:
         """Return people in original units, as a table of the library that the data came from.

@@ -15,6 +15,7 @@ from rafair.datasets.splitting import TEST_SHARE, stratified_test_rows
 from rafair.errors import InvalidInput
 from rafair.schema import Column, Feature, Schema, fit_feature
 from rafair.schema.doubts import told_of_kind
+from rafair.schema.fitting import check_comparing
 from rafair.schema.inferring import classes_of, kind_of_values
 from rafair.schema.number_text import read_written
 
@@ -136,10 +137,7 @@ def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
     if not any(feature.sensitive for feature in features):
         raise InvalidInput("no sensitive column; set sensitive = true for at least one")
     for described in description.columns:
-        if described.column.bins and not described.column.sensitive:
-            raise InvalidInput(
-                f"column {described.column.name!r}: bins are for I(v), and it is not sensitive"
-            )
+        check_comparing(described.column, is_sensitive=described.column.sensitive)
     return Schema(features, description.label, classes, description.relations)
 
 

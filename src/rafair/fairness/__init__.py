@@ -7,6 +7,7 @@ from rafair.fairness.lipschitz import STRICT, Lipschitz
 from rafair.fairness.quality import model_quality
 from rafair.fairness.rates import Rates, rates
 from rafair.fairness.seeds import choose_seeds
+from rafair.fairness.shares import dissenting, share_of_others
 from rafair.fairness.verdict import CELLS, TF, Verdict, first_in_worst_cell
 from rafair.fairness.worst import worst_of_all
 
@@ -20,10 +21,12 @@ __all__ = [
     "Verdict",
     "choose_seeds",
     "decide",
+    "dissenting",
     "first_in_worst_cell",
     "judge",
     "judge_candidates",
     "model_quality",
     "rates",
+    "share_of_others",
     "worst_of_all",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rates", "rates", "wilson"]
 
+# Shares that differ less are equal, up to rounding.
+EQUAL = 1e-12
 Rates: TypeAlias = "dict[str, float | dict[str, list[float]]]"
 
 
@@ -20,10 +23,11 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
 
     Parameters
     ----------
-    events : mapping of str to bool Tensor, shape (n,) or (n, t)
+    events : mapping of str to Tensor, shape (n,) or (n, t), bool, or float64 in [0, 1]
         With t entries for each of n seeds, the entries of one seed are not independent. The
         interval then takes p (1 − p) / v for the number of entries, at least n and at most n·t; v
-        is the variance of the share p, estimated from the shares of the n seeds.
+        is the variance of the share p, estimated from the shares of the n seeds. Entries that are
+        shares themselves are averaged; their interval has no such upper limit of entries.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
     shares: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
     for name, happened in events.items():
-        count, whole = int(happened.sum()), happened.numel()
+        count, whole = happened.sum().item(), happened.numel()
         shares[name] = count / whole
         size = _effective_size(happened)
         intervals[name] = wilson(count * size / whole, size)
@@ -45,13 +49,16 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
 
 def _effective_size(happened: Tensor) -> float:
     """Return the number of independent entries that would be as informative; see ``rates``."""
-    n, whole = len(happened), happened.numel()
+    is_share = happened.is_floating_point()
+    n, whole = len(happened), math.inf if is_share else happened.numel()
     if whole == n:
         return n
-    of_seed = happened.double().mean(dim=1)
+    of_seed = happened.double().reshape(n, -1).mean(dim=1)
+    if float(of_seed.max() - of_seed.min()) < EQUAL:
+        return n
     share = float(of_seed.mean())
     variance = float(of_seed.var(correction=0)) / n
-    return min(max(share * (1 - share) / variance, n), whole) if variance else n
+    return min(max(share * (1 - share) / variance, n), whole)
 
 
 def wilson(count: float, n: float, level: float = 0.95) -> list[float]:

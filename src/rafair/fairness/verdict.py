@@ -115,7 +115,7 @@ class Verdict:
             return count(len(self), "instance")
         return f"{count(self.cells.shape[1], 'instance')} of each of {count(len(self), 'seed')}"
 
-    def rates(self, *, robust: bool = False) -> Rates:
+    def rates(self, *, robust: bool = False, dissent: Tensor | None = None) -> Rates:
         """Return ACC, IF, AF, TFR, TBR, FFR and FBR, with Wilson's 95 % intervals under ``"ci"``.
 
         All instances count; with several for each seed the interval allows for that (``rates``).
@@ -125,7 +125,11 @@ class Verdict:
         robust : bool
             Whether the instances are perturbed; the first three are then named ``r_acc``, ``r_if``
             and ``r_af``.
+        dissent : Tensor, shape (n,) or (n, t), float64, optional
+            The share of each instance's counterparts that are decided otherwise. Its mean, named
+            ``dissent`` or ``r_dissent``, is added.
         """
+        graded = {} if dissent is None else {"dissent": dissent}
         prefix = "r_" if robust else ""
         return rates(
             {
@@ -136,6 +140,7 @@ class Verdict:
                 "tbr": self.cells == TB,
                 "ffr": self.cells == FF,
                 "fbr": self.cells == FB,
+                **{f"{prefix}{name}": shares for name, shares in graded.items()},
             }
         )
 

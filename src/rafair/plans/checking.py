@@ -19,6 +19,7 @@ from rafair.problem.losses import CrossEntropy
 from rafair.problem.network import why_no_relu_network
 from rafair.problem.space import SLACK
 from rafair.problem.validation import check_classes
+from rafair.schema.summary import distance_from_own, who_is_comparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +131,8 @@ def _range(ends: Sequence[Any]) -> str:
 
 def _moves(feature: Feature, reach: float, plan: Plan) -> str:
     if feature.sensitive:
-        return f"sensitive, {len(feature.axis)} values"
+        near = "" if feature.within is None else f", {distance_from_own(feature)}"
+        return f"sensitive, {len(feature.axis)} values{near}"
     if reach == 0:
         return "fixed"
     if plan.setting == "paper":
@@ -158,11 +160,13 @@ def _table_lines(data: Dataset, plan: Plan) -> Iterator[str]:
     yield f"I(v) has {every}{total} combinations of {', '.join(schema.sensitive)}."
     for text in schema.relations:
         yield f"Relation: {text}"
-    if people.conditions is not None:
-        possible = people.valid(data.test.x[:COUNTED]).sum(dim=1)
-        least, most = int(possible.min()), int(possible.max())
+    for text in who_is_comparable(schema.features):
+        yield f"Comparable: {text}."
+    if people.varies:
+        counts = people.valid(data.test.x[:COUNTED]).sum(dim=1)
+        least, most = int(counts.min()), int(counts.max())
         counted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        yield f"Relations leave {counted} of them possible, depending on the person."
+        yield f"That leaves each person {counted} of them."
 
 
 def check_model(model: Classifier, data: Dataset, plan: Plan) -> list[str]:

@@ -16,7 +16,7 @@ from rafair.errors import naming
 from rafair.plans.options import options_of
 from rafair.plans.plan import OWN_EPSILON, Plan
 from rafair.plans.tables import Tables
-from rafair.schema import Schema
+from rafair.schema import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.plans.plan_file import ModelFile
     from rafair.schema import Feature, Level
 
-__all__ = ["draft_plan"]
+__all__ = ["REFUSE", "draft_plan"]
 
 REFUSE = RULES[0]
 BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -49,8 +49,9 @@ ABOUT = {
 KEYS = """\
 # For each feature: kind (numeric, integer, ordinal, categorical), range or levels (ordinal ones in
 # their order), unit, sensitive, perturbable = false for what cannot change, switch = true for a
-# category that may, bins = [18, 30, 50, 90] for a sensitive number, bulk = [0, 20] where ε is a
-# share of this part of the range, written = "1,234.5" for numbers in text, and for empty cells
+# category that may, bins = [18, 30, 50, 90] for a sensitive number, within = 10 for one whose
+# counterparts are at most 10 away from the person's own, bulk = [0, 20] where ε is a share of this
+# part of the range, written = "1,234.5" for numbers in text, and for empty cells
 # missing = "median", "mean" or "most_frequent", or fill = a value; "keep" where the model reads
 # missing values itself; "level" where missing is a level of its own, of a category or sensitive
 # column. empty = [999]: such cells too. In [data], missing = … is the rule of all other columns.
@@ -66,6 +67,7 @@ def draft_plan(
     positive: Level | None = None,
     missing: str = REFUSE,
     *,
+    within: Mapping[str, float] | None = None,
     model: ModelFile | None = None,
     audit: Mapping[str, Any] | None = None,
 ) -> str:
@@ -81,6 +83,11 @@ def draft_plan(
         The model that the plan names.
     audit : mapping, optional
         Parameters of the audit, by the names of the fields of ``Plan``.
+
+    Parameters
+    ----------
+    within : mapping of str to float, optional
+        Sensitive number → largest distance of a counterpart's value from the person's own.
 
     Returns
     -------
@@ -98,7 +105,10 @@ def draft_plan(
     with naming(tables.test):
         frame = test if train is None else rows_together(train, test, label)
         positive = _meant(frame, label, positive)
-        schema = Schema.infer(frame, label=label, sensitive=sensitive, positive=positive)
+        near = [Column(name, within=width) for name, width in (within or {}).items()]
+        schema = Schema.infer(
+            frame, label=label, sensitive=sensitive, positive=positive, columns=near
+        )
         schema = replace(schema, doubts=(*schema.doubts, *suspicions(schema, frame)))
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
@@ -208,6 +218,8 @@ def _feature(feature: Feature, doubts: Sequence[str]) -> Iterator[str]:
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:
         yield "sensitive = true"
+    if feature.within is not None:
+        yield f"within = {_value(feature.within)}   # counterparts: at most this far from own"
 
 
 def _key(name: str) -> str:

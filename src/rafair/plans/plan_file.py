@@ -178,6 +178,7 @@ def _column(name: str, content: Any, usual: str) -> Described:
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),
         (bulk[0], bulk[1]) if bulk else None,
+        within=section.take("within", NUMBER),
     )
     fill = section.take("fill", LEVEL)
     has_own = fill is not None or column.columns
@@ -211,6 +212,7 @@ def _check_use(section: Section, described: Described) -> None:
         "range": column.columns,
         "bulk": column.columns or column.sensitive,
         "bins": column.columns,
+        "within": column.columns,
         "missing": column.columns,
         "fill": column.columns,
         "empty": column.columns,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rafair.errors import InvalidInput
+from rafair.problem.combinations import combinations
 from rafair.schema.gaps import is_missing
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ CONTIGUOUS = torch.contiguous_format
 SAME = 1e-6
 # Number of combinations in the first of ``Counterparts.parts``.
 FEW = 48
-# The largest number of combinations without a sample.
-MAX_COMBINATIONS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +45,9 @@ class Counterparts:
     conditions : Conditions, optional
         Relations between features. A combination, together with v's other values, is a possible
         person only if it meets them.
+    within : sequence of float, length s, optional
+        Largest distance of v' from v in each column, in unit space, with a tolerance for rounding;
+        by default infinite. I(v) then has other combinations of the grid for each v; see ``valid``.
     missing : tuple of int
         Columns, sensitive or not, in which ``MISSING`` stands for a missing cell.
     kept : tuple of int
@@ -55,14 +56,15 @@ class Counterparts:
     Raises
     ------
     InvalidInput
-        If the grid is not a finite (m, s) table with at least one row, or a column is negative or
-        occurs twice.
+        If the grid is not a finite (m, s) table with at least one row, a column is negative or
+        occurs twice, or ``within`` has another length or a negative number.
     """
 
     columns: tuple[int, ...]
     grid: Tensor
     total: int = 0
     conditions: Conditions | None = None
+    within: tuple[float, ...] = ()
     missing: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
 
@@ -85,6 +87,13 @@ class Counterparts:
         object.__setattr__(self, "total", self.total or len(grid))
         about = None if self.conditions is None else self.conditions.about(columns)
         object.__setattr__(self, "conditions", about or None)
+        within = tuple(map(float, self.within)) or (math.inf,) * len(columns)
+        if len(within) != len(columns) or not all(width >= 0 for width in within):
+            raise InvalidInput(
+                f"counterparts: within must have {len(columns)} distances, none of them negative, "
+                f"not {within}"
+            )
+        object.__setattr__(self, "within", within)
 
     @classmethod
     def product(
@@ -94,6 +103,7 @@ class Counterparts:
         *,
         sample: int | None = None,
         random_state: int = 0,
+        within: Sequence[float | None] | None = None,
     ) -> Counterparts:
         """Return all combinations of the values of some columns, or a sample of them.
 
@@ -107,6 +117,8 @@ class Counterparts:
             judged even if the sample does not contain its own combination.
         random_state : int
             Seed of the sample.
+        within : sequence of float or None, unit space, optional
+            Largest distance of v' from v in each column; None for any.
 
         Returns
         -------
@@ -116,29 +128,15 @@ class Counterparts:
         Raises
         ------
         InvalidInput
-            If there is not one list per column, a list is empty, ``sample`` is below 1, or there
-            are more than a million combinations and no sample.
+            If there is not one list per column, a list is empty, ``sample`` is below 1, there are
+            more than a million combinations and no sample, or ``within`` has another length or a
+            negative number.
         """
         if len(columns) != len(values) or not columns:
             raise InvalidInput("counterparts: give one list of values per sensitive column")
-        axes = [np.asarray(axis, dtype=np.float64).ravel() for axis in values]
-        sizes = [len(axis) for axis in axes]
-        total = math.prod(sizes)
-        if total == 0:
-            raise InvalidInput("counterparts: a sensitive column has no value")
-        if sample is not None and sample < 1:
-            raise InvalidInput(f"counterparts: a sample needs at least 1 combination, not {sample}")
-        if sample is None and total > MAX_COMBINATIONS:
-            raise InvalidInput(
-                f"I(v) has {total:,} combinations; sample some or name fewer sensitive columns"
-            )
-        if sample is None or sample >= total:
-            chosen = np.arange(total)
-        else:
-            chosen = np.array(sorted(random.Random(random_state).sample(range(total), sample)))  # noqa: S311
-        places = np.unravel_index(chosen, sizes)
-        grid = np.stack([axis[place] for axis, place in zip(axes, places, strict=True)], axis=1)
-        return cls(tuple(columns), torch.from_numpy(grid), total)
+        grid, total = combinations(values, sample, random_state)
+        widths = tuple(math.inf if width is None else width + SAME for width in within or ())
+        return cls(tuple(columns), grid, total, within=widths)
 
     @classmethod
     def of(
@@ -161,7 +159,7 @@ class Counterparts:
         Returns
         -------
         Counterparts
-            With the schema's relations as ``conditions``.
+            With the schema's relations as ``conditions``, and each feature's ``within``.
 
         Raises
         ------
@@ -174,8 +172,13 @@ class Counterparts:
         columns = [schema.index(name) for name in names]
         axes = [schema.features[column].axis.tolist() for column in columns]
         everyone = cls.product(columns, axes, sample=sample, random_state=random_state)
-        kept = tuple(c for c in columns if schema.features[c].missing == "keep")
-        return replace(everyone, conditions=schema.conditions, missing=schema.gaps, kept=kept)
+        return replace(
+            everyone,
+            conditions=schema.conditions,
+            within=tuple(schema.features[column].nearness for column in columns),
+            missing=schema.gaps,
+            kept=tuple(c for c in columns if schema.features[c].missing == "keep"),
+        )
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -266,14 +269,34 @@ class Counterparts:
 
     def is_self(self, x: Tensor) -> Tensor:
         """Tell which combinations equal v's own sensitive values, shape (n, m), bool."""
+        return self._close(x, (SAME,) * len(self.columns))
+
+    def _close(self, x: Tensor, within: Sequence[float]) -> Tensor:
+        """Tell which combinations are at most this far from v's own values, shape (n, m), bool."""
         wide = x.to(torch.float64)
-        same = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
-        for column, values in zip(self.columns, self._grid_like(wide).T, strict=True):
-            same &= (wide[:, column, None] - self._values(wide, column, values)).abs() <= SAME
-        return same
+        close = torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
+        grid = self._grid_like(wide).T
+        for column, values, width in zip(self.columns, grid, within, strict=True):
+            if width < math.inf:
+                others = self._values(wide, column, values)
+                close &= (wide[:, column, None] - others).abs() <= width
+        return close
+
+    @property
+    def varies(self) -> bool:
+        """Whether some v may have other combinations than others, by ``within`` or a relation."""
+        return self.conditions is not None or min(self.within) < math.inf
+
+    def hull(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return bounds of the sensitive values in every I(v), each (n, s), float64."""
+        own = x[:, list(self.columns)].to(torch.float64)
+        grid = self.grid.to(x.device, x.dtype).to(torch.float64)
+        width = torch.tensor(self.within, dtype=torch.float64, device=x.device)
+        least, greatest = grid.aminmax(dim=0)
+        return torch.maximum(least, own - width), torch.minimum(greatest, own + width)
 
     def valid(self, x: Tensor, movable: Tensor | None = None) -> Tensor:
-        """Tell which combinations are possible people, shape (n, m), bool.
+        """Tell which combinations are possible people within reach of v, shape (n, m), bool.
 
         Parameters
         ----------
@@ -285,18 +308,20 @@ class Counterparts:
         conditions = self.conditions
         if conditions is not None and movable is not None:
             conditions = conditions.apart_from(movable.nonzero()[:, 0].tolist())
+        near = self._close(x, self.within)
         if not conditions:
-            return torch.ones(len(x), len(self), dtype=torch.bool, device=x.device)
-        return conditions.met_by(x, self.columns, self.grid.to(x.device))
+            return near
+        return near & conditions.met_by(x, self.columns, self.grid.to(x.device))
 
-    def exist(self, people: Tensor) -> Tensor:
-        """Tell which people, (n, d), meet the conditions; shape (n,), bool.
+    def exist(self, people: Tensor, x: Tensor) -> Tensor:
+        """Tell which people, (n, d), are possible and within reach of v = x, (n, d); (n,), bool.
 
         Unlike ``valid``, it tests the rows with the sensitive values that they have.
         """
-        if self.conditions is None:
-            return torch.ones(len(people), dtype=torch.bool, device=people.device)
-        return self.conditions.met(people)
+        columns = list(self.columns)
+        apart = (people[:, columns].to(torch.float64) - x[:, columns].to(torch.float64)).abs()
+        near = (apart <= torch.tensor(self.within, dtype=torch.float64, device=x.device)).all(dim=1)
+        return near if self.conditions is None else near & self.conditions.met(people)
 
     @cached_property
     def parts(self) -> tuple[Counterparts, ...]:

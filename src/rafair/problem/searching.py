@@ -8,7 +8,6 @@ counterparts anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -243,24 +242,31 @@ class _Asker:
         """Rows that a round asks about: v and the watched counterparts at each point."""
         return self.width * (1 + self.watches)
 
-    @cached_property
-    def everyone(self) -> Tensor:
-        """Rows of the grid that a look asks about: all, or an evenly spaced sample."""
-        m = len(self.counterparts)
-        if not self.watches:
-            return torch.empty(0, dtype=torch.int64, device=self.model.device)
-        count = max(1, min(m, int(self.search.queries * LOOK_COST)))
-        return torch.arange(count, device=self.model.device) * m // count
+    @property
+    def looks(self) -> int:
+        """Number of counterparts that a look asks about."""
+        affordable = max(1, int(self.search.queries * LOOK_COST))
+        return min(len(self.counterparts), affordable) if self.watches else 0
+
+    def everyone(self, points: Tensor) -> Tensor:
+        """Return the rows of the grid that a look asks about, (n, looks): an even sample of I(v).
+
+        Where I(v) has fewer members, some are asked about twice.
+        """
+        valid = self.counterparts.valid(points)
+        order = valid.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+        turn = torch.arange(self.looks, device=points.device)
+        return order.gather(1, turn * valid.sum(dim=1, keepdim=True) // max(self.looks, 1))
 
     @property
     def look_cost(self) -> int:
         """Rows that a look asks about: v and ``everyone``."""
-        return 1 + len(self.everyone)
+        return 1 + self.looks
 
     def look(self, points: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the goal's value over v and ``everyone``, (n,), and whom to watch, (n, w)."""
-        goal, everyone = self.search.goal, self.everyone
-        margins, exist = self._margins(points, y, everyone.expand(len(points), -1))
+        goal, everyone = self.search.goal, self.everyone(points)
+        margins, exist = self._margins(points, y, everyone)
         others = margins[:, 1:]
         largest = others.masked_fill(~exist[:, 1:], -torch.inf)
         smallest = others.masked_fill(~exist[:, 1:], torch.inf)
@@ -268,7 +274,7 @@ class _Asker:
             _first(largest, goal.top, largest=True),
             _first(smallest, goal.bottom, largest=False),
         ]
-        return goal.value(margins, exist), everyone[torch.cat(picks, dim=1)]
+        return goal.value(margins, exist), everyone.gather(1, torch.cat(picks, dim=1))
 
     def ask(self, points: Tensor, y: Tensor, watched: Tensor) -> Tensor:
         """Return the goal's value over v and the watched counterparts, shape (n,), float64."""
@@ -278,11 +284,12 @@ class _Asker:
         """Return the margins of v and of some rows of the grid, and which of these people exist."""
         index = torch.cat([who.new_full((len(who), 1), -1), who], dim=1)
         several = index.shape[1]
-        people = self.counterparts.take(points.repeat_interleave(several, 0), index.flatten())
+        origins = points.repeat_interleave(several, 0)
+        people = self.counterparts.take(origins, index.flatten())
         size = rows_per_call(self.search.batch_size, self.model)
         scores = torch.cat([forward_rows(self.model, rows) for rows in torch.split(people, size)])
         margins = Margin().value(scores.to(torch.float64), y.repeat_interleave(several))
-        exist = self.counterparts.exist(people).view_as(index).clone()
+        exist = self.counterparts.exist(people, origins).view_as(index).clone()
         exist[:, 0] = True
         return margins.view_as(index), exist
 

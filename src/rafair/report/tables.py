@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.attacks.registry import aim_of
 from rafair.display import Table
+from rafair.report.words import strongest_attack
 from rafair.runs.summary import (
     CLAIMS,
     HEADLINE,
@@ -108,8 +109,12 @@ def _member_row(member: dict[str, Any]) -> tuple[str, ...]:
 
 
 def sensitive_table(run: AuditResult) -> Table:
-    """Return IF and AF, clean and under every change, for each sensitive attribute alone."""
-    metrics = run.metrics
+    """Return IF and AF, clean and under every change, for each sensitive attribute alone.
+
+    Beside them stands dissent, the mean share of a person's counterparts decided otherwise: clean,
+    and under the attack that breaks most.
+    """
+    metrics, name = run.metrics, strongest_attack(run.metrics)
     scopes = [*metrics["by_sensitive"].items()]
     if len(scopes) > 1:
         scopes.append(("all jointly", metrics))
@@ -118,7 +123,10 @@ def sensitive_table(run: AuditResult) -> Table:
             scope,
             *(f"{rates['clean'][key]:.3f}" for key in ("if", "af")),
             *(truth(rates["robust"][key]) for key in ("r_if", "r_af")),
+            f"{rates['clean']['dissent']:.3f}",
+            f"{rates['attacks'][name]['r_dissent']:.3f}",
         )
         for scope, rates in scopes
     ]
-    return Table("Which sensitive attribute is it?", ("varied", "IF", "AF", "R-IF", "R-AF"), rows)
+    heads = ("varied", "IF", "AF", "R-IF", "R-AF", "dissent", f"dissent, {name}")
+    return Table("Which sensitive attribute is it?", heads, rows)

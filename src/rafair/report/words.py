@@ -69,7 +69,7 @@ def answer(run: AuditResult) -> list[str]:
     """Return the findings, one sentence each."""
     metrics = run.metrics
     clean, name = metrics["clean"], strongest_attack(metrics)
-    sensitive = _listed(run.manifest["schema"]["sensitive"])
+    sensitive = _varied(run.manifest)
     found = [
         (
             f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
@@ -78,6 +78,7 @@ def answer(run: AuditResult) -> list[str]:
         *_robust(run, sensitive),
         _shape(metrics["attacks"][name], name, _counted(run)),
         _attribute(metrics),
+        _dissent(clean, metrics["attacks"][name], name),
     ]
     fixed = metrics["repairs"].get(name)
     if fixed is not None:
@@ -177,6 +178,22 @@ def _attribute(metrics: dict[str, Any]) -> str:
         return f"{text}, though on none of them alone."
     most = ", more than any other" if list(alone.values()).count(alone[lowest]) == 1 else ""
     return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}{most}."
+
+
+def _dissent(clean: dict[str, Any], attacked: dict[str, Any], name: str) -> str:
+    low, high = clean["ci"]["dissent"]
+    return (
+        f"On average {percent(clean['dissent'])} of a person's counterparts are decided otherwise "
+        f"than the person (dissent; 95 % interval {100 * low:.0f} to {100 * high:.0f} %), under "
+        f"{name} {percent(attacked['r_dissent'])}."
+    )
+
+
+def _varied(manifest: dict[str, Any]) -> str:
+    """Name the sensitive attributes, and how far each may differ."""
+    names = _listed(manifest["schema"]["sensitive"])
+    limits = manifest["counterparts"].get("comparable")
+    return f"{names} ({'; '.join(limits)})" if limits else names
 
 
 def warnings(run: AuditResult) -> list[str]:

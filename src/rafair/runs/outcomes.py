@@ -14,6 +14,8 @@ from rafair.fairness import Verdict, first_in_worst_cell
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rafair.fairness import Rates
+
 __all__ = ["Outcome", "Pool"]
 
 
@@ -32,6 +34,10 @@ class Outcome:
     explanation : Explanation
     alone : tuple of Verdict
         Along each sensitive attribute alone, in the schema's order.
+    dissent : tuple of Tensor, shapes (n,) or (n, t), float64
+        Of the counted instances, the share of counterparts that are decided otherwise: over all of
+        I(v), then along each attribute of ``alone``. Where several instances stand for a seed, the
+        largest share.
     pool : Pool, optional
         All instances of each seed, where every one of them counts (``select="pooled"``); ``alone``
         is then about them.
@@ -43,11 +49,25 @@ class Outcome:
     explanation: Explanation
     alone: tuple[Verdict, ...] = ()
     pool: Pool | None = None
+    dissent: tuple[Tensor, ...] = ()
 
     @property
     def counted(self) -> Verdict:
         """The verdict on the instances that rates count."""
         return self.verdict if self.pool is None else self.pool.verdict
+
+    def rates(self, *, robust: bool = False, along: int | None = None) -> Rates:
+        """Return the rates of the counted instances.
+
+        Parameters
+        ----------
+        robust : bool
+            See ``Verdict.rates``.
+        along : int, optional
+            Number of the sensitive attribute that varies alone; by default all vary.
+        """
+        verdict, place = (self.counted, 0) if along is None else (self.alone[along], along + 1)
+        return verdict.rates(robust=robust, dissent=self.dissent[place])
 
     def changed_from(self, clean: Outcome) -> int:
         """Count the seeds of which a counted instance is in another cell than the seed."""
@@ -72,6 +92,10 @@ class Outcome:
             Explanation(**{n: chosen([each[n] for each in explained]) for n in explained[0]}),
             tuple(map(Verdict.worst, zip(*(outcome.alone for outcome in several), strict=True))),
             Pool.worst([outcome.pool for outcome in several if outcome.pool is not None]),
+            tuple(
+                torch.stack(shares).amax(dim=0)
+                for shares in zip(*(outcome.dissent for outcome in several), strict=True)
+            ),
         )
 
     def cpu(self) -> Outcome:
@@ -87,6 +111,7 @@ class Outcome:
             for name, tensor in vars(verdict).items()
         }
         own = {"x": self.x, "feasible": self.feasible}
+        own |= {f"dissent.{place}": shares for place, shares in enumerate(self.dissent)}
         pool = {} if self.pool is None else self.pool.tensors()
         return {**own, **vars(self.verdict), **vars(self.explanation), **alone, **pool}
 
@@ -97,7 +122,9 @@ class Outcome:
         explanation = Explanation(**{name: tensors[name] for name in names})
         alone = tuple(_verdict(tensors, f"alone.{place}.") for place in range(attributes))
         verdict, pool = _verdict(tensors, ""), Pool.from_tensors(tensors)
-        return cls(tensors["x"], tensors["feasible"], verdict, explanation, alone, pool)
+        dissent = tuple(tensors[f"dissent.{place}"] for place in range(attributes + 1))
+        own = tensors["x"], tensors["feasible"]
+        return cls(*own, verdict, explanation, alone, pool, dissent)
 
 
 @dataclass(frozen=True, eq=False)

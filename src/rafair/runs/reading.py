@@ -43,6 +43,7 @@ def load_run(path: str | Path) -> AuditResult:
     for name, keys, found in (
         (MANIFEST, MANIFEST_KEYS, manifest),
         (METRICS, METRICS_KEYS, metrics),
+        (METRICS, ("dissent",), metrics.get("clean", {})),
         (INSTANCES, INSTANCES_KEYS, instances.columns),
     ):
         lost = [key for key in keys if key not in found]

@@ -33,10 +33,7 @@ def headline(metrics: dict[str, Any], epsilon: float) -> Table:
         ("  95 %", *(interval(clean["ci"][key]) for key in HEADLINE)),
         *_robust_rows([robust[f"r_{key}"] for key in HEADLINE], epsilon),
     ]
-    title = (
-        f"{metrics['dataset']}: {metrics['n_seeds']} seeds, "
-        f"{metrics['n_counterparts']} counterparts each"
-    )
+    title = f"{metrics['dataset']}: {metrics['n_seeds']} seeds, {_compared(metrics)}"
     return Table(title, ("", "R-ACC", "R-IF", "R-AF"), rows, (0, 2))
 
 
@@ -64,6 +61,14 @@ def surest_end(rate: Mapping[str, Any]) -> End:
     return "at_most" if rate["at_least"] is None else "at_least"
 
 
+def _compared(metrics: dict[str, Any]) -> str:
+    """Say with how many counterparts, and with whom, a person is compared."""
+    number, limits = metrics["n_counterparts"], metrics.get("comparable")
+    if not limits:
+        return f"{number} counterparts each"
+    return f"up to {number} counterparts each ({'; '.join(limits)})"
+
+
 def interval(ends: list[float]) -> str:
     """Return a 95 % interval as text."""
     return f"{ends[0]:.2f}-{ends[1]:.2f}"
@@ -81,8 +86,8 @@ def certificates_table(metrics: dict[str, Any], curve: list[dict[str, Any]]) -> 
             if claim in point["claims"]
         ]
     title = (
-        f"{metrics['dataset']}: {metrics['n_seeds']} people, {metrics['n_counterparts']} "
-        "counterparts each, every change up to ε of the range"
+        f"{metrics['dataset']}: {metrics['n_seeds']} people, {_compared(metrics)}, "
+        "every change up to ε of the range"
     )
     return Table(title, ("", "ε", "proved", "undecided", "broken", "truth"), rows, tuple(groups))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -24,6 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Unit-space distance up to which two values count as equal.
 SLACK = {torch.float64: 1e-9, torch.float32: 1e-6}
+# Tolerance for rounding, in unit space and in steps of a lattice.
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Feature:
     missing : {"refuse", "keep", "level"}
         What an empty cell means; see ``with_missing``. With *level*, the last level of a
         categorical feature's domain stands for the empty cell.
+    within : float, optional
+        For I(v), in original units: v' has a value at most this far from v's. By default any value.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Feature:
     switch: bool = False
     bulk: tuple[float, float] | None = None
     missing: Missing = "refuse"
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -172,6 +178,21 @@ class Feature:
         else:
             step = 1.0
         return step / self.span if self.span else 1.0
+
+    @property
+    def nearness(self) -> float:
+        """The largest unit-space distance of v' from v in I(v); infinite without ``within``.
+
+        Half a ``spacing`` is added, or a little where every value is possible, so that rounding
+        does not decide.
+        """
+        if self.within is None or not self.span:
+            return float("inf")
+        share = min(self.within / self.span, 1.0)
+        if not self.spacing:
+            return share + TOLERANCE
+        steps = math.floor(share / self.spacing + TOLERANCE)
+        return (steps + 0.5) * self.spacing
 
     @property
     def axis(self) -> Floats:

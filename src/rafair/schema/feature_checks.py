@@ -26,7 +26,11 @@ def check_feature(feature: Feature) -> None:
     _check_columns(feature)
     _check_bulk(feature)
     _check_missing(feature)
-    for name in ("epsilon", "step"):
+    if feature.within is not None and feature.has_levels:
+        raise InvalidInput(
+            f"feature {feature.name!r}: {feature.kind} features have levels; within is for numbers"
+        )
+    for name in ("epsilon", "step", "within"):
         size = getattr(feature, name)
         if size is not None and not (np.isfinite(size) and size >= 0):
             raise InvalidInput(

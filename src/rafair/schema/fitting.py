@@ -14,7 +14,7 @@ from rafair.schema.cells import LARGEST_INTEGER, as_numbers, as_whole, shown
 from rafair.schema.feature import Feature, Kind, Level
 from rafair.schema.gaps import Missing
 
-__all__ = ["Column", "fit_feature", "kind_of_column", "levels_of"]
+__all__ = ["Column", "check_comparing", "fit_feature", "kind_of_column", "levels_of"]
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
@@ -46,6 +46,9 @@ class Column:
         The 0/1 columns of a one-hot group.
     bins : tuple of float
         Increasing edges. For I(v), the median of the different values in a bin represents the bin.
+    within : float, optional
+        For I(v), the largest distance of a counterpart's value from the person's own, in original
+        units.
     perturbable : bool, optional
         By default false for an ordinal feature with a single column, and true for all others.
     missing : {"refuse", "keep", "level"}
@@ -63,6 +66,19 @@ class Column:
     perturbable: bool | None = None
     bulk: tuple[float, float] | None = None
     missing: Missing = "refuse"
+    within: float | None = None
+
+
+def check_comparing(column: Column, *, is_sensitive: bool) -> None:
+    """Refuse what is said about I(v) of a column that is not sensitive.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    for what, said in (("bins are", bool(column.bins)), ("within is", column.within is not None)):
+        if said and not is_sensitive:
+            raise InvalidInput(f"column {column.name!r}: {what} for I(v), and it is not sensitive")
 
 
 def fit_feature(frame: pd.DataFrame, column: Column) -> Feature:
@@ -101,6 +117,8 @@ def _described(column: Column, values: pd.Series) -> Feature:
         return _ranged(column, kind, values)
     if column.bounds != (None, None) or column.bins or column.bulk:
         raise InvalidInput(f"column {column.name!r}: {kind} features have levels, no range or bins")
+    if column.within is not None:
+        raise InvalidInput(f"column {column.name!r}: within is for numbers; it is {kind}")
     return Feature(
         column.name,
         kind,
@@ -115,6 +133,8 @@ def _one_hot(frame: pd.DataFrame, column: Column) -> Feature:
     lost = [name for name in column.columns if name not in frame.columns]
     if lost:
         raise InvalidInput(f"the table has no column {lost[0]!r}")
+    if column.within is not None:
+        raise InvalidInput(f"column {column.name!r}: within is for numbers, not one-hot columns")
     levels = column.levels or _without_beginning(column)
     hot = frame[list(column.columns)].apply(pd.to_numeric, errors="coerce")
     if not column.levels and (hot.sum(axis=1) == 0).any():
@@ -215,6 +235,7 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         observed=_axis(column, np.unique(numbers)),
         decimals=_decimals(np.append(numbers, ends)) if kind == "numeric" else None,
         bulk=column.bulk,
+        within=column.within,
     )
     feature.encode(values)
     return feature

@@ -15,9 +15,9 @@ __all__ = ["LEVEL", "MISSING", "MISSING_RULES", "Missing", "free_level", "is_mis
 # is a value of its own, which a switching category or I(v) may take.
 Missing: TypeAlias = Literal["refuse", "keep", "level"]
 MISSING_RULES: tuple[Missing, ...] = get_args(Missing)
-# A missing cell in unit space, outside [0, 1] and exact in every floating type. A category whose
-# missing cells are a level has a code for them instead.
-MISSING = -1.0
+# A missing cell in unit space: exact in every floating type, and so far from [0, 1] that no limit
+# of I(v) reaches it. A category whose missing cells are a level has a code for them instead.
+MISSING = -2.0
 # What the level of missing cells is called in a domain.
 LEVEL = "missing"
 

@@ -13,7 +13,13 @@ from rafair.errors import InvalidInput
 from rafair.schema.bulk import bulk_of, told_of_bulk
 from rafair.schema.cells import as_numbers, as_whole
 from rafair.schema.doubts import doubts_about, read_as_numbers
-from rafair.schema.fitting import Column, fit_feature, kind_of_column, levels_of
+from rafair.schema.fitting import (
+    Column,
+    check_comparing,
+    fit_feature,
+    kind_of_column,
+    levels_of,
+)
 from rafair.schema.leaving_out import why_left_out
 from rafair.schema.one_hot import one_hot_groups
 
@@ -109,6 +115,8 @@ def infer_features(
     members = {name for names in groups.values() for name in names}
     singles = [name for name in features.columns if name not in members]
     _check_sensitive(chosen, [*singles, *groups])
+    for column in columns:
+        check_comparing(column, is_sensitive=column.name in chosen)
     found: list[Feature | None] = []
     for name in singles:
         column = replace(said.get(name, Column(name)), sensitive=name in chosen)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rafair.schema.feature import Feature, Level
 
-__all__ = ["features_table", "in_a_line"]
+__all__ = ["distance_from_own", "features_table", "in_a_line", "who_is_comparable"]
 
 # Features that a table shows before it counts the others.
 SHOWN = 25
@@ -25,6 +25,17 @@ def in_a_line(features: Sequence[Feature], label: str, classes: Sequence[Level])
         f"{count(len(features), 'feature')}, label {listed([label])} ({listed(classes)}), "
         f"sensitive: {listed(sensitive) or 'none'}"
     )
+
+
+def distance_from_own(feature: Feature) -> str:
+    """Return ``within 10 years`` for a feature with ``within``."""
+    return f"within {feature.within:.10g} {feature.unit}".rstrip()
+
+
+def who_is_comparable(features: Sequence[Feature]) -> list[str]:
+    """Return, for each sensitive feature with ``within``, a text: age within 10 years of own."""
+    near = (f for f in features if f.sensitive and f.within is not None)
+    return [f"{f.name} {distance_from_own(f)} of own" for f in near]
 
 
 def features_table(title: str, features: Sequence[Feature]) -> Table:
@@ -47,5 +58,6 @@ def _domain(feature: Feature) -> str:
 
 def _role(feature: Feature) -> str:
     if feature.sensitive:
-        return f"I(v), {count(len(feature.axis), 'value')}"
+        near = "" if feature.within is None else f", {distance_from_own(feature)}"
+        return f"I(v), {count(len(feature.axis), 'value')}{near}"
     return "Δ" if feature.movable else ""

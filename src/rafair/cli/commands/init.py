@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rafair.cli.options import MISSING
-from rafair.cli.parsing import names
+from rafair.cli.parsing import distances, names
 
 
 def command(
@@ -19,11 +19,19 @@ def command(
         str | None, typer.Option(help="The label's value to call positive [default: the last].")
     ] = None,
     missing: Annotated[str, typer.Option(metavar="RULE", help=MISSING)] = "refuse",
+    within: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="A sensitive number whose counterparts stay this near, as age=10; repeatable.",
+        ),
+    ] = None,
 ) -> int:
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []
 
     from rafair.plans.drafting import draft_plan
 
-    typer.echo(draft_plan(table, label, columns, positive, missing))
+    near = distances("--within", within or [])
+    typer.echo(draft_plan(table, label, columns, positive, missing, within=near))
     return 0
