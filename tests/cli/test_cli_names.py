@@ -18,6 +18,7 @@ from rafair.plans import Plan
 from rafair.plans.drafting import draft_plan
 from rafair.plans.plan_file import parse_plan
 from rafair.reproduce import Study
+from rafair.schema import Column
 
 # What only a command has: files that it reads or writes, and how it talks.
 ITS_OWN = {"help", "out", "quiet", "resume", "fail_under", "model", "test", "train"}
@@ -28,7 +29,7 @@ PYTHON = {
     "audit": (rafair.audit, read_table, load_model, Engine),
     "certify": (rafair.certify, rafair.certify_cells, read_table, load_model, Engine, Plan),
     "check": (read_table, load_model),
-    "init": (read_table,),
+    "init": (read_table, Column),
     "repair": (rafair.repair_run, rafair.audit, load_model),
     "report": (),
     "reproduce": (Study, Engine),
