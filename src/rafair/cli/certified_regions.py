@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["certify_regions", "check_for_regions"]
 
 # Parameters of ``certify`` that are about seeds or claims, with their flags.
-OTHERS = {"n_seeds": "--seeds", "claim": "--claim", "cell": "--cell", "K": "--K"}
+OTHERS = {
+    "n_seeds": "--seeds", "claim": "--claim", "cell": "--cell", "K": "--K", "D": "--D", "d": "--d",
+}  # fmt: skip
 SHARED = ("setting", "counterparts", "max_nodes", "random_state")
 
 
@@ -32,6 +34,8 @@ def check_for_regions(given: Mapping[str, Any], epsilon: list[float] | None) -> 
     for name, flag in OTHERS.items():
         if given.get(name):
             raise InvalidInput(f"{flag} is about seeds; leave it out with --region and --partition")
+    if given.get("setting") and not epsilon:
+        raise InvalidInput("--setting says what changes; with --region it needs --epsilon")
     if epsilon is not None and len(epsilon) > 1:
         raise InvalidInput("a region is certified at one --epsilon")
 

@@ -86,7 +86,8 @@ def command(
     check_resumable(resume, out)
     is_region = region is not None or partition is not None
     if is_region:
-        check_for_regions({**plan, "claim": claim, "cell": cell, "K": K}, epsilon)
+        distances = {"K": K, "D": D != "discrete", "d": d != "l1"}
+        check_for_regions({**plan, **distances, "claim": claim, "cell": cell}, epsilon)
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
