@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from rafair.cli.sources import Source
+    from rafair.cli.sources import ModelChoice, Source
     from rafair.engine import Engine
-    from rafair.models import Classifier
     from rafair.runs import RegionResult, RunDirectory
 
 __all__ = ["certify_regions", "check_for_regions"]
@@ -41,10 +40,10 @@ def check_for_regions(given: Mapping[str, Any], epsilon: list[float] | None) -> 
 
 
 def certify_regions(
-    classifier: Classifier,
     source: Source,
+    model: ModelChoice,
     options: Mapping[str, Any],
-    asked: Mapping[str, Any],
+    asked: tuple[str | None, int | None, list[float] | None, float | None],
     engine: Engine,
     directory: RunDirectory,
     *,
@@ -56,21 +55,26 @@ def certify_regions(
     ----------
     options : mapping
         Parameters of the plan.
-    asked : mapping
-        ``region``, ``partition``, ``epsilon`` and ``max_seconds``.
+    asked : tuple
+        The values of ``--region``, ``--partition``, ``--epsilon`` and ``--max-seconds``.
     """
     from rafair.auditing import certify_region
     from rafair.cli.terminal import progress
     from rafair.report.region_figures import draw_regions
     from rafair.runs import write_regions
 
+    region, partition, epsilon, max_seconds = asked
+    classifier, _ = source.model(model, "cpu")
     schema = source.data.schema
     with progress(quiet=quiet, unit="boxes") as on_progress:
         found = certify_region(
             classifier,
             schema,
+            region,
             data=source.data,
-            **asked,
+            partition=1 if partition is None else partition,
+            epsilon=epsilon[0] if epsilon else 0.0,
+            max_seconds=max_seconds,
             **{name: options[name] for name in SHARED if name in options},
             engine=engine,
             store=directory,
@@ -78,7 +82,7 @@ def certify_regions(
         )
     write_regions(found, directory, draw_regions(found, schema))
     if not quiet:
-        _show(found, directory.path, asked["max_seconds"])
+        _show(found, directory.path, max_seconds)
 
 
 def _show(found: RegionResult, path: Path, max_seconds: float | None) -> None:

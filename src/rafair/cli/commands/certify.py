@@ -101,14 +101,8 @@ def command(
     with kept_run(out, f"{source.name}-certified", context.obj, resume=resume) as directory:
         options = source.options(plan)
         if is_region:
-            classifier, _ = source.model(model, "cpu")
-            asked = {
-                "region": region,
-                "partition": 1 if partition is None else partition,
-                "epsilon": epsilon[0] if epsilon else 0.0,
-                "max_seconds": max_seconds,
-            }
-            certify_regions(classifier, source, options, asked, engine, directory, quiet=quiet)
+            asked = region, partition, epsilon, max_seconds
+            certify_regions(source, model, options, asked, engine, directory, quiet=quiet)
             return
         radii = epsilon or [options.get("epsilon", DEFAULT_EPSILON)]
         chosen = {name: options[name] for name in PLANNED if name in options}
