@@ -52,6 +52,8 @@ def test_a_run_without_time_is_undecided_and_says_so(rafair, tmp_path):
         (("--region", "", "--claim", "fair"), "error: --claim is about seeds"),
         (("--region", "", "--seeds", "3"), "error: --seeds is about seeds"),
         (("--region", "", "--K", "2"), "error: --K is about seeds"),
+        (("--region", "", "--d", "l2"), "error: --d is about seeds"),
+        (("--region", "", "--setting", "paper"), "error: --setting says what changes"),
         (("--partition", "2", "--epsilon", "0.1", "--epsilon", "0.2"), "error: a region is"),
     ],
 )

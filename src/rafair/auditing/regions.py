@@ -17,7 +17,7 @@ from rafair.auditing.metadata import described, digest_of_columns, versions
 from rafair.auditing.partition import Box, Splitter
 from rafair.auditing.region_tables import box_table, region_metrics
 from rafair.certificates import MAX_NODES
-from rafair.certificates.regions import BoxAnswer, RegionQuestion
+from rafair.certificates.regions import KNOWN, BoxAnswer, RegionQuestion
 from rafair.checks import check_number, check_positive, check_whole
 from rafair.engine import Engine, Memory, Runner, Shard, Task, silent
 from rafair.models import Classifier, wrap
@@ -167,7 +167,8 @@ class _Search:
         region, splitter = self.question.region, self.splitter
         low, high = region.boxes(self.question.counterparts.columns)
         inside = region.holds(splitter.x)
-        roots = [Box(*corners, inside) for corners in zip(low, high, strict=True)]
+        nobody = torch.zeros(0, dtype=torch.int64)
+        roots = [Box(*corners, nobody) for corners in zip(low, high, strict=True)]
         places = [inside & root.holds(splitter.x, splitter.columns) for root in roots]
         return [
             replace(root, people=here.nonzero()[:, 0])
@@ -220,7 +221,7 @@ class _Search:
 
     def _work(self, boxes: Sequence[Box], piece: Sequence[int]) -> _Work:
         some = [boxes[place] for place in piece]
-        known = tuple(self.splitter.x[box.people[:64]].to(torch.float32) for box in some)
+        known = tuple(self.splitter.x[box.people[:KNOWN]].to(torch.float32) for box in some)
         low, high = (torch.stack([getattr(box, end) for box in some]) for end in ("low", "high"))
         return _Work(low, high, known)
 

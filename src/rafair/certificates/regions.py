@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts
     from rafair.schema import Region, Schema
 
-__all__ = ["REASONS", "BoxAnswer", "RegionQuestion", "nearest_possible", "spacing_of"]
+__all__ = ["KNOWN", "REASONS", "BoxAnswer", "RegionQuestion", "nearest_possible", "spacing_of"]
 
 # Why a box is undecided, by ``BoxAnswer.reason``.
 REASONS = (

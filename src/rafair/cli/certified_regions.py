@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from rafair.cli.sources import Source
+    from rafair.cli.sources import ModelChoice, Source
     from rafair.engine import Engine
-    from rafair.models import Classifier
     from rafair.runs import RegionResult, RunDirectory
 
 __all__ = ["certify_regions", "check_for_regions"]
 
 # Parameters of ``certify`` that are about seeds or claims, with their flags.
-OTHERS = {"n_seeds": "--seeds", "claim": "--claim", "cell": "--cell", "K": "--K"}
+OTHERS = {
+    "n_seeds": "--seeds", "claim": "--claim", "cell": "--cell", "K": "--K", "D": "--D", "d": "--d",
+}  # fmt: skip
 SHARED = ("setting", "counterparts", "max_nodes", "random_state")
 
 
@@ -32,15 +33,17 @@ def check_for_regions(given: Mapping[str, Any], epsilon: list[float] | None) -> 
     for name, flag in OTHERS.items():
         if given.get(name):
             raise InvalidInput(f"{flag} is about seeds; leave it out with --region and --partition")
+    if given.get("setting") and not epsilon:
+        raise InvalidInput("--setting says what changes; with --region it needs --epsilon")
     if epsilon is not None and len(epsilon) > 1:
         raise InvalidInput("a region is certified at one --epsilon")
 
 
 def certify_regions(
-    classifier: Classifier,
     source: Source,
+    model: ModelChoice,
     options: Mapping[str, Any],
-    asked: Mapping[str, Any],
+    asked: tuple[str | None, int | None, list[float] | None, float | None],
     engine: Engine,
     directory: RunDirectory,
     *,
@@ -52,21 +55,26 @@ def certify_regions(
     ----------
     options : mapping
         Parameters of the plan.
-    asked : mapping
-        ``region``, ``partition``, ``epsilon`` and ``max_seconds``.
+    asked : tuple
+        The values of ``--region``, ``--partition``, ``--epsilon`` and ``--max-seconds``.
     """
     from rafair.auditing import certify_region
     from rafair.cli.terminal import progress
     from rafair.report.region_figures import draw_regions
     from rafair.runs import write_regions
 
+    region, partition, epsilon, max_seconds = asked
+    classifier, _ = source.model(model, "cpu")
     schema = source.data.schema
     with progress(quiet=quiet, unit="boxes") as on_progress:
         found = certify_region(
             classifier,
             schema,
+            region,
             data=source.data,
-            **asked,
+            partition=1 if partition is None else partition,
+            epsilon=epsilon[0] if epsilon else 0.0,
+            max_seconds=max_seconds,
             **{name: options[name] for name in SHARED if name in options},
             engine=engine,
             store=directory,
@@ -74,7 +82,7 @@ def certify_regions(
         )
     write_regions(found, directory, draw_regions(found, schema))
     if not quiet:
-        _show(found, directory.path, asked["max_seconds"])
+        _show(found, directory.path, max_seconds)
 
 
 def _show(found: RegionResult, path: Path, max_seconds: float | None) -> None:

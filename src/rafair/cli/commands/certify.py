@@ -86,7 +86,8 @@ def command(
     check_resumable(resume, out)
     is_region = region is not None or partition is not None
     if is_region:
-        check_for_regions({**plan, "claim": claim, "cell": cell, "K": K}, epsilon)
+        distances = {"K": K, "D": D != "discrete", "d": d != "l1"}
+        check_for_regions({**plan, **distances, "claim": claim, "cell": cell}, epsilon)
 
     from rafair.auditing import CLAIMS, certify_seeds
     from rafair.cli.terminal import progress
@@ -101,14 +102,8 @@ def command(
         source = asked.open(model, plan, directory)
         options = source.options(plan)
         if is_region:
-            classifier, data, _ = source.model(model, "cpu")
-            wanted = {
-                "region": region,
-                "partition": 1 if partition is None else partition,
-                "epsilon": epsilon[0] if epsilon else 0.0,
-                "max_seconds": max_seconds,
-            }
-            certify_regions(classifier, source, options, wanted, engine, directory, quiet=quiet)
+            wanted = region, partition, epsilon, max_seconds
+            certify_regions(source, model, options, wanted, engine, directory, quiet=quiet)
             return
         usual = BENCHMARK_EPSILON if source.data.is_benchmark else OWN_EPSILON
         radii = epsilon or [options.get("epsilon", usual)]
