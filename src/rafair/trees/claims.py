@@ -143,7 +143,7 @@ def search_claim(
         K, D and d of the judge.
     """
     pieced = PiecedProblem(ensemble, x, counterparts, space)
-    pieced.check()
+    pieced.check(condition)
     claim = _Claim(model, pieced, y, prove, condition)
     if prove != "fair":
         return _searched(claim, wrong, max_nodes, until)
