@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -128,16 +128,16 @@ def test_a_grid_search_picks_by_it(people, pipeline):
 
 def test_a_model_without_certificates_gets_an_upper_bound_unless_told_otherwise(people):
     x, y = people[0][NUMBERS], people[1]
-    forest = RandomForestClassifier(5, max_depth=4, random_state=0).fit(x, y)
+    model = KNeighborsClassifier(5).fit(x, y)
     options = {"sensitive": ["age"], "epsilon": 0.05, "queries": 60, "n_seeds": 12}
     found = {
-        bound: rafair.make_scorer(("af", "r_af"), bound=bound, **options)(forest, x, y)
+        bound: rafair.make_scorer(("af", "r_af"), bound=bound, **options)(model, x, y)
         for bound in ("auto", "at_most")
     }
     assert found["auto"] == found["at_most"]
     assert found["auto"]["r_af"] <= found["auto"]["af"]
     with pytest.raises(rafair.InvalidInput, match="certificates need a torch network"):
-        rafair.make_scorer("r_af", bound="at_least", **options)(forest, x, y)
+        rafair.make_scorer("r_af", bound="at_least", **options)(model, x, y)
 
 
 def test_a_fold_may_lack_a_class_and_be_smaller_than_the_seeds(people, fitted):

@@ -40,7 +40,7 @@ def certify_tree_cells(
 ) -> CellCertificate:
     """Decide who can be moved into which cells; see ``certify_cells``."""
     pieced = PiecedProblem(ensemble, x, counterparts, space)
-    pieced.check()
+    pieced.check(condition)
     found = CellCertificate.unknown(x)
 
     def cells_of(points: Tensor, rows: Tensor) -> Tensor:

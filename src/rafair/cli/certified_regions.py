@@ -64,14 +64,14 @@ def certify_regions(
     from rafair.runs import write_regions
 
     region, partition, epsilon, max_seconds = asked
-    classifier, _ = source.model(model, "cpu")
-    schema = source.data.schema
+    classifier, data, _ = source.model(model, "cpu")
+    schema = data.schema
     with progress(quiet=quiet, unit="boxes") as on_progress:
         found = certify_region(
             classifier,
             schema,
             region,
-            data=source.data,
+            data=data,
             partition=1 if partition is None else partition,
             epsilon=epsilon[0] if epsilon else 0.0,
             max_seconds=max_seconds,

@@ -77,6 +77,8 @@ class _Claim:
 
     def breaks(self, points: Tensor, rows: Tensor) -> Tensor:
         """Tell which points break the claim, as the judge says."""
+        if not len(points):
+            return torch.zeros(0, dtype=torch.bool)
         problem = (self.model, points, self.y[rows], self.pieced.counterparts)
         return judge(*problem, *self.condition.parameters).breaks(self.kind)
 
@@ -143,7 +145,7 @@ def search_claim(
         K, D and d of the judge.
     """
     pieced = PiecedProblem(ensemble, x, counterparts, space)
-    pieced.check()
+    pieced.check(condition)
     claim = _Claim(model, pieced, y, kind, condition)
     if kind != "fair":
         return _searched(claim, wrong, max_nodes, until)

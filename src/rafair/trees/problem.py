@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from rafair.fairness import Lipschitz
     from rafair.kernels.tree_search import People
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.trees.axes import Axis
@@ -43,8 +44,18 @@ class PiecedProblem:
     counterparts: Counterparts
     space: PerturbationSpace
 
-    def check(self) -> None:
-        """Refuse a Δ outside of the unit space in which the trees were read."""
+    def check(self, condition: Lipschitz) -> None:
+        """Refuse a Δ outside of the unit space in which trees are read, and a d that δ may change.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        if not isinstance(condition.d, str):
+            raise InvalidInput(
+                "certificates need d by name, l1, l2 or linf: a function of v and v' may change "
+                "with the features that Δ moves"
+            )
         low, high = self.ends
         felt = [place for place, axis in enumerate(self.ensemble.axes) if len(axis) > 1]
         if bool((low[:, felt] < 0).any()) or bool((high[:, felt] > 1).any()):
