@@ -37,9 +37,10 @@ def fair_if_accurate_fair(
 ) -> Certificate:
     """Return the verdicts on R-IF that follow from those on R-AF.
 
-    A proof of R-AF is one of R-IF. Where the model decides v rightly, and somebody in I(v + δ)
-    wrongly, a biased instance lies between v and v + δ, unless everybody's class changes at the
-    same point; see ``find_dissent``.
+    A proof of R-AF is one of R-IF, and a witness may be biased itself. Else, where the model
+    decides v rightly and somebody in I(v + δ) wrongly, a biased instance lies between v and v + δ
+    unless everybody's class changes at the same point; see ``find_dissent``. That takes many calls
+    of the model, so only models with gradients are asked: another one has a search of its own.
 
     Parameters
     ----------
@@ -52,12 +53,19 @@ def fair_if_accurate_fair(
         Undecided where nothing follows.
     """
     implied = accurate_fair.only(PROVED)
-    is_right = predict(model, x) == y
-    rows = ((accurate_fair.status == BROKEN) & is_right).nonzero()[:, 0]
+    rows = (accurate_fair.status == BROKEN).nonzero()[:, 0]
     if not len(rows):
         return implied
-    end = accurate_fair.witness[rows]
-    pair, other, found = find_dissent(model, x[rows], end, counterparts, space, condition)
+    start, end = x[rows], accurate_fair.witness[rows]
+    verdict = judge(model, end, y[rows], counterparts, *condition.parameters)
+    start = torch.where(verdict.breaks("fair").unsqueeze(1), end, start)
+    useful = verdict.breaks("fair")
+    if model.access == "gradient":
+        useful |= predict(model, start) == y[rows]
+    rows, start, end = rows[useful], start[useful], end[useful]
+    if not len(rows):
+        return implied
+    pair, other, found = find_dissent(model, start, end, counterparts, space, condition)
     # The judge alone accepts a witness.
     verdict = judge(model, pair, y[rows], counterparts, *condition.parameters)
     accepted = (found & verdict.breaks("fair")).unsqueeze(1)

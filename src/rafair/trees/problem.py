@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from rafair.errors import InvalidInput
+from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,7 +59,8 @@ class PiecedProblem:
             )
         low, high = self.ends
         felt = [place for place, axis in enumerate(self.ensemble.axes) if len(axis) > 1]
-        if bool((low[:, felt] < 0).any()) or bool((high[:, felt] > 1).any()):
+        # The last multiple of a lattice's spacing may lie above 1 by its rounding.
+        if bool((low[:, felt] < -SLACK).any()) or bool((high[:, felt] > 1 + SLACK).any()):
             raise InvalidInput("certificates of trees need a Δ inside of unit space, [0, 1]")
 
     @cached_property
