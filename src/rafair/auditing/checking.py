@@ -10,6 +10,7 @@ from rafair.models import Classifier, wrap
 from rafair.plans import Plan
 from rafair.plans.checking import check_model, check_table
 from rafair.plans.options import takes_options_of
+from rafair.trees import has_trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ def check(
     if model is None:
         return check_table(data, Plan.of(data, "gradient", **options))
     model = model if isinstance(model, Classifier) else wrap(model, data.schema)
-    plan = Plan.of(data, model.access, **options)
+    plan = Plan.of(data, model.access, has_trees=has_trees(model), **options)
     # A model that does not fit is said first.
     about_model = check_model(model, data, plan)
     found = check_table(data, plan)

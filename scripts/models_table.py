@@ -1,0 +1,194 @@
+"""Write docs/models.md: which model, which attack, which proof; each model is fitted and asked.
+
+python scripts/models_table.py            # half a minute
+python scripts/models_table.py --check    # fails where the page says something else
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import catboost
+import lightgbm
+import numpy as np
+import pandas as pd
+import torch
+import xgboost
+from sklearn import (
+    calibration,
+    ensemble,
+    linear_model,
+    model_selection,
+    naive_bayes,
+    neighbors,
+    neural_network,
+    svm,
+    tree,
+)
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from torch import nn
+
+import rafair
+from rafair.certificates import prover_of
+from rafair.errors import InvalidInput
+from rafair.plans import Plan
+from rafair.trees import has_trees
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAGE = Path(__file__).parent.parent / "docs" / "models.md"
+FUNCTION = "any function of rows"
+NUMBERS, TEXTS = ["income", "age"], ["sex", "job"]
+PROOFS = {"NetworkProver": "branch and bound", "TreeProver": "search over boxes"}
+
+
+def people() -> tuple[pd.DataFrame, Any]:
+    """Return a small table, and labels."""
+    draw = np.random.default_rng(0)
+    n = 300
+    frame = pd.DataFrame(
+        {
+            "income": draw.uniform(5.0, 90.0, n).round(1),
+            "age": draw.integers(18, 70, n),
+            "sex": draw.choice(["f", "m"], n),
+            "job": draw.choice(["office", "shop", "none"], n),
+        }
+    )
+    score = frame["income"] / 30 + (frame["sex"] == "m") + draw.normal(0, 0.7, n)
+    return frame, (score > score.median()).astype(int)
+
+
+def behind(classifier: Any, *, scaled: bool = False) -> Any:
+    """Put a classifier behind transformers of columns."""
+    texts = OneHotEncoder() if scaled else OrdinalEncoder()
+    numbers = StandardScaler() if scaled else "passthrough"
+    return make_pipeline(make_column_transformer((texts, TEXTS), (numbers, NUMBERS)), classifier)
+
+
+class Residual(nn.Module):
+    """A block with a connection around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x plus what the layer makes of it."""
+        return x + self.inner(x).relu()
+
+
+def network(*layers: nn.Module) -> nn.Module:
+    """Return a network of unit-space rows, without training."""
+    torch.manual_seed(0)
+    return nn.Sequential(*layers, nn.Linear(4, 2)).eval().requires_grad_(False)
+
+
+def forest() -> Any:
+    """Return a small forest."""
+    return ensemble.RandomForestClassifier(20, random_state=0)
+
+
+def logistic() -> Any:
+    """Return logistic regression."""
+    return linear_model.LogisticRegression(max_iter=500)
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "torch: linear layers and ReLU": lambda: network(nn.Linear(4, 4), nn.ReLU()),
+    "torch: LeakyReLU, PReLU, ReLU6, Hardtanh": lambda: network(nn.Linear(4, 4), nn.LeakyReLU()),
+    "torch: batch normalisation, residual connections": lambda: network(Residual()),
+    "torch: tanh, GELU and others": lambda: network(nn.Linear(4, 4), nn.Tanh()),
+    "LogisticRegression": lambda: behind(logistic(), scaled=True),
+    "LinearSVC": lambda: behind(svm.LinearSVC(), scaled=True),
+    "MLPClassifier (relu)": lambda: behind(
+        neural_network.MLPClassifier((8,), max_iter=40, random_state=0), scaled=True
+    ),
+    "FixedThresholdClassifier (logistic)": lambda: model_selection.FixedThresholdClassifier(
+        behind(logistic(), scaled=True), threshold=0.4
+    ),
+    "DecisionTreeClassifier": lambda: behind(tree.DecisionTreeClassifier(random_state=0)),
+    "RandomForestClassifier": lambda: behind(forest()),
+    "ExtraTreesClassifier": lambda: behind(ensemble.ExtraTreesClassifier(20, random_state=0)),
+    "GradientBoostingClassifier": lambda: behind(ensemble.GradientBoostingClassifier()),
+    "HistGradientBoostingClassifier": lambda: behind(ensemble.HistGradientBoostingClassifier()),
+    "XGBClassifier": lambda: behind(xgboost.XGBClassifier(n_estimators=20)),
+    "LGBMClassifier": lambda: behind(lightgbm.LGBMClassifier(n_estimators=20, verbose=-1)),
+    "CatBoostClassifier": lambda: behind(
+        catboost.CatBoostClassifier(iterations=20, verbose=False, allow_writing_files=False)
+    ),
+    "BaggingClassifier (trees)": lambda: behind(ensemble.BaggingClassifier(random_state=0)),
+    "VotingClassifier (forest, logistic)": lambda: behind(
+        ensemble.VotingClassifier([("a", forest()), ("b", logistic())], voting="soft")
+    ),
+    "CalibratedClassifierCV (forest)": lambda: behind(calibration.CalibratedClassifierCV(forest())),
+    "SVC, KNeighborsClassifier, GaussianNB": lambda: behind(neighbors.KNeighborsClassifier()),
+    FUNCTION: lambda: behind(naive_bayes.GaussianNB()),
+}
+
+
+def row(name: str, data: rafair.Dataset, frame: pd.DataFrame, labels: Any) -> str:
+    """Return a model's line of the table."""
+    model = MODELS[name]()
+    if isinstance(model, nn.Module):
+        wrapped = rafair.wrap(model, data.schema, output="logits")
+    else:
+        fitted = model.fit(frame, labels)
+        wrapped = rafair.wrap(fitted.predict_proba if name == FUNCTION else fitted, data.schema)
+    plan = Plan.of(data, wrapped.access, has_trees=has_trees(wrapped))
+    try:
+        proof = PROOFS[type(prover_of(wrapped)).__name__]
+    except InvalidInput:
+        proof = "none"
+    return f"| {name} | {wrapped.access} | `{'`, `'.join(plan.attacks)}` | {proof} |"
+
+
+def page() -> str:
+    """Return the page."""
+    frame, labels = people()
+    table = frame.assign(paid=labels)
+    data = rafair.read_table(table, label="paid", sensitive=["sex", "age"])
+    rows = [row(name, data, frame, labels) for name in MODELS]
+    return INTRODUCTION + "\n".join([HEADS, "|---|---|---|---|", *rows]) + "\n" + NOTES
+
+
+HEADS = "| model | what an attack may use | attack by default | proof |"
+INTRODUCTION = """\
+# Which model, which attack, which proof
+
+Made by `python scripts/models_table.py`, which fits each of these models to 300 rows, wraps it as
+`rafair.audit` does, and asks what it would do. scikit-learn's models stand behind a
+`ColumnTransformer`: one-hot columns and scaled numbers, or ordinal codes for trees.
+
+"""
+NOTES = """
+- *Branch and bound* and *search over boxes* are complete: with boxes enough (`max_nodes`) they end
+  in a proof or in a person who breaks the claim. [method.md](method.md#certificates) says what a
+  proof guarantees.
+- With *none*, an audit prints `at most`: what no attack broke.
+- A category that a plan lets switch adds `square`, which tries all levels, to `rafair`.
+- `rafair check` says the same about your model, and what made the difference where a part of it
+  could not be converted.
+"""
+
+
+def main() -> None:
+    """Write the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    with warnings.catch_warnings(action="ignore"):  # of models that are trained briefly
+        made = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(made, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != made:
+        sys.exit(f"{PAGE.name} says something else; run python scripts/models_table.py")
+
+
+if __name__ == "__main__":
+    main()
