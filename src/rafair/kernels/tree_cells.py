@@ -21,7 +21,7 @@ from rafair.kernels.forests import (
     undecided,
     work_for,
 )
-from rafair.kernels.tree_search import FOUND, GOAL, PEOPLE, Found, Goal, People, Queue, queue_for
+from rafair.kernels.tree_problem import FOUND, GOAL, PEOPLE, Found, Goal, People, Queue, queue_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, entry, inner
+from rafair.kernels.compiling import entry, inner
 from rafair.kernels.forests import (
     FOREST,
-    PIECES,
     TESTS,
     Forest,
     Tests,
@@ -22,123 +21,21 @@ from rafair.kernels.forests import (
     same_tree,
     work_for,
 )
+from rafair.kernels.tree_problem import (
+    FOUND,
+    GOAL,
+    PEOPLE,
+    Found,
+    Goal,
+    People,
+    Queue,
+    queue_for,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "FOUND",
-    "GOAL",
-    "PEOPLE",
-    "Found",
-    "Goal",
-    "People",
-    "Queue",
-    "queue_for",
-    "search",
-]
-
-_TABLE, _FLAGS = types.int32[:, ::1], types.boolean[:, ::1]
-
-
-class People(NamedTuple):
-    """The boxes of n people.
-
-    Attributes
-    ----------
-    low, high, own : array of int32, shape (n, features)
-        The first and the last piece within reach, and v's own; see ``forests``.
-    columns : array of int32, shape (s,)
-        The sensitive features.
-    is_sensitive : array of int32, shape (features,)
-        The same as 0 and 1.
-    grid : array of int32, shape (m, s)
-        The pieces of each combination of sensitive values.
-    exists : array of bool, shape (n, m + 1)
-        Which combination counts as a counterpart; the last stands for v's own values.
-    refined : array of int32
-        Features that a result has one piece of; those that relations between columns speak of.
-    """
-
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
-    own: NDArray[np.int32]
-    columns: NDArray[np.int32]
-    is_sensitive: NDArray[np.int32]
-    grid: NDArray[np.int32]
-    exists: NDArray[np.bool_]
-    refined: NDArray[np.int32]
-
-
-class Goal(NamedTuple):
-    """What is searched: a person whose margin is positive, or two with margins of both signs.
-
-    Attributes
-    ----------
-    is_pair : bool
-        Whether v + δ must have a positive margin and a counterpart a negative one; else somebody
-        a positive one.
-    base : float
-        Margin of the model without its trees.
-    impossible, certain : array of float64, shape (2,)
-        Of the margin, then of that of the counterpart with its sign changed: a number up to which
-        nobody meets the goal, and one above which everybody does.
-    """
-
-    is_pair: bool
-    base: float
-    impossible: NDArray[np.float64]
-    certain: NDArray[np.float64]
-
-
-class Found(NamedTuple):
-    """The result.
-
-    Attributes
-    ----------
-    is_exhausted : array of bool, shape (n,)
-        Whether no other box than those listed here can meet the goal.
-    nodes : array of int64, shape (n,)
-        Number of boxes bounded; at first, how many there may be.
-    n_boxes : array of int64, shape (n,)
-        Number of boxes listed.
-    low, high : array of int32, shape (n, boxes, features)
-    is_certain : array of bool, shape (n, boxes)
-        Whether everybody in the box meets the goal; else rounding decides.
-    """
-
-    is_exhausted: NDArray[np.bool_]
-    nodes: NDArray[np.int64]
-    n_boxes: NDArray[np.int64]
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
-    is_certain: NDArray[np.bool_]
-
-
-PEOPLE = types.NamedTuple([_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES], People)
-GOAL = types.NamedTuple([types.boolean, types.float64, NUMBERS, NUMBERS], Goal)
-_BOXES = types.int32[:, :, ::1]
-FOUND = types.NamedTuple([types.boolean[::1], INTEGERS, INTEGERS, _BOXES, _BOXES, _FLAGS], Found)
-
-
-class Queue(NamedTuple):
-    """The boxes of one search, by number, and where each is to be split."""
-
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
-    feature: NDArray[np.int32]
-    after: NDArray[np.int32]
-
-
-@inner
-def queue_for(budget: int, n_features: int) -> Queue:
-    """Allocate memory for so many boxes."""
-    return Queue(
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros(budget + 3, np.int32),
-        np.zeros(budget + 3, np.int32),
-    )
+__all__ = ["search"]
 
 
 @inner

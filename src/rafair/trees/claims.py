@@ -53,11 +53,10 @@ class Searched:
     nodes: Tensor
 
     def written(self, rows: Tensor, part: Searched) -> Searched:
-        """Return this with some rows, (b,), replaced, and with the boxes of both."""
-        kept = replace(part, nodes=part.nodes + self.nodes[rows])
+        """Return this with some rows, (b,), replaced."""
         names = self.__dataclass_fields__
         return Searched(
-            *(getattr(self, name).index_copy(0, rows, getattr(kept, name)) for name in names)
+            *(getattr(self, name).index_copy(0, rows, getattr(part, name)) for name in names)
         )
 
 
@@ -167,7 +166,7 @@ def _fair(claim: _Claim, max_nodes: int, until: float) -> Searched:
         torch.zeros_like(first.is_broken), first.is_proved, nobody, nobody.clone(), first.nodes
     )
     if len(rows):
-        pairs = _searched(claim.take(rows), apart, max_nodes, until)
+        pairs = _searched(claim.take(rows), apart, max_nodes, until, first.nodes[rows])
         found = found.written(rows, pairs)
     rows = (~found.is_proved & ~found.is_broken & first.is_broken).nonzero()[:, 0]
     if not len(rows) or time.time() >= until:
@@ -183,12 +182,18 @@ def _fair(claim: _Claim, max_nodes: int, until: float) -> Searched:
     return found
 
 
-def _searched(claim: _Claim, search: Search, max_nodes: int, until: float) -> Searched:
-    """Search every pair of classes of which a point can break a claim."""
+def _searched(
+    claim: _Claim, search: Search, max_nodes: int, until: float, spent: Tensor | None = None
+) -> Searched:
+    """Search every pair of classes of which a point can break a claim.
+
+    ``spent``, (n,), is how many boxes have been bounded before.
+    """
     y, x, is_pair = claim.y, claim.pieced.x, search is apart
     question = TreeQuestion(claim.pieced, search, claim.breaks, until)
     is_proved, is_broken = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y).bool()
-    nodes, point = torch.zeros_like(y), torch.full_like(x, torch.nan)
+    nodes = torch.zeros_like(y) if spent is None else spent.clone()
+    point = torch.full_like(x, torch.nan)
     combination = torch.full_like(y, -1)
     for first, second in permutations(range(claim.pieced.ensemble.n_classes), 2):
         asked = ~is_broken & (is_pair | (y == second))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.fairness import Lipschitz
-    from rafair.kernels.tree_search import People
+    from rafair.kernels.tree_problem import People
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.trees.axes import Axis
     from rafair.trees.ensemble import TreeEnsemble
@@ -119,7 +119,7 @@ class PiecedProblem:
         refined : bool
             Whether a box that is found has one piece of each feature in ``refined``.
         """
-        from rafair.kernels.tree_search import People
+        from rafair.kernels.tree_problem import People
 
         low, high = self._boxes
         index, columns = rows.numpy(), np.array(self.counterparts.columns, np.int32)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.kernels.forests import Forest, Tests
-    from rafair.kernels.tree_search import Found, Goal, People
+    from rafair.kernels.tree_problem import Found, Goal, People
     from rafair.trees.problem import PiecedProblem
 
 __all__ = ["Boxes", "alike", "apart", "wrong"]
@@ -82,7 +82,8 @@ def wrong(
         Whether the search goes on, past boxes in which relations between columns may exclude
         everybody, to boxes of which they say it.
     """
-    from rafair.kernels.tree_search import Goal, search
+    from rafair.kernels.tree_problem import Goal
+    from rafair.kernels.tree_search import search
 
     forest, base = problem.ensemble.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
@@ -101,7 +102,8 @@ def apart(
     refined: bool = False,
 ) -> Boxes:
     """Search a v + δ of the first class that has a counterpart of the second; see ``wrong``."""
-    from rafair.kernels.tree_search import Goal, search
+    from rafair.kernels.tree_problem import Goal
+    from rafair.kernels.tree_search import search
 
     forest, base = problem.ensemble.forest(*classes)
     own, other = problem.ensemble.limits(*classes), problem.ensemble.limits(*classes[::-1])
@@ -122,7 +124,7 @@ def alike(
 ) -> Boxes:
     """Search a δ at which everybody gets the first class before the second; see ``wrong``."""
     from rafair.kernels.tree_cells import search_alike
-    from rafair.kernels.tree_search import Goal
+    from rafair.kernels.tree_problem import Goal
 
     forest, base = problem.ensemble.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
@@ -140,7 +142,7 @@ def _run(
     until: float,
 ) -> Boxes:
     """Search for all people, as many at once as torch has threads."""
-    from rafair.kernels.tree_search import Found
+    from rafair.kernels.tree_problem import Found
 
     b, d = people.low.shape
     room = BOXES_WITH_RELATIONS if len(people.refined) else BOXES
