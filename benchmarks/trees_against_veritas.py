@@ -1,8 +1,7 @@
-"""Compares verdicts on R-ACC of trees with those of Veritas, on Adult.
+"""Compares verdicts on R-ACC of trees with those of Veritas (dtai-veritas), on Adult.
 
-It needs ``pip install dtai-veritas``. The question is the same for both: does anybody in the box around v get another class than y?
-
-    python benchmarks/trees_against_veritas.py
+The question is the same: does anybody in the box around v get another class than y?
+Run it with ``python benchmarks/trees_against_veritas.py``.
 """
 
 import time
