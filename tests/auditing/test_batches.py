@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orders import Shuffled
 from rafair import Engine, Plan, audit
-from rafair.auditing import batches, certify_seeds
+from rafair.auditing import batches, certify_seeds, curves
 from rafair.auditing.batches import GPU_TIMES, SHARD_ROWS, SHARDS, Seeds, seeds_per_shard
 from rafair.engine import Memory
 from rafair.plans.attacks import families_of
@@ -118,7 +118,8 @@ def test_a_second_audit_with_the_same_store_computes_nothing(credit, credit_mode
     assert_same(audit(credit_model, credit, **given_, engine=Idle()), whole)
 
 
-def test_the_budget_of_time_decides_what_is_kept(credit, credit_model):
+def test_the_budget_of_time_decides_what_is_kept(credit, credit_model, monkeypatch):
+    monkeypatch.setattr(curves, "LEAST", 32)
     plan, store = Plan(n_seeds=40, epsilon=0.02, max_nodes=50), Memory()
     stopped = certify_seeds(credit_model, credit, plan, max_seconds=1e-9, store=store)
     assert stopped.manifest["stopped"] is True

@@ -27,7 +27,10 @@ OTHERWISE = {"engine": "backend", "model_inputs": "inputs", "model_output": "out
 # The functions that a command stands for.
 PYTHON = {
     "audit": (rafair.audit, read_table, load_model, Engine),
-    "certify": (rafair.certify, rafair.certify_cells, read_table, load_model, Engine, Plan),
+    "certify": (
+        *(rafair.certify, rafair.certify_cells, rafair.certify_region),
+        *(read_table, load_model, Engine, Plan),
+    ),
     "check": (read_table, load_model),
     "init": (read_table, Column),
     "repair": (rafair.repair_run, rafair.audit, load_model),

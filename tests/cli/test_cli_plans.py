@@ -301,6 +301,7 @@ def test_a_gate_that_fails_counts_more_than_an_inconclusive_audit(rafair_cli, he
 def test_no_line_is_wider_than_the_terminal_and_a_pipe_has_no_width(
     rafair_cli, here, monkeypatch, columns
 ):
+    monkeypatch.delenv("COLUMNS", raising=False)  # set where pytest's own workers begin
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     long = "the_column_that_somebody_called_by_its_question_what_do_you_earn_in_a_month_at_most"

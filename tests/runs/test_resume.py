@@ -15,7 +15,7 @@ import pytest
 
 import rafair
 from rafair import Engine, InvalidInput, Plan, RunDirectory, audit, load_run, write_run
-from rafair.auditing import certify_seeds
+from rafair.auditing import certify_seeds, curves
 from rafair.auditing.batches import Seeds
 from rafair.auditing.metadata import identity_of
 from rafair.runs import is_unfinished, write_certificates
@@ -163,7 +163,8 @@ def test_what_goes_on_computes_only_what_is_missing(work, begun, expected):
     assert files_of(begun) == expected
 
 
-def test_proofs_go_on_where_they_stopped(work, tmp_path):
+def test_proofs_go_on_where_they_stopped(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(curves, "LEAST", 32)
     proving = {"certify": True, "curve": True, "max_nodes": 20, "max_seconds": 600.0}
     work("expected", **proving)
     with pytest.raises(KeyboardInterrupt):

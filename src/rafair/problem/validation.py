@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import torch
@@ -79,14 +80,23 @@ def _check_missing(model: Classifier, x: Tensor, columns: Sequence[int]) -> None
         raise InvalidInput(f"column {columns[int(empty[0])]} {NUMBERS_ALONE}")
 
 
+# The number of classes of models that are asked for scores, as long as they live: every question
+# may take them a while.
+_KNOWN: weakref.WeakKeyDictionary[Classifier, int] = weakref.WeakKeyDictionary()
+
+
 def n_classes(model: Classifier, x: Tensor) -> int:
     """Return the number of classes of a model, from its scores for the first row of x.
+
+    A model without gradients is asked once.
 
     Raises
     ------
     InvalidInput
         If the model does not accept rows as wide as x, or a score is NaN or infinite.
     """
+    if model in _KNOWN:
+        return _KNOWN[model]
     try:
         with torch.no_grad():
             scores = model.scores(x[:1].expand(2, -1).to(model.device, model.dtype))
@@ -97,6 +107,8 @@ def n_classes(model: Classifier, x: Tensor) -> int:
         ) from error
     if not all_finite(scores):
         raise InvalidInput("the model returned NaN or infinity; it cannot be judged")
+    if model.access != "gradient":
+        _KNOWN[model] = scores.shape[1]
     return scores.shape[1]
 
 
