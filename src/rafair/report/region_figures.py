@@ -132,7 +132,10 @@ def _maps(boxes: pd.DataFrame, across: _Side, up: _Side) -> Figure:
         part = density * np.asarray(boxes["status"] == answer, dtype=np.float64)
         rate = np.full_like(whole, np.nan)
         np.divide((up.covers * part) @ across.covers.T, whole, where=whole > 0, out=rate)
-        drawn = axes.pcolormesh(across.edges, up.edges, rate, cmap=colours, vmin=0, vmax=1)
+        # Without edges of their own colour, viewers show seams between neighbouring cells.
+        drawn = axes.pcolormesh(
+            across.edges, up.edges, rate, cmap=colours, vmin=0, vmax=1, edgecolors="face"
+        )
         axes.set_title(f"share in boxes {title}", fontsize=10)
         _named(axes, across.feature, up.feature)
         figure.colorbar(drawn, ax=axes, shrink=0.8)

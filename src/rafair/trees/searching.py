@@ -82,13 +82,10 @@ def wrong(
         Whether the search goes on, past boxes in which relations between columns may exclude
         everybody, to boxes of which they say it.
     """
-    from rafair.kernels.tree_problem import Goal
     from rafair.kernels.tree_search import search
 
-    forest, base = problem.ensemble.forest(*classes)
-    limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
     people = problem.people(rows, others, themselves=True, refined=refined)
-    return _run(search, problem, forest, people, Goal(False, base, *limits), budget, until)
+    return _one_by_one(search, problem, people, classes, budget, until)
 
 
 def apart(
@@ -124,12 +121,25 @@ def alike(
 ) -> Boxes:
     """Search a δ at which everybody gets the first class before the second; see ``wrong``."""
     from rafair.kernels.tree_cells import search_alike
+
+    people = problem.people(rows, others, themselves=True, refined=refined)
+    return _one_by_one(search_alike, problem, people, classes, budget, until)
+
+
+def _one_by_one(
+    kernel: Kernel,
+    problem: PiecedProblem,
+    people: People,
+    classes: tuple[int, int],
+    budget: Tensor,
+    until: float,
+) -> Boxes:
+    """Search with the same limits of the margin for everybody in I(v), v included."""
     from rafair.kernels.tree_problem import Goal
 
     forest, base = problem.ensemble.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
-    people = problem.people(rows, others, themselves=True, refined=refined)
-    return _run(search_alike, problem, forest, people, Goal(False, base, *limits), budget, until)
+    return _run(kernel, problem, forest, people, Goal(False, base, *limits), budget, until)
 
 
 def _run(
