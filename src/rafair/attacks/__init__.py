@@ -9,12 +9,14 @@ from typing import Any
 
 from rafair.attacks.base import Attack, AttackResult
 
-__all__ = ["Attack", "AttackResult"]
+__all__ = ["Attack", "AttackResult", "register"]
 
 
 def __getattr__(name: str) -> Any:
-    from rafair.attacks.registry import attack_classes
+    from rafair.attacks.registry import attack_classes, register
 
+    if name == "register":
+        return register
     for attack in attack_classes().values():
         if attack.__name__ == name:
             return attack

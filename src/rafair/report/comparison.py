@@ -57,7 +57,14 @@ def _people(comparison: Comparison, run: str) -> Table:
     rows = comparison.changed[comparison.changed["run"] == run]
     persons = [name for name in rows if str(name).startswith("person_")]
     whole = [name for name in ("row", "seed") if name in rows][:1]
-    heads = (*whole, "label", *OF_RUNS, *(str(name).removeprefix("person_") for name in persons))
+    heads = (
+        *whole,
+        "label",
+        "prediction",
+        "cell",
+        "R-AF",
+        *(str(name).removeprefix("person_") for name in persons),
+    )
     shown = rows.head(LISTED).to_dict("records")
     texts = [
         (
