@@ -53,9 +53,10 @@ def measured(model, data, attack, arguments):
     run = rafair.audit(
         model,
         data,
-        attack,
-        arguments.seeds,
+        attacks=attack,
+        n_seeds=arguments.seeds,
         epsilon=arguments.epsilon,
+        certify=False,
         queries=arguments.queries,
         setting=arguments.setting,
     )
