@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEAN_RATES", "distances", "engine", "gates", "names", "number_or"]
 
-ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
-CLEAN_RATES = ("acc", "if", "af")
+ROBUST_RATES = ("r_acc", "r_if", "r_af", "r_af_balanced", "tfr")
+CLEAN_RATES = ("acc", "if", "af", "af_balanced")
 RATES = CLEAN_RATES + ROBUST_RATES
 
 
