@@ -130,7 +130,7 @@ class RegionQuestion:
             if bool((found.status == UNDECIDED).any()):
                 return _undecided(SPENT, nodes, low)
             return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
-        for witness in found.witness[broken].split(1):
+        for witness in torch.split(found.witness[broken], 1):
             pair = self._pair(witness, low, high)
             if pair is not None:
                 return BoxAnswer(BROKEN, DECIDED, nodes, pair)
