@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds
+    from rafair.guarding.estimator import Guard
     from rafair.models import Classifier, baseline, load_model, train_fcnn, wrap
     from rafair.plans import Plan
     from rafair.plans.plan_file import read_plan
@@ -39,6 +40,7 @@ _HOME = {
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds"),
+    "rafair.guarding.estimator": ("Guard",),
     "rafair.models": ("Classifier", "baseline", "load_model", "train_fcnn", "wrap"),
     "rafair.plans": ("Plan",),
     "rafair.plans.plan_file": ("read_plan",),
@@ -58,6 +60,7 @@ __all__ = [
     "Dataset",
     "Engine",
     "Feature",
+    "Guard",
     "InvalidInput",
     "PerturbationSpace",
     "Plan",
