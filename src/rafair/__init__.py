@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
     from rafair.auditing import audit, certify, certify_region, check, judge, repair_run
     from rafair.certificates import Certificate, certify_cells
+    from rafair.comparing import Comparison, compare
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds
+    from rafair.gating import GateVerdict, assert_robustly_fair, gate
     from rafair.guarding.estimator import Guard
     from rafair.models import Classifier, baseline, load_model, train_fcnn, wrap
     from rafair.plans import Plan
@@ -36,10 +38,12 @@ _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
     "rafair.auditing": ("audit", "certify", "certify_region", "check", "judge", "repair_run"),
     "rafair.certificates": ("Certificate", "certify_cells"),
+    "rafair.comparing": ("Comparison", "compare"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds"),
+    "rafair.gating": ("GateVerdict", "assert_robustly_fair", "gate"),
     "rafair.guarding.estimator": ("Guard",),
     "rafair.models": ("Classifier", "baseline", "load_model", "train_fcnn", "wrap"),
     "rafair.plans": ("Plan",),
@@ -56,10 +60,12 @@ __all__ = [
     "AuditResult",
     "Certificate",
     "Classifier",
+    "Comparison",
     "Counterparts",
     "Dataset",
     "Engine",
     "Feature",
+    "GateVerdict",
     "Guard",
     "InvalidInput",
     "PerturbationSpace",
@@ -68,6 +74,7 @@ __all__ = [
     "RunDirectory",
     "Schema",
     "Verdict",
+    "assert_robustly_fair",
     "attacks",
     "audit",
     "baseline",
@@ -76,6 +83,8 @@ __all__ = [
     "certify_region",
     "check",
     "choose_seeds",
+    "compare",
+    "gate",
     "judge",
     "load_dataset",
     "load_model",

@@ -67,9 +67,9 @@ def as_html(table: Table, remarks: Sequence[str] = ()) -> str:
     )
 
 
-def count(n: int, what: str) -> str:
-    """Return a number of things in words: "1 row", "2,000 rows"."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def count(n: int, what: str, several: str | None = None) -> str:
+    """Return a number of things in words: "1 row", "2,000 rows"; "2 people" if told so."""
+    return f"{n:,} {what if n == 1 else several or f'{what}s'}"
 
 
 def listed(names: Sequence[object]) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafair import InvalidInput
-from rafair.cli.parsing import check_reading, distances, engine, gates, names, number_or
+from rafair.cli.parsing import check_reading, distances, engine, names, number_or
 from rafair.engine.backends import Engine
 
 
@@ -33,21 +33,6 @@ def test_names_lose_the_space_around_them():
 def test_empty_names_are_refused(text):
     with pytest.raises(InvalidInput, match="names separated by commas"):
         names("--sensitive", text)
-
-
-@given(st.floats(0, 1))
-def test_a_gate_is_a_rate_and_its_bound(bound):
-    assert gates([f"r_af={bound!r}"], ("r_af",)) == {"r_af": bound}
-
-
-@given(st.floats().filter(lambda bound: not 0 <= bound <= 1))
-def test_a_bound_outside_of_zero_to_one_is_refused(bound):
-    with pytest.raises(InvalidInput, match=r"must lie in \[0, 1\]"):
-        gates([f"r_af={bound!r}"], ("r_af",))
-
-
-def test_several_gates_are_kept_and_the_last_of_one_rate_wins():
-    assert gates(["acc=0.1", "r_af=0.2", "acc=0.3"], ("acc", "r_af")) == {"acc": 0.3, "r_af": 0.2}
 
 
 @pytest.mark.parametrize(

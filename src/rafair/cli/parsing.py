@@ -9,11 +9,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.engine import Engine
 
-__all__ = ["CLEAN_RATES", "check_reading", "distances", "engine", "gates", "names", "number_or"]
-
-ROBUST_RATES = ("r_acc", "r_if", "r_af", "r_af_balanced", "tfr")
-CLEAN_RATES = ("acc", "if", "af", "af_balanced")
-RATES = CLEAN_RATES + ROBUST_RATES
+__all__ = ["check_reading", "distances", "engine", "names", "number_or"]
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -105,29 +101,4 @@ def distances(option: str, texts: list[str]) -> dict[str, float]:
             name = ""
         if not name or not 0 <= found[name] < float("inf"):
             raise InvalidInput(f"{option} {text!r}: write NAME=NUMBER, as age=10")
-    return found
-
-
-def gates(texts: list[str], known: tuple[str, ...] = RATES) -> dict[str, float]:
-    """Return the lowest rates that pass, from texts like ``r_af=0.5``.
-
-    Raises
-    ------
-    InvalidInput
-        If a rate is unknown or its bound is no number in [0, 1].
-    """
-    found = {}
-    for text in texts:
-        name, sign, bound = text.rpartition("=")
-        name, bound = (name, bound) if sign else (text, "")
-        if name not in known:
-            raise InvalidInput(
-                f"--fail-under: unknown rate {name!r}; use one of {', '.join(known)}"
-            )
-        try:
-            found[name] = float(bound)
-        except ValueError:
-            raise InvalidInput(f"--fail-under {text!r}: write RATE=NUMBER, as r_af=0.5") from None
-        if not 0 <= found[name] <= 1:
-            raise InvalidInput(f"--fail-under {text!r}: the bound must lie in [0, 1]")
     return found

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rafair.cli.parsing import gates
 from rafair.errors import InvalidInput, ModelFailed, naming
+from rafair.gating.deciding import DROPPING
+from rafair.gating.limits import parse_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,8 @@ class Source:
         if self.plan is None:
             return {}
         with naming(self.plan.path):
-            return gates([f"{name}={bound}" for name, bound in self.plan.gates.items()])
+            texts = [f"{name}={bound}" for name, bound in self.plan.gates.items()]
+            return parse_limits("--fail-under", texts, DROPPING)
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a plan: the file's, and over them those that were given."""

@@ -17,8 +17,9 @@ from rafair.cli.options import (
     SubjectGroup,
     taking,
 )
-from rafair.cli.parsing import CLEAN_RATES, gates
 from rafair.cli.resuming import Resume, check_resumable, kept_run
+from rafair.gating import measure, parse_limits
+from rafair.gating.deciding import DROPPING
 
 if TYPE_CHECKING:
     from rafair.cli.sources import ModelChoice
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
-# What a gate compares.
-GATED = {"at_least": "proved to be at least", "at_most": "under attack at most"}
 
 
 @taking(asked=SubjectGroup(), model=ModelGroup(), plan=PlanGroup(), engine=EngineGroup())
@@ -50,7 +49,7 @@ def command(
     quiet: Quiet = False,
 ) -> int:
     """Measure accuracy and fairness, clean and under attack."""
-    bounds = gates(fail_under or [])
+    bounds = parse_limits("--fail-under", fail_under or [], DROPPING)
     check_resumable(resume, out)
 
     from rafair.auditing import audit
@@ -121,20 +120,9 @@ def _show(run: AuditResult) -> None:
 
 def _failures(metrics: dict[str, Any], bounds: dict[str, float]) -> list[str]:
     """Return a line for each rate that is, or may be, below its bound."""
-    failed = []
-    for name, bound in bounds.items():
-        value, what = _gated(metrics, name)
-        if value < bound:
-            failed.append(f"Gate failed: {name} is {what} {value:.3f}, below {bound:g}.")
-    return failed
-
-
-def _gated(metrics: dict[str, Any], name: str) -> tuple[float, str]:
-    """Return the value that a gate compares, and what it is: proved where anything is."""
-    from rafair.runs.summary import surest_end
-
-    if name in CLEAN_RATES:
-        return metrics["clean"][name], "clean"
-    rate = metrics["robust"]["r_af" if name == "tfr" else name]
-    end = surest_end(rate)
-    return rate[end], GATED[end]
+    found = [measure(metrics, name) for name in bounds]
+    return [
+        f"Gate failed: {each.rate} is {each.ground} {each.value:.3f}, below {bounds[each.rate]:g}."
+        for each in found
+        if each.value < bounds[each.rate]
+    ]
