@@ -28,3 +28,15 @@ def timed(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def processor_time(run: Callable[[], object]) -> float:
+    """Return the time that all threads of this process took, which other programs hardly change."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def clock(threads: int) -> Callable[[Callable[[], object]], float]:
+    """Return what measures: processor time of a single thread, elapsed time of several."""
+    return processor_time if threads == 1 else timed

@@ -29,7 +29,7 @@ from pathlib import Path
 ENGINES = {
     "serial": [],
     "processes": ["--jobs", "2"],
-    "ray": ["--jobs", "2", "--engine", "ray"],
+    "ray": ["--jobs", "2", "--backend", "ray"],
 }
 COMPARED = {
     "audit": ("metrics.json", "instances.parquet"),

@@ -7,26 +7,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from typing import TYPE_CHECKING
 
 import torch
-from bare import bare_loop
+from bare import bare_loop, processor_time
 
 from conftest import DATASETS, make_task, processor
 from rafair.attacks import RAFair
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 STEPS = 20
 MODES = ("false_fair", "true_biased", "false_biased")
-
-
-def processor_time(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 def main() -> None:

@@ -7,7 +7,8 @@
 
 All attack the same network on the CPU, the same rows with the same labels, cross-entropy, the same
 budget, one start, all rows in one batch; RAFair alone cuts them into its own batches. The
-libraries run in turn in one process; printed are the median time of each, the median and quartiles
+libraries run in turn in one process; printed are the median time of each (of one thread its
+processor time, with ``--threads 1``), the median and quartiles
 of the pairs' ratios theirs / ours, and R-ACC, the share of rows still predicted right, averaged
 over the repeats, each of which has another random seed. A row starts where its library starts by
 default: at random, but with ART's PGD at the row itself. ``--start`` lets all PGDs start alike;
@@ -44,7 +45,7 @@ from art.attacks.evasion import AutoProjectedGradientDescent, ProjectedGradientD
 from art.attacks.evasion import auto_projected_gradient_descent as art_apgd
 from art.estimators.classification import PyTorchClassifier
 from art.utils import random_sphere
-from bare import timed
+from bare import clock
 
 import rafair
 from rafair.attacks import APGD, PGD
@@ -242,7 +243,9 @@ def check(task: Task, epsilon: float, x_adv: Tensor) -> None:
         raise RuntimeError("an attack left the domain")
 
 
-def compare(task: Task, budget: Budget, repeats: int) -> None:
+def compare(
+    task: Task, budget: Budget, repeats: int, timed: Callable[[Callable[[], object]], float]
+) -> None:
     libraries = {name: runs(task, budget) for name, runs in LIBRARIES.items()}
     for attack in ("PGD", "APGD"):
         runs = {name: made[attack] for name, made in libraries.items() if attack in made}
@@ -291,7 +294,9 @@ def main() -> None:
         if options.right:
             whole = whole.of(whole.right(whole.x).nonzero()[:, 0])
         for n in sizes:
-            compare(whole.of(choose_seeds(whole.x, n)), budget, options.repeats)
+            compare(
+                whole.of(choose_seeds(whole.x, n)), budget, options.repeats, clock(options.threads)
+            )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ prints one table in Markdown, and with several budgets
 
     python benchmarks/score_only.py --model xgboost --epsilon 0.005 --queries 300 --queries 3000
 
-one line per dataset and model: the R-AF that ``square-af`` and ``random-af`` leave at each. Needs
-scikit-learn and xgboost.
+one line per dataset and model: the R-AF that ``square-af`` and ``random-af`` leave at each, and the
+proved one, between two figures where somebody stays undecided. Needs scikit-learn and xgboost.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rafair
 from rafair.datasets import benchmark_names
+from rafair.report.tables import truth
 
 RATES = ("r_acc", "r_if", "r_af")
 
@@ -48,14 +49,15 @@ def trained(kind, data, random_state=0):
         return rafair.wrap(estimator.fit(x, y), data.schema, inputs="unit")
 
 
-def measured(model, data, attack, arguments):
+def measured(model, data, attack, arguments, *, certify=False):
     start = time.perf_counter()
     run = rafair.audit(
         model,
         data,
-        attack,
-        arguments.seeds,
+        attacks=attack,
+        n_seeds=arguments.seeds,
         epsilon=arguments.epsilon,
+        certify=certify,
         queries=arguments.queries,
         setting=arguments.setting,
     )
@@ -98,8 +100,8 @@ def chosen(arguments):
 
 def compare_budgets(arguments) -> None:
     heads = [f"{budget:,}" for budget in arguments.budgets]
-    print(f"| data | model | clean | {' | '.join(heads)} |")
-    print("|---|---|---|" + "---|" * len(heads))
+    print(f"| data | model | clean | {' | '.join(heads)} | proved |")
+    print("|---|---|---|" + "---|" * (len(heads) + 1))
     for name, kind, data, model in chosen(arguments):
         cells = []
         for budget in arguments.budgets:
@@ -107,6 +109,8 @@ def compare_budgets(arguments) -> None:
             runs = [measured(model, data, row, arguments)[0] for row in ("square-af", "random-af")]
             both = [next(iter(run["attacks"].values()))["r_af"] for run in runs]
             cells.append(" / ".join(f"{rate:.3f}" for rate in both))
+        proved = measured(model, data, "random-af", arguments, certify=None)[0]["robust"]["r_af"]
+        cells.append(truth(proved))
         print(
             f"| {name} | {kind} | {runs[0]['clean']['af']:.3f} | {' | '.join(cells)} |", flush=True
         )

@@ -41,7 +41,7 @@ def compare(rounds, depth):
     for epsilon in EPSILONS:
         space = rafair.PerturbationSpace.of(data.schema, epsilon, "paper")
         start = time.perf_counter()
-        ours = rafair.certify(wrapped, x, y, people, space, prove="accurate").status.tolist()
+        ours = rafair.certify(wrapped, x, y, people, space, claim="accurate").status.tolist()
         middle = time.perf_counter()
         bounds = zip(y.tolist(), *(end.numpy() for end in space.bounds(x)), strict=True)
         theirs = [verdict(trees, label, low, high) for label, low, high in bounds]

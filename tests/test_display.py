@@ -13,6 +13,7 @@ import rafair
 from rafair.auditing import certify_seeds
 from rafair.display import Table, as_html, as_text, count, listed
 from rafair.fairness import Verdict
+from rafair.runs.summary import MEASURES
 from rafair.schema.summary import SHOWN
 
 # A display is a few lines of at most this many characters.
@@ -82,10 +83,11 @@ def test_a_result_shows_the_figures_of_its_metrics(certified_run, credit_run):
     for run in (certified_run, credit_run):
         for text in (repr(run), " ".join(read(run._repr_html_()))):
             numbers = re.findall(r"\d\.\d{3}", text)
-            ends = [run.metrics["robust"][name]["at_least"] for name in ("r_acc", "r_if", "r_af")]
-            assert [f"{end:.3f}" for end in ends] == numbers[3:6]
-            clean = [run.metrics["clean"][name] for name in ("acc", "if", "af")]
-            assert [f"{rate:.3f}" for rate in clean] == numbers[:3]
+            ends = [run.metrics["robust"][f"r_{name}"]["at_least"] for name in MEASURES]
+            assert [f"{end:.3f}" for end in ends] == numbers[4:8]
+            for place, rates in ((0, run.metrics["clean"]), (-4, run.metrics["constant"])):
+                shown = numbers[place : place + 4 or None]
+                assert [f"{rates[name]:.3f}" for name in MEASURES] == shown
 
 
 def test_a_result_without_proofs_says_why(credit_run):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rafair.errors import InvalidInput, RafairError
     from rafair.fairness import Verdict, choose_seeds
     from rafair.gating import GateVerdict, assert_robustly_fair, gate
+    from rafair.guarding.estimator import Guard
     from rafair.models import Classifier, baseline, load_model, train_fcnn, wrap
     from rafair.plans import Plan
     from rafair.plans.plan_file import read_plan
@@ -43,6 +44,7 @@ _HOME = {
     "rafair.errors": ("InvalidInput", "RafairError"),
     "rafair.fairness": ("Verdict", "choose_seeds"),
     "rafair.gating": ("GateVerdict", "assert_robustly_fair", "gate"),
+    "rafair.guarding.estimator": ("Guard",),
     "rafair.models": ("Classifier", "baseline", "load_model", "train_fcnn", "wrap"),
     "rafair.plans": ("Plan",),
     "rafair.plans.plan_file": ("read_plan",),
@@ -64,6 +66,7 @@ __all__ = [
     "Engine",
     "Feature",
     "GateVerdict",
+    "Guard",
     "InvalidInput",
     "PerturbationSpace",
     "Plan",

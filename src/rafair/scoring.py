@@ -12,7 +12,7 @@ from rafair.auditing.batches import Seeds
 from rafair.auditing.inputs import wrapped
 from rafair.checks import check_one_of
 from rafair.errors import InvalidInput
-from rafair.fairness import dissenting, judge
+from rafair.fairness import TF, balanced_rates, dissenting, judge
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs.summary import surest_end
@@ -28,8 +28,8 @@ __all__ = ["Scorer", "make_scorer"]
 
 Bound: TypeAlias = Literal["auto", "at_least", "at_most"]
 
-CLEAN = ("acc", "if", "af", "neg_dissent")
-ROBUST = ("r_acc", "r_if", "r_af")
+CLEAN = ("acc", "if", "af", "af_balanced", "neg_dissent")
+ROBUST = ("r_acc", "r_if", "r_af", "r_af_balanced")
 BOUNDS = ("auto", "at_least", "at_most")
 # What a schema says already, and what is too long for a ``repr``.
 REPLACED = ("sensitive", "reference", "positive")
@@ -59,11 +59,14 @@ def make_scorer(
 
     Parameters
     ----------
-    rate : {"acc", "if", "af", "neg_dissent", "r_acc", "r_if", "r_af"} or list of these
+    rate : str or list of str
         The rate to return; higher is better. Several are returned as a dict from a single audit,
-        as scikit-learn's multi-metric scoring takes it. The first four are of the rows as they
-        are, without attacks; the others hold under every change in Δ. ``"neg_dissent"`` is the
-        negative of ``rafair.metrics.dissent_score``.
+        as scikit-learn's multi-metric scoring takes it. ``"acc"``, ``"if"``, ``"af"``,
+        ``"af_balanced"`` and ``"neg_dissent"`` are of the rows as they are, without attacks;
+        ``"r_acc"``, ``"r_if"``, ``"r_af"`` and ``"r_af_balanced"`` hold under every change in Δ.
+        The balanced ones are means over the classes; a model that always gives the same of k
+        classes has 1/k at most. ``"neg_dissent"`` is the negative of
+        ``rafair.metrics.dissent_score``.
     sensitive : str or sequence of str
         Columns or one-hot groups that I(v) varies.
     schema : Schema, optional
@@ -192,7 +195,10 @@ class Scorer:
             size = seeds.plan.batch_size
             verdict = judge(model, seeds.x, seeds.y, seeds.counterparts, batch_size=size)
             shares = dissenting(model, seeds.x, seeds.counterparts, size)
-            found = verdict.rates(dissent=shares)
+            found = {
+                **verdict.rates(dissent=shares),
+                **balanced_rates({"af_balanced": verdict.cells == TF}, seeds.y),
+            }
             return {name: _clean(found, name) for name in rates}
         if self.bound == "at_least":
             options["certify"] = True

@@ -38,7 +38,7 @@ def test_the_metrics_have_the_documented_keys(run):
 
 
 def test_clean_and_robust_rates_have_the_documented_keys(run):
-    assert set(run.metrics["clean"]) == {*CLEAN, "ci"}
+    assert set(run.metrics["clean"]) == {*CLEAN, "af_balanced", "ci"}
     for rates in run.metrics["attacks"].values():
         assert set(rates) == {*ROBUST, "ci"}
 
@@ -48,6 +48,16 @@ def test_every_rate_is_a_share_inside_its_interval(run):
         assert set(rates["ci"]) == set(rates) - {"ci"}
         for name, (low, high) in rates["ci"].items():
             assert 0 <= low <= rates[name] <= high <= 1
+
+
+def test_balanced_rates_are_means_over_the_classes(run):
+    table = run.instances
+    clean = table[table["attack"] == "clean"]
+    holds = (clean["cell"] == "TF").groupby(clean["label"]).mean()
+    assert run.metrics["clean"]["af_balanced"] == pytest.approx(holds.mean())
+    robust = run.metrics["robust"]["r_af_balanced"]
+    assert robust["at_most"] <= run.metrics["clean"]["af_balanced"]
+    assert run.metrics["constant"]["acc"] == clean["label"].value_counts(normalize=True).max()
 
 
 def test_dissent_is_the_mean_share_of_counterparts_decided_otherwise(credit_run):

@@ -83,3 +83,35 @@ def test_sizes_count_possible_values_and_measure_lengths():
     assert shares.tolist() == pytest.approx([5 / 11 / 2, 1 / 4])
     flat = torch.tensor([1.0, 0, 0]).double()
     assert sizes(LOW[None], flat[None], (LOW, flat), splitter()).tolist() == [1.0]
+
+
+def test_halves_of_uneven_steps_keep_their_ends_in_order():
+    schema = rafair.Schema(
+        [
+            rafair.Feature("hours", "integer", (1, 99)),
+            rafair.Feature("sex", "categorical", ("f", "m"), sensitive=True),
+        ],
+        "paid",
+        ("no", "yes"),
+    )
+    steps = torch.arange(99).double() / 98
+    people = torch.stack([steps, torch.zeros(99)], dim=1)
+    boxes = [Box(torch.zeros(2).double(), torch.tensor([1.0, 0.0]).double(), torch.arange(99))]
+    by = Splitter.of(schema, people)
+    while any(map(by.can_split, boxes)):
+        boxes = [
+            half for box in boxes for half in (by.halves(box) if by.can_split(box) else (box,))
+        ]
+    assert len(boxes) == 99
+    assert all(bool((box.low <= box.high).all()) for box in boxes)
+
+
+def test_a_feature_that_the_model_does_not_read_is_not_halved():
+    model = torch.nn.Linear(3, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[0.0, 1.0, -1.0], [0.0, -1.0, 1.0]]))
+    read = rafair.wrap(model, schema=SCHEMA)
+    people = torch.tensor([[0.0, 0, 0.4], [1.0, 0, 0.5], [0.1, 1, 0.6], [0.9, 1, 0.5]]).double()
+    lower, upper = Splitter.of(SCHEMA, people, read).halves(Box(LOW, HIGH, torch.arange(4)))
+    assert float(lower.high[0]) == 1
+    assert float(lower.high[2]) == float(upper.low[2]) < 1

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,34 @@ def test_answers_are_those_of_asking_everybody(relations):
             assert box["status"] == expected
             seen.add(expected)
     assert seen == {"fair", "unfair"}
+
+
+def unfair_within(model, frame, x, years):
+    """Tell who has a counterpart at most so many years from their own age of another class."""
+    decided = predict(model, x.float()).numpy()
+    unfair = np.zeros(len(frame), dtype=bool)
+    for rows in frame.groupby(FREE).indices.values():
+        near = np.abs(np.subtract.outer(*[frame["age"].to_numpy()[rows]] * 2)) <= years
+        unfair[rows] = (near & (decided[rows][:, None] != decided[rows])).any(axis=1)
+    return unfair
+
+
+@pytest.mark.parametrize("relations", [(), ("rooms >= 1 or age >= 30",)])
+def test_answers_about_near_counterparts_are_those_of_asking_everybody(relations):
+    features = [*FEATURES[:-1], replace(FEATURES[-1], within=10.0)]
+    schema, seen = rafair.Schema(features, "paid", ("no", "yes"), relations=relations), set()
+    for model in MODELS:
+        frame, x = everybody(schema)
+        possible = schema.conditions.met(x).numpy()
+        frame, x = frame[possible].reset_index(drop=True), x[possible]
+        unfair = unfair_within(model, frame, x, 10)
+        found = rafair.certify_region(model, schema, "age <= 30", partition=6)
+        for _, box in found.boxes.iterrows():
+            asked = inside(frame[frame["age"] <= 30], box).index
+            expected = "unfair" if unfair[asked].any() else "fair"
+            assert box["status"] == expected or (relations and box["status"] == "undecided")
+            seen.add(box["status"])
+    assert {"fair", "unfair"} <= seen
 
 
 def test_conditions_limit_the_person_and_not_the_counterparts():

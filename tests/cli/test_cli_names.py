@@ -22,8 +22,13 @@ from rafair.schema import Column
 
 # What only a command has: files that it reads or writes, and how it talks.
 ITS_OWN = {"help", "out", "quiet", "resume", "fail_under", "model", "test", "train"}
-# The object of Python that options of the command line build has another name for one of them.
-OTHERWISE = {"engine": "backend", "model_inputs": "inputs", "model_output": "output"}
+# Other spellings that are understood too.
+ALSO = {
+    "n_seeds": "--seeds",
+    "backend": "--engine",
+    "inputs": "--model-inputs",
+    "output": "--model-output",
+}
 # The functions that a command stands for.
 PYTHON = {
     "audit": (rafair.audit, read_table, load_model, Engine),
@@ -55,11 +60,17 @@ def test_an_option_has_the_name_of_its_parameter_in_python(command):
     for name, option in options_of(command).items():
         if name in ITS_OWN:
             continue
-        assert known & {name, f"{name}s", OTHERWISE.get(name)}, name
+        assert known & {name, f"{name}s"}, name
         # The first spelling is the name; an option that may be repeated has its singular.
         spelled = option.opts[0].removeprefix("--").replace("-", "_")
         singular = f"{spelled}s" == name and option.multiple
         assert spelled == name or singular, option.opts
+
+
+@pytest.mark.parametrize("command", PYTHON)
+def test_other_spellings_are_the_documented_ones(command):
+    for name, option in options_of(command).items():
+        assert option.opts[1:] == ([ALSO[name]] if name in ALSO else []), name
 
 
 def test_every_parameter_of_a_plan_is_one_of_audit_of_its_options_and_of_the_file():

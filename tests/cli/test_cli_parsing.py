@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rafair import InvalidInput
-from rafair.cli.parsing import distances, engine, names, number_or
+from rafair.cli.parsing import check_reading, distances, engine, names, number_or
 from rafair.engine.backends import Engine
 
 
@@ -56,14 +56,27 @@ def test_an_engine_is_made_of_its_options(options, meant):
         (("", "processes", None), "^--jobs takes a whole number or 'all', not ''$"),
         (("few", "ray", None), "^--jobs takes a whole number or 'all', not 'few'$"),
         (("0", "processes", None), "^jobs must be a whole number, 1 or more"),
-        ((None, "dask", None), "^--engine takes processes or ray, not 'dask'$"),
-        ((None, "processes", "auto"), "^an address is for the engine ray; add --engine ray$"),
+        ((None, "dask", None), "^--backend takes processes or ray, not 'dask'$"),
+        ((None, "processes", "auto"), "^address is for the backend 'ray', not for 'processes'$"),
     ],
     ids=str,
 )
 def test_an_engine_that_is_not_possible_is_refused(options, message):
     with pytest.raises(InvalidInput, match=message):
         engine(*options)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("rows", None), "^--inputs takes auto, unit, original, frame, not 'rows'$"),
+        ((None, "runs/loans"), "^--output takes .*, not 'runs/loans'; a directory is .* --out$"),
+    ],
+)
+def test_words_that_no_model_is_read_by_are_refused(words, message):
+    check_reading("unit", "logits")
+    with pytest.raises(InvalidInput, match=message):
+        check_reading(*words)
 
 
 def test_distances_are_numbers_by_name():

@@ -61,8 +61,8 @@ def test_every_option_reaches_the_study(rafair, tmp_path):
         "trainings": 2,
     }
     shown = rafair("reproduce", "--help").out
-    for option in (*options, "--out", "--quiet", "--jobs", "--engine", "--address"):
-        assert f"{option} " in shown
+    for option in (*options, "--out", "--quiet", "--jobs", "--backend", "--address"):
+        assert option in shown
 
 
 def test_several_jobs_write_the_same_page(rafair, tmp_path):
@@ -105,8 +105,8 @@ ERRORS = [
     (["figure9", "--trend-seeds", "0"], "trend_seeds must be a whole number, 1 or more"),
     (["figure9", "--trend-steps", "1"], "trend_steps must be a whole number, 2 or more"),
     (["table3", "--jobs", "0"], "jobs must be a whole number, 1 or more"),
-    (["table3", "--engine", "dask"], "--engine takes processes or ray, not 'dask'"),
-    (["table3", "--address", "auto"], "an address is for the engine ray; add --engine ray"),
+    (["table3", "--backend", "dask"], "--backend takes processes or ray, not 'dask'"),
+    (["table3", "--address", "auto"], "address is for the backend 'ray', not for 'processes'"),
     (["table3", "--attack", "pgd"], "No such option: --attack"),
     (["table3", "--out"], "--out"),
 ]

@@ -1,4 +1,4 @@
-"""``--resume``, ``--jobs`` and ``--engine`` on the command line, and the bar that is shown."""
+"""``--resume``, ``--jobs`` and ``--backend`` on the command line, and the bar that is shown."""
 
 import io
 import itertools
@@ -143,8 +143,8 @@ def test_two_jobs_write_the_same_run(audit, finished_run, tmp_path):
     [
         (("--jobs", "few"), "--jobs takes a whole number or 'all', not 'few'"),
         (("--jobs", "0"), "jobs must be a whole number, 1 or more"),
-        (("--engine", "threads"), "--engine takes processes or ray, not 'threads'"),
-        (("--address", "auto"), "an address is for the engine ray"),
+        (("--backend", "threads"), "--backend takes processes or ray, not 'threads'"),
+        (("--address", "auto"), "address is for the backend 'ray', not for 'processes'"),
     ],
 )
 def test_workers_that_cannot_be_are_refused(rafair, tmp_path, verb, arguments, says):

@@ -69,9 +69,9 @@ def whole(data):
 
 
 def test_a_range_may_be_wider_than_what_was_seen():
-    credit = feature("credit", credit=Described(Column("credit", bounds=(0, 10_000))))
+    credit = feature("credit", credit=Described(Column("credit", range=(0, 10_000))))
     assert credit.domain == (0, 10_000)
-    data = dataset(credit=Described(Column("credit", bounds=(0, None))))
+    data = dataset(credit=Described(Column("credit", range=(0, None))))
     assert data.schema.features[1].domain == (0, 4500)
     assert float(whole(data)[:, 1].min()) == pytest.approx(500 / 4500)
     assert float(whole(data)[:, 1].max()) == 1.0
@@ -88,15 +88,15 @@ def test_a_range_may_be_wider_than_what_was_seen():
 )
 def test_a_range_that_does_not_hold_the_values_is_refused(bounds, message):
     with pytest.raises(rafair.InvalidInput, match=message):
-        dataset(credit=Described(Column("credit", bounds=bounds)))
+        dataset(credit=Described(Column("credit", range=bounds)))
 
 
 @pytest.mark.parametrize(
     ("name", "column"),
     [
-        ("credit", Column("credit", bounds=(450.05, 5000))),
-        ("age", Column("age", bounds=(17.5, 80))),
-        ("age", Column("age", bounds=(None, 60.5))),
+        ("credit", Column("credit", range=(450.05, 5000))),
+        ("age", Column("age", range=(17.5, 80))),
+        ("age", Column("age", range=(None, 60.5))),
     ],
 )
 def test_a_range_whose_ends_are_no_possible_values_keeps_the_others_possible(name, column):
@@ -148,7 +148,7 @@ def test_the_last_bin_holds_its_upper_edge_and_an_empty_bin_nobody():
         (Column("age", bins=(61, 20)), "growing edges"),
         (Column("age", bins=(20,)), "two or more"),
         (Column("age", kind="categorical", bins=(20, 61)), "have levels, no range or bins"),
-        (Column("age", kind="ordinal", bounds=(0, 99)), "have levels, no range or bins"),
+        (Column("age", kind="ordinal", range=(0, 99)), "have levels, no range or bins"),
         (Column("age", levels=(1, 2), kind="ordinal"), "is not one of its levels"),
         (Column("age", kind="weird"), "unknown kind"),
         (Column("job", kind="numeric"), "is not a finite number"),

@@ -423,8 +423,8 @@ def test_workers_do_not_outlive_a_program_that_is_killed(program):
         ((True,), "^jobs must be a whole number"),
         ((1.5,), "^jobs must be a whole number"),
         (("2",), "^jobs must be a whole number"),
-        ((2, "threads"), "^unknown engine 'threads'; use processes or ray$"),
-        ((2, "processes", "auto"), "^an address is for the engine ray; add --engine ray$"),
+        ((2, "threads"), "^unknown backend 'threads'; use processes or ray$"),
+        ((2, "processes", "auto"), "^address is for the backend 'ray', not for 'processes'$"),
     ],
     ids=str,
 )

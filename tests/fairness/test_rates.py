@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from rafair.fairness import rates
+from rafair.fairness import balanced_rates, constant_model, rates
 from rafair.fairness.rates import wilson
 
 
@@ -93,3 +93,30 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         low, high = rates({"rain": happened})["ci"]["rain"]
         covered += low <= 0.4 * 0.9 + 0.6 * 0.1 <= high
     assert 0.92 <= covered / 400 <= 0.98
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=60),
+)
+def test_a_balanced_rate_is_the_mean_over_the_classes(people):
+    happened = torch.tensor([event for event, _ in people])
+    y = torch.tensor([label for _, label in people])
+    shares = [happened[y == label].double().mean() for label in set(y.tolist())]
+    found = balanced_rates({"held": happened}, y)
+    assert found["held"] == pytest.approx(float(sum(shares)) / len(shares))
+    low, high = found["ci"]["held"]
+    assert 0 <= low <= found["held"] <= high <= 1
+
+
+def test_a_balanced_rate_of_equal_classes_is_the_rate_with_its_interval():
+    happened, y = torch.arange(40) % 3 == 0, torch.arange(40) % 2
+    plain, balanced = rates({"held": happened}), balanced_rates({"held": happened}, y)
+    assert balanced["held"] == pytest.approx(plain["held"])
+    assert balanced["ci"]["held"] == pytest.approx(plain["ci"]["held"])
+
+
+def test_a_constant_model_cannot_win_the_balanced_rate():
+    y = (torch.arange(100) >= 88).long()
+    constant = constant_model(y)
+    assert constant == {"acc": 0.88, "if": 1.0, "af": 0.88, "af_balanced": 0.5}
+    assert balanced_rates({"held": y == 0}, y)["held"] == pytest.approx(constant["af_balanced"])

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import rafair
+from rafair.guarding import GuardedClassifier
 from rafair.models import adapter_names
 from rafair.models.agreement import random_people
 from rafair.problem.batching import forward_rows
@@ -486,3 +487,17 @@ def test_an_audit_runs(case):
     assert expected in run.metrics["attacks"]
     assert run.manifest["model"]["access"] == case.example.access
     assert run.instances["feasible"].all()
+
+
+@pytest.mark.parametrize("rule", ["mean", "majority", "own-or-abstain"])
+def test_a_guard_of_it_gives_everybody_in_the_same_place_one_answer(case, rule):
+    people = rafair.Counterparts.of(case.schema)
+    guard = GuardedClassifier(case.wrapped(), people, rule)
+    x = random(case.schema, 64)
+    everyone = people.rows(x)
+    order = torch.randperm(len(everyone), generator=torch.Generator().manual_seed(0))
+    scores = torch.empty(len(everyone), K + (rule == "own-or-abstain"), dtype=torch.float64)
+    for some in torch.split(order, 50):  # everybody asks in another company
+        scores[some] = forward_rows(guard, everyone[some])
+    assert scores.view(len(x), len(people), -1).eq(scores[:: len(people)].unsqueeze(1)).all()
+    assert not forward_rows(case.wrapped(), everyone).equal(scores[:, :K])

@@ -10,14 +10,18 @@ import torch
 from rafair.auditing.attacking import CLEAN
 from rafair.auditing.metadata import manifest_of
 from rafair.auditing.robust import contradicted, robust_rates
+from rafair.fairness import TF, balanced_rates, constant_model
 from rafair.plans.attacks import families_of
 from rafair.runs import AuditResult
 from rafair.schema.summary import who_is_comparable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rafair.auditing.attacking import Attacked
     from rafair.auditing.batches import Seeds
     from rafair.auditing.proving import Proofs
+    from rafair.runs.outcomes import Outcome
 
 __all__ = ["audit_result"]
 
@@ -66,12 +70,19 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "n_seeds": len(seeds.y),
         "n_counterparts": len(seeds.counterparts),
         "comparable": who_is_comparable(seeds.schema.features),
-        "clean": attacked.clean.rates(),
+        "constant": constant_model(seeds.y),
+        "clean": _with_balanced(attacked.clean.rates(), attacked.clean, seeds.y),
         "robust": {},
         "attacks": {name: row.rates(robust=True) for name, row in attacked.rows.items()},
         "repairs": {},
         "by_sensitive": {},
     }
+
+
+def _with_balanced(found: dict[str, Any], clean: Outcome, y: Tensor) -> dict[str, Any]:
+    """Add the mean over the classes of the share of accurately fair people."""
+    balanced = balanced_rates({"af_balanced": clean.verdict.cells == TF}, y)
+    return {**found, **balanced, "ci": {**found["ci"], **balanced["ci"]}}  # type: ignore[dict-item]
 
 
 def _robust(seeds: Seeds, attacked: Attacked, proofs: Proofs | None) -> dict[str, Any]:
@@ -81,11 +92,11 @@ def _robust(seeds: Seeds, attacked: Attacked, proofs: Proofs | None) -> dict[str
     alone = list(zip(*(outcome.alone for outcome in outcomes), strict=True))
     proved = [None] * len(alone) if proofs is None else list(proofs.alone)
     found: dict[str, Any] = {
-        "robust": robust_rates(jointly, None if proofs is None else proofs.jointly),
+        "robust": robust_rates(jointly, seeds.y, None if proofs is None else proofs.jointly),
         "by_sensitive": {
             attribute: {
                 "clean": attacked.clean.rates(along=place),
-                "robust": robust_rates(verdicts, known),
+                "robust": robust_rates(verdicts, seeds.y, known),
                 "attacks": {
                     name: row.rates(robust=True, along=place) for name, row in attacked.rows.items()
                 },

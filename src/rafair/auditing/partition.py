@@ -11,16 +11,20 @@ from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED
 from rafair.certificates.regions import REASONS, BoxAnswer, spacing_of
+from rafair.problem.batching import forward_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.models import Classifier
     from rafair.schema import Schema
 
 __all__ = ["Box", "Splitter", "sizes"]
 
 # A box narrower than this in a feature is not halved there.
 POINT = 1e-6
+# People of a box who tell how much each feature matters there.
+PROBED = 16
 OPEN = BoxAnswer(0, REASONS.index("the budget was spent"), 0, torch.full((3, 1), torch.nan))
 
 
@@ -74,35 +78,40 @@ class Splitter:
     columns : tuple of int
         The columns that are not sensitive.
     spacing : Tensor, shape (d,), float64
+    model : Classifier or None
+        Says how much each feature matters; without it every feature matters by its width.
     """
 
     x: Tensor
     columns: tuple[int, ...]
     spacing: Tensor
+    model: Classifier | None = None
 
     @classmethod
-    def of(cls, schema: Schema, x: Tensor) -> Splitter:
+    def of(cls, schema: Schema, x: Tensor, model: Classifier | None = None) -> Splitter:
         """Return the splitter of a schema, for the people x, (n, d)."""
         places = enumerate(schema.features)
         columns = tuple(place for place, feature in places if not feature.sensitive)
-        return cls(x.to(torch.float64), columns, spacing_of(schema))
+        return cls(x.to(torch.float64), columns, spacing_of(schema), model)
 
     def can_split(self, box: Box) -> bool:
         """Tell whether some feature has two possible values in the box."""
         return bool((self._widths(box) > 0).any())
 
     def halves(self, box: Box) -> tuple[Box, Box]:
-        """Halve a box along the feature that divides its people best, times its width.
+        """Halve a box along the feature that divides its people best, times its effect.
 
-        Where that divides nobody from anybody, it is the widest feature, in the middle. A witness
-        stays with the half that it lies in.
+        Where that divides nobody from anybody, it is the feature with the largest effect, in the
+        middle. A witness stays with the half that it lies in.
         """
-        widths = self._widths(box)
+        effects = self._effects(box)
         cuts, balance = self._cuts(box)
-        score = balance * widths
-        column = int(score.argmax()) if bool((score > 0).any()) else int(widths.argmax())
+        score = balance * effects
+        column = int(score.argmax()) if bool((score > 0).any()) else int(effects.argmax())
         cut = cuts[column] if bool(score[column] > 0) else self._middle(box, column)
-        start = cut + self.spacing[column]
+        # Multiples of the spacing round to either side of the box's own ends.
+        cut = torch.maximum(cut, box.low[column])
+        start = torch.minimum(cut + self.spacing[column], box.high[column])
         high, low = box.high.clone(), box.low.clone()
         high[column], low[column] = cut, start
         below = self.x[box.people, column] <= cut + self.spacing[column] / 2
@@ -122,6 +131,27 @@ class Splitter:
         some = list(self.columns)
         width[some] = (box.high - box.low)[some]
         return torch.where(width > torch.clamp_min(self.spacing / 2, POINT), width, 0.0)
+
+    def _effects(self, box: Box) -> Tensor:
+        """Return how much each feature matters in the box, (d,); 0 where it cannot be halved.
+
+        It is the mean change of the model's scores, over a few people of the box, when the feature
+        alone goes from one end of the box to the other; where no feature changes any, the widths.
+        """
+        widths = self._widths(box)
+        if self.model is None:
+            return widths
+        some = (widths > 0).nonzero()[:, 0]
+        people = self.x[box.people[:PROBED]]
+        people = people if len(people) else ((box.low + box.high) / 2).unsqueeze(0)
+        ends = torch.stack([box.low, box.high])[:, some]
+        rows = people.repeat(2, len(some), 1, 1)  # (end, feature, person, d)
+        rows[:, torch.arange(len(some)), :, some] = ends.T[:, :, None].expand(-1, -1, len(people))
+        scores = forward_rows(self.model, rows.flatten(0, 2)).view(*rows.shape[:3], -1)
+        change = (scores[1] - scores[0]).abs().sum(dim=-1).mean(dim=-1)
+        effects = torch.zeros_like(widths)
+        effects[some] = change.to("cpu", effects.dtype)
+        return effects if bool((effects > 0).any()) else widths
 
     def _cuts(self, box: Box) -> tuple[Tensor, Tensor]:
         """Return where each feature divides the people best, and the smaller share; each (d,).

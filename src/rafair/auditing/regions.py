@@ -87,8 +87,8 @@ def certify_region(
         are halved.
     partition : int
         Halve boxes until there are so many: those that are not fair everywhere, where most people
-        are, along the feature that divides these best. Levels of a category that are no neighbours
-        make several boxes from the start.
+        are, along the feature that divides these best and moves the model most. Levels of a
+        category that are no neighbours make several boxes from the start.
     epsilon : float
         Radius of Δ, a share of each range: also nobody whom Δ makes of a person in the region may
         be decided otherwise than a counterpart. 0, the default, is the people themselves.
@@ -142,7 +142,7 @@ def certify_region(
         return load_regions(finished)
     end = math.inf if max_seconds is None else time.time() + max_seconds
     x = torch.zeros(0, len(schema.features)) if data is None else data.test.x.cpu()
-    search = _Search(question, Splitter.of(schema, x), runner, end)
+    search = _Search(question, Splitter.of(schema, x, model), runner, end)
     boxes, stopped = search.run(search.roots(), partition)
     metrics = {
         "dataset": None if data is None else data.name,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.certificates.branching import BROKEN, UNDECIDED
+from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
 from rafair.certificates.provers import certify
 from rafair.errors import InvalidInput
 from rafair.fairness import judge
@@ -86,10 +86,10 @@ class RegionQuestion:
     max_nodes: int
 
     def __post_init__(self) -> None:
-        if min(self.counterparts.within) < math.inf or self.schema.gaps:
+        if self.schema.gaps:
             raise InvalidInput(
-                "regions are certified for I(v) without within, and for features whose cells may "
-                'not be missing; take within, or missing = "keep" and "level", out'
+                "regions are certified for features whose cells may not be missing; take "
+                'missing = "keep" and "level" out'
             )
         if not bool(self._allowed().any()):
             raise InvalidInput(
@@ -114,31 +114,48 @@ class RegionQuestion:
             return _undecided(NOBODY, 0, low)
         if time.time() >= until:
             return _undecided(SPENT, 0, low)
-        x = person.to(self.model.device).unsqueeze(0)
+        x = self._askers(person).to(self.model.device)
         found = certify(
             self.model,
             x,
-            torch.zeros(1, dtype=torch.int64, device=x.device),
+            torch.zeros(len(x), dtype=torch.int64, device=x.device),
             self.counterparts,
             self._everywhere(low, high),
             self.max_nodes,
             claim="fair",
             until=until,
         )
-        status, nodes = int(found.status), int(found.nodes)
-        if status == UNDECIDED:
-            return _undecided(SPENT, nodes, low)
-        if status != BROKEN:
-            return BoxAnswer(status, DECIDED, nodes, _no_pair(low))
-        pair = self._pair(found.witness, low, high)
-        if pair is not None:
-            return BoxAnswer(status, DECIDED, nodes, pair)
+        nodes, broken = int(found.nodes.sum()), found.status == BROKEN
+        if not bool(broken.any()):
+            if bool((found.status == UNDECIDED).any()):
+                return _undecided(SPENT, nodes, low)
+            return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
+        for witness in torch.split(found.witness[broken], 1):
+            pair = self._pair(witness, low, high)
+            if pair is not None:
+                return BoxAnswer(BROKEN, DECIDED, nodes, pair)
         if self.space is not None:  # perhaps somebody is treated so without any change
             unchanged = replace(self, space=None).decide(low, high, known, until)
             nodes += unchanged.nodes
             if unchanged.status == BROKEN:
                 return replace(unchanged, nodes=nodes)
         return _undecided(NO_START, nodes, low)
+
+    @property
+    def _is_near(self) -> bool:
+        """Whether I(v) depends on v's own sensitive values, by ``within``."""
+        return min(self.counterparts.within) < math.inf
+
+    def _askers(self, person: Tensor) -> Tensor:
+        """Return people whose I(v) together are those of everybody in the box, (n, d).
+
+        Usually one is enough. Where I(v) depends on v's own sensitive values, it is one for each
+        combination of them that the region allows.
+        """
+        if not self._is_near:
+            return person.unsqueeze(0)
+        values = self.counterparts.grid[self._allowed()]
+        return _with(person.expand(len(values), -1), values, self.counterparts)
 
     def _allowed(self) -> Tensor:
         """Tell which combinations of I(v) a person of the region may have, shape (m,)."""
@@ -191,15 +208,18 @@ class RegionQuestion:
         """Return a person of the box, what Δ makes of them, and who is then decided otherwise.
 
         ``witness``, (1, d), has the values of the changed person; the sensitive ones are chosen
-        here. Returns None if no person of the region can be changed so.
+        here, unless I(v) depends on them. Returns None if no person of the region can be changed
+        so.
         """
         model, people = self.model, self.counterparts
         changed = people.rows(witness)
         decided = predict(model, changed).cpu()
-        changed = changed.cpu()
-        exists = people.exist(changed, changed)
+        changed, witness = changed.cpu(), witness.cpu()
+        exists = people.exist(changed, witness.expand_as(changed) if self._is_near else changed)
         classes = torch.bincount(decided[exists], minlength=int(decided.max()) + 1) > 0
         start, fits = self._starts(changed, low, high)
+        if self._is_near:
+            fits &= people.is_self(witness)[0]
         fits &= self._allowed() & (classes.sum() - classes[decided].long() > 0)
         for row in fits.nonzero()[:, 0].tolist()[:1]:
             v = changed[row : row + 1].to(model.device)

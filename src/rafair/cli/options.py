@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, 
 
 import typer
 
-from rafair.cli.parsing import engine, names, number_or
+from rafair.cli.parsing import check_reading, engine, names, number_or
 from rafair.cli.sources import ModelChoice
 from rafair.cli.subjects import Asked, TableChoice
 from rafair.plans import Plan
@@ -124,15 +124,19 @@ class ModelGroup:
         text = str | None
         yield _parameter("model", Path | None, None, help=f"Model file: {suffixes}")
         yield _parameter(
-            "model_inputs",
+            "inputs",
             text,
             None,
+            "--inputs",
+            "--model-inputs",
             help="What the model reads: unit, original or frame [default: auto].",
         )
         yield _parameter(
-            "model_output",
+            "output",
             text,
             None,
+            "--output",
+            "--model-output",
             help="What the model returns: logits or probabilities [default: auto].",
         )
         yield _parameter(
@@ -153,6 +157,7 @@ class ModelGroup:
     def value(self, given: Mapping[str, Any]) -> ModelChoice:
         """Return the choice."""
         path, inputs, output, trust, unsafe_pickle = given.values()
+        check_reading(inputs, output)
         return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle)
 
 
@@ -191,12 +196,13 @@ class EngineGroup:
             str | None,
             None,
             metavar="N|all",
-            help="Workers at once [default: 1; all with --engine ray].",
+            help="Workers at once [default: 1; all with --backend ray].",
         )
         yield _parameter(
-            "engine",
+            "backend",
             str,
             "processes",
+            "--backend",
             "--engine",
             metavar="NAME",
             help="What workers are: processes or ray.",
@@ -210,7 +216,7 @@ class EngineGroup:
 
     def value(self, given: Mapping[str, Any]) -> Engine:
         """Return the engine."""
-        return engine(given["jobs"], given["engine"], given["address"])
+        return engine(given["jobs"], given["backend"], given["address"])
 
 
 class PlanGroup:

@@ -9,7 +9,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.engine import Engine
 
-__all__ = ["distances", "engine", "names", "number_or"]
+__all__ = ["check_reading", "distances", "engine", "names", "number_or"]
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -28,24 +28,44 @@ def number_or(word: str, option: str, text: str) -> int | None:
         raise InvalidInput(f"{option} takes a whole number or {word!r}, not {text!r}") from None
 
 
-def engine(jobs: str | None, name: str, address: str | None) -> Engine:
-    """Return the engine for ``--jobs``, ``--engine`` and ``--address``.
+def engine(jobs: str | None, backend: str, address: str | None) -> Engine:
+    """Return the engine for ``--jobs``, ``--backend`` and ``--address``.
 
     Without ``jobs`` it is one process, or all workers of a cluster.
 
     Raises
     ------
     InvalidInput
-        If there is no such engine, or it does not accept the other two options.
+        If there is no such backend, or it does not accept the other two options.
     """
     from rafair.engine import BACKENDS, Engine
 
-    for backend in BACKENDS:
-        if name == backend:
-            usual = "all" if backend == "ray" else "1"
+    for known in BACKENDS:
+        if backend == known:
+            usual = "all" if known == "ray" else "1"
             text = usual if jobs is None else jobs
-            return Engine(number_or("all", "--jobs", text), backend, address)
-    raise InvalidInput(f"--engine takes {' or '.join(BACKENDS)}, not {name!r}")
+            return Engine(number_or("all", "--jobs", text), known, address)
+    raise InvalidInput(f"--backend takes {' or '.join(BACKENDS)}, not {backend!r}")
+
+
+def check_reading(inputs: str | None, output: str | None) -> None:
+    """Refuse words of ``--inputs`` and ``--output`` that no model is read by.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if inputs is None and output is None:
+        return  # what follows imports torch
+    from rafair.models.inputs import INPUTS
+    from rafair.models.wrapping import OUTPUTS
+
+    if inputs is not None and inputs not in INPUTS:
+        raise InvalidInput(f"--inputs takes {', '.join(INPUTS)}, not {inputs!r}")
+    if output is not None and output not in OUTPUTS:
+        raise InvalidInput(
+            f"--output takes {', '.join(OUTPUTS)}, not {output!r}; a directory is given with --out"
+        )
 
 
 def names(option: str, text: str | None) -> list[str] | None:

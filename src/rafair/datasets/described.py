@@ -193,7 +193,7 @@ def _with_kind(frame: pd.DataFrame, described: Described) -> tuple[Described, st
     """Infer the kind of a column of which nothing else is said, and tell about it."""
     column = described.column
     own = (column.kind, column.levels, column.columns, column.bins, column.bulk, described.epsilon)
-    if any(own) or column.bounds != (None, None) or described.step or column.name not in frame:
+    if any(own) or column.range != (None, None) or described.step or column.name not in frame:
         return described, None
     kind = kind_of_values(frame[column.name])
     told = told_of_kind(kind, frame[column.name])

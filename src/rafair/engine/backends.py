@@ -54,12 +54,12 @@ class Engine:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        check_one_of("engine", self.backend, BACKENDS)
+        check_one_of("backend", self.backend, BACKENDS)
         jobs = self.jobs
         if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
             raise InvalidInput(f"jobs must be a whole number, 1 or more, or None, not {jobs!r}")
         if self.address is not None and self.backend != "ray":
-            raise InvalidInput("an address is for the engine ray; add --engine ray")
+            raise InvalidInput(f"address is for the backend 'ray', not for {self.backend!r}")
 
     def map(
         self, function: Callable[[T], R], tasks: Sequence[T]

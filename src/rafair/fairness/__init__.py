@@ -4,8 +4,8 @@ from rafair.fairness.candidates import JudgedCandidates, judge_candidates
 from rafair.fairness.decisions import decide
 from rafair.fairness.judging import judge
 from rafair.fairness.lipschitz import STRICT, Lipschitz
-from rafair.fairness.quality import model_quality
-from rafair.fairness.rates import Rates, rates
+from rafair.fairness.quality import constant_model, model_quality
+from rafair.fairness.rates import Rates, balanced_rates, rates
 from rafair.fairness.seeds import choose_seeds
 from rafair.fairness.shares import dissenting, share_of_others
 from rafair.fairness.verdict import CELLS, TF, Verdict, first_in_worst_cell
@@ -19,7 +19,9 @@ __all__ = [
     "Lipschitz",
     "Rates",
     "Verdict",
+    "balanced_rates",
     "choose_seeds",
+    "constant_model",
     "decide",
     "dissenting",
     "first_in_worst_cell",

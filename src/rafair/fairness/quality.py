@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["accuracy_figures", "model_quality"]
+__all__ = ["accuracy_figures", "constant_model", "model_quality"]
 
 
 def accuracy_figures(model: Classifier, x: Tensor, y: Tensor) -> dict[str, float]:
@@ -50,3 +50,14 @@ def model_quality(
         "if": float(verdict.fair.double().mean()),
         "af": float((verdict.cells == TF).double().mean()),
     }
+
+
+def constant_model(y: Tensor) -> dict[str, float]:
+    """Return the rates of a model that gives everybody the most frequent class in y.
+
+    Nothing changes its answers, so that each rate is clean and robust at once; it is the mark that
+    a useful model must pass. ``af_balanced`` is also its balanced accuracy.
+    """
+    _, sizes = torch.unique(y, return_counts=True)
+    share = int(sizes.max()) / len(y)
+    return {"acc": share, "if": 1.0, "af": share, "af_balanced": 1 / len(sizes)}

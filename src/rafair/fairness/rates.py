@@ -6,12 +6,14 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
 
+import torch
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-__all__ = ["Rates", "rates", "wilson"]
+__all__ = ["Rates", "balanced_rates", "rates", "wilson"]
 
 # Shares that differ less are equal, up to rounding.
 EQUAL = 1e-12
@@ -45,6 +47,33 @@ def rates(events: Mapping[str, Tensor]) -> Rates:
         size = _effective_size(happened)
         intervals[name] = wilson(count * size / whole, size)
     return {**shares, "ci": intervals}
+
+
+def balanced_rates(events: Mapping[str, Tensor], y: Tensor) -> Rates:
+    """Return the mean over the classes in y of the share of true entries, in the form of ``rates``.
+
+    A model that always answers with one of k classes has 1/k at most, however many people have
+    that class.
+
+    Parameters
+    ----------
+    events : mapping of str to Tensor, shape (n,), bool
+    y : Tensor of int64, shape (n,)
+        Ground truth.
+
+    Notes
+    -----
+    The mean weighs a person of a class with n_c members by 1/(k·n_c). The interval is Wilson's for
+    the effective sample size of weighted entries, k²/Σ(1/n_c) (Kish, Survey Sampling, 1965,
+    section 11.7).
+    """
+    _, place, sizes = torch.unique(y, return_inverse=True, return_counts=True)
+    k = len(sizes)
+    size = k * k / float((1 / sizes.double()).sum())
+    weights = 1 / (k * sizes.double())[place]
+    shares = {name: float(weights[happened].sum()) for name, happened in events.items()}
+    shares = {name: 1.0 if bool(events[name].all()) else share for name, share in shares.items()}
+    return {**shares, "ci": {name: wilson(share * size, size) for name, share in shares.items()}}
 
 
 def _effective_size(happened: Tensor) -> float:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["CELL_RATES", "CLEAN_RATES", "LIMITED", "ROBUST_RATES", "check_limits", "parse_limits"]
 
 # Of the people as they are.
-CLEAN_RATES = ("acc", "if", "af")
+CLEAN_RATES = ("acc", "if", "af", "af_balanced")
 # Under every change in Δ. TFR, the share of true fair, is R-AF.
-ROBUST_RATES = ("r_acc", "r_if", "r_af", "tfr")
+ROBUST_RATES = ("r_acc", "r_if", "r_af", "r_af_balanced", "tfr")
 # Under attack, where they are largest.
 CELL_RATES = ("tbr", "ffr", "fbr", "r_dissent")
 LIMITED = (*CLEAN_RATES, "dissent", *ROBUST_RATES, *CELL_RATES)

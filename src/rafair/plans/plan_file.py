@@ -165,7 +165,7 @@ def _column(name: str, content: Any, usual: str) -> Described:
     """Read the section of a column; ``usual`` is the rule for empty cells of those without one."""
     section = Section(f"features.{name}", content)
     kind = section.one_of("kind", get_args(Kind))
-    bounds = section.numbers("range", 2)
+    ends = section.numbers("range", 2)
     bulk = section.numbers("bulk", 2)
     column = Column(
         name,
@@ -173,7 +173,7 @@ def _column(name: str, content: Any, usual: str) -> Described:
         section.take("unit", str, default=""),
         section.take("sensitive", bool, default=False),
         section.levels("levels"),
-        (bounds[0], bounds[1]) if bounds else (None, None),
+        (ends[0], ends[1]) if ends else (None, None),
         section.texts("columns"),
         section.numbers("bins"),
         section.take("perturbable", bool, default=True),

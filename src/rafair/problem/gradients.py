@@ -26,6 +26,7 @@ __all__ = [
     "counterpart_gradient_norms",
     "gradient_directions",
     "gradient_rows",
+    "vjp",
 ]
 
 
@@ -60,19 +61,26 @@ def _gradient_chunk(
     model: Classifier, rows: Tensor, y: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return scores, direction and log_scale of one batch of rows, (n, d), in the model's type."""
+    scores, pull_back = vjp(model, rows)
+    outer, log_scale = loss.derivative(scores, y)
+    return scores, pull_back(outer), log_scale
+
+
+def vjp(model: Classifier, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the scores of rows (n, d), and a function from u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x (n, d)."""
     n, rows, network = len(rows), rows.detach(), dense_network(model)
     if network is not None and network.takes(rows):
-        scores, pull_back = network.vjp(rows)
-    else:
-        rows = padded(rows)
-        y = torch.cat([y, y[-1:].expand(len(rows) - n)])
-        scores, pull_back = _vjp(model, rows)
-    outer, log_scale = loss.derivative(scores, y)
-    direction = pull_back(outer)
-    return scores[:n], direction[:n], log_scale[:n]
+        return network.vjp(rows)
+    rows = padded(rows)
+    scores, pull_back = _by_autograd(model, rows)
+
+    def of_rows(outer: Tensor) -> Tensor:
+        return pull_back(torch.nn.functional.pad(outer, (0, 0, 0, len(rows) - n)))[:n]
+
+    return scores[:n], of_rows
 
 
-def _vjp(model: Classifier, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def _by_autograd(model: Classifier, rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return the scores of rows, and a function from u (n, k) to Σⱼ uⱼ ∂zⱼ/∂x, by autograd."""
     rows.requires_grad_()
     with torch.enable_grad():

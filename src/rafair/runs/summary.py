@@ -22,19 +22,26 @@ __all__ = [
 End: TypeAlias = Literal["at_least", "at_most"]
 
 HEADLINE = ("acc", "if", "af")
+MEASURES = (*HEADLINE, "af_balanced")
 CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
 
 
 def headline(metrics: dict[str, Any], epsilon: float) -> Table:
-    """Return the answer: clean, and what holds under every change, proved where it can be."""
-    clean, robust = metrics["clean"], metrics["robust"]
+    """Return the answer: clean, and what holds under every change, proved where it can be.
+
+    The last row is the mark of a model that gives everybody the most frequent class.
+    """
+    clean, constant = metrics["clean"], metrics["constant"]
+    robust = [metrics["robust"][f"r_{key}"] for key in MEASURES]
     rows = [
-        ("clean", *(f"{clean[key]:.3f}" for key in HEADLINE)),
-        ("  95 %", *(interval(clean["ci"][key]) for key in HEADLINE)),
-        *_robust_rows([robust[f"r_{key}"] for key in HEADLINE], epsilon),
+        ("clean", *(f"{clean[key]:.3f}" for key in MEASURES)),
+        ("  95 %", *(interval(clean["ci"][key]) for key in MEASURES)),
+        *_robust_rows(robust, epsilon),
+        ("constant model", *(f"{constant[key]:.3f}" for key in MEASURES)),
     ]
     title = f"{metrics['dataset']}: {metrics['n_seeds']} seeds, {_compared(metrics)}"
-    return Table(title, ("", "R-ACC", "R-IF", "R-AF"), rows, (0, 2))
+    heads = ("", "R-ACC", "R-IF", "R-AF", "balanced R-AF")
+    return Table(title, heads, rows, (0, 2, len(rows) - 1))
 
 
 def _robust_rows(rates: list[dict[str, Any]], epsilon: float) -> list[tuple[str, ...]]:

@@ -38,7 +38,7 @@ class Column:
     sensitive : bool
     levels : tuple
         Levels of an ordinal or categorical column in their order; by default those in the data.
-    bounds : tuple of (low, high)
+    range : tuple of (low, high)
         Range in original units; None takes this end of the range from the data.
     bulk : tuple of (low, high), optional
         Part of the range that ε and step are shares of; see ``Feature``.
@@ -60,7 +60,7 @@ class Column:
     unit: str = ""
     sensitive: bool = False
     levels: tuple[Level, ...] = ()
-    bounds: tuple[float | None, float | None] = (None, None)
+    range: tuple[float | None, float | None] = (None, None)
     columns: tuple[str, ...] = ()
     bins: tuple[float, ...] = ()
     perturbable: bool | None = None
@@ -115,7 +115,7 @@ def _described(column: Column, values: pd.Series) -> Feature:
     kind = column.kind or kind_of_column(values)
     if kind not in ("ordinal", "categorical"):
         return _ranged(column, kind, values)
-    if column.bounds != (None, None) or column.bins or column.bulk:
+    if column.range != (None, None) or column.bins or column.bulk:
         raise InvalidInput(f"column {column.name!r}: {kind} features have levels, no range or bins")
     if column.within is not None:
         raise InvalidInput(f"column {column.name!r}: within is for numbers; it is {kind}")
@@ -215,15 +215,15 @@ def _ranged(column: Column, kind: Kind, values: pd.Series) -> Feature:
         raise InvalidInput(
             f"column {column.name!r} holds whole numbers beyond 2^53; are they identifiers? drop it"
         )
-    if kind == "integer" and any(abs(end or 0) > LARGEST_INTEGER for end in column.bounds):
-        raise InvalidInput(f"column {column.name!r}: the range goes beyond 2^53: {column.bounds}")
-    if kind == "integer" and any(end is not None and end != round(end) for end in column.bounds):
+    if kind == "integer" and any(abs(end or 0) > LARGEST_INTEGER for end in column.range):
+        raise InvalidInput(f"column {column.name!r}: the range goes beyond 2^53: {column.range}")
+    if kind == "integer" and any(end is not None and end != round(end) for end in column.range):
         raise InvalidInput(
             f"column {column.name!r}: the range of whole numbers must end in whole numbers, "
-            f"not {column.bounds}"
+            f"not {column.range}"
         )
     seen = (float(numbers.min()), float(numbers.max()))
-    ends = [own if own is not None else end for own, end in zip(column.bounds, seen, strict=True)]
+    ends = [own if own is not None else end for own, end in zip(column.range, seen, strict=True)]
     whole = kind == "integer" and all(end == round(end) for end in ends)
     feature = Feature(
         column.name,

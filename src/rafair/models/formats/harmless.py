@@ -7,11 +7,13 @@ hold besides. Each was chosen by the same rule, which ``tests/models/test_harmle
   ``__setstate__`` of its own, no ``__new__``, no ``__del__``. Whatever it stores is in the file
   too, so that skops has checked its type as well.
 - A function only computes numbers from the arrays that it is given, whatever they are.
+- Two are not Python's or scikit-learn's own Python, and store what they are given all the same:
+  ``functools.partial``, whose function must be trusted too, and ``Bunch``, a dictionary.
 
 Types that index memory without checking their numbers are left out although they are
-scikit-learn's: a crafted file can crash Python. These are ``Tree`` and ``TreePredictor`` of the
-tree models, ``KDTree``, ``BallTree`` and the distance metrics of the neighbours, and SciPy's
-``BSpline`` of ``SplineTransformer``.
+scikit-learn's: a crafted file can crash Python. The trees of forests and boosting are looked at
+after loading (``checked_trees.py``); search trees of neighbours and splines are built anew
+(``rebuilt.py``).
 """
 
 from __future__ import annotations
@@ -71,13 +73,17 @@ _FUNCTIONS = {
         "recall_score",
     ),
     "sklearn.metrics._ranking": ("average_precision_score", "roc_auc_score"),
+    "numpy": ("mean",),
+    "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
+    "sklearn.utils.validation": ("check_array",),
 }
+_STORES = {"functools": ("partial",), "sklearn.utils._bunch": ("Bunch",)}
 # Types of columns: what a selector looks for, and what an imputer was fitted to.
 _DTYPES = {"builtins": ("object",), "numpy": ("dtype", "number")}
 
 HARMLESS: frozenset[str] = frozenset(
     f"{module}.{name}"
-    for group in (_CLASSES, _FUNCTIONS, _DTYPES)
+    for group in (_CLASSES, _FUNCTIONS, _STORES, _DTYPES)
     for module, names in group.items()
     for name in names
 )

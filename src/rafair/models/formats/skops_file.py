@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.errors import InvalidInput
 from rafair.models.extras import need
+from rafair.models.formats.checked_trees import CHECKED, check_trees
 from rafair.models.formats.harmless import HARMLESS
+from rafair.models.formats.rebuilt import REBUILT, rebuild
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,22 +25,33 @@ OLDEST = (0, 12)
 
 
 def read(path: Path, permission: Permission) -> Any:
-    """Return the object in a file if skops, ``HARMLESS`` or the user trusts each type in it.
+    """Return the object in a file if skops, this package or the user trusts each type in it.
+
+    Types of ``HARMLESS`` are trusted as they are; what is of ``CHECKED`` is looked at, and what is
+    of ``REBUILT`` built anew. What the user trusts is left as it is.
 
     Raises
     ------
     InvalidInput
-        If a type is not trusted, or skops is too old; the message names all untrusted types.
+        If a type is not trusted, a tree is none, or skops is too old; the message names all
+        untrusted types.
     """
     skops = need("skops.io", "sklearn")
     version = metadata.version("skops")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise InvalidInput(f"skops {version} is not safe; pip install -U 'skops>=0.12'")
     found = sorted(skops.get_untrusted_types(file=path))
-    unknown = [name for name in found if name not in HARMLESS.union(permission.trust)]
+    unknown = [
+        name for name in found if name not in HARMLESS.union(CHECKED, REBUILT, permission.trust)
+    ]
     if unknown:
         raise InvalidInput(
             f"holds types that may not be harmless: {', '.join(unknown)}; if you know that "
             f"loading them is harmless, allow them: {' '.join(f'--trust {n}' for n in unknown)}"
         )
-    return skops.load(path, trusted=found)
+    model = skops.load(path, trusted=found)
+    if CHECKED.intersection(found).difference(permission.trust):
+        check_trees(model)
+    if REBUILT.intersection(found).difference(permission.trust):
+        rebuild(model)
+    return model

@@ -1,8 +1,8 @@
-"""Put the program's own output into the README: an audit, the datasets, rates, certificates.
+"""Put the program's own output into the documentation: audits, datasets, rates, certificates.
 
-python scripts/readme_figures.py            # about 15 minutes, nearly all for the certificates
-python scripts/readme_figures.py --only audits        # a minute
-python scripts/readme_figures.py --check    # fails where the README says something else
+python scripts/documented_figures.py            # about 6 minutes, nearly all for the certificates
+python scripts/documented_figures.py --only audits        # a minute
+python scripts/documented_figures.py --check    # fails where a page says something else
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 from rafair.report.tables import truth
 
-README = Path(__file__).parent.parent / "README.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = (DOCS / "command-line.md", DOCS / "benchmarks.md")
 DATASETS = ("adult", "bank", "compas", "credit")
 EPSILONS = ("0.01", "0.05", "0.1")
 
@@ -98,23 +99,31 @@ def the_truth(metrics: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def replaced(page: Path, made: dict[str, str]) -> str:
+    """Return a page with its generated sections, which stand between HTML comments, made anew."""
+    text = page.read_text()
+    for name, content in made.items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        if start in text:
+            before, _, rest = text.partition(start)
+            text = f"{before}{start}{content}{end}{rest.partition(end)[2]}"
+    return text
+
+
 def main() -> None:
-    """Rewrite or check the generated sections, which stand between HTML comments."""
+    """Rewrite or check the generated sections of the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     given = parser.parse_args()
-    check = given.check
-    text = README.read_text()
-    made = [PARTS[part]() for part in ([given.only] if given.only else PARTS)]
-    for name, content in ((n, c) for several in made for n, c in several.items()):
-        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        before, _, rest = text.partition(start)
-        _, _, after = rest.partition(end)
-        text = f"{before}{start}{content}{end}{after}"
-    if check and text != README.read_text():
-        raise SystemExit("README.md: its figures are not the program's; run this without --check")
-    README.write_text(text)
+    made: dict[str, str] = {}
+    for part in [given.only] if given.only else PARTS:
+        made |= PARTS[part]()
+    stale = [page.name for page in PAGES if replaced(page, made) != page.read_text()]
+    if given.check and stale:
+        raise SystemExit(f"{', '.join(stale)}: other figures than the program's; leave out --check")
+    for page in PAGES:
+        page.write_text(replaced(page, made))
 
 
 if __name__ == "__main__":
