@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
-    from rafair.auditing import audit, certify, certify_region, check, judge, repair_run
-    from rafair.certificates import Certificate, certify_cells
+    from rafair.auditing import (
+        audit,
+        certify,
+        certify_cells,
+        certify_region,
+        check,
+        judge,
+        repair_run,
+    )
+    from rafair.certificates import Certificate
     from rafair.comparing import Comparison, compare
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
@@ -36,8 +44,11 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
-    "rafair.auditing": ("audit", "certify", "certify_region", "check", "judge", "repair_run"),
-    "rafair.certificates": ("Certificate", "certify_cells"),
+    "rafair.auditing": (
+        *("audit", "certify", "certify_cells", "certify_region"),
+        *("check", "judge", "repair_run"),
+    ),
+    "rafair.certificates": ("Certificate",),
     "rafair.comparing": ("Comparison", "compare"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
