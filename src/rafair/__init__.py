@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult, RunDirectory, load_run, write_run
     from rafair.schema import Feature, Schema
     from rafair.scoring import make_scorer
+    from rafair.training.estimator import RobustClassifier
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _HOME = {
     "rafair.runs": ("AuditResult", "RunDirectory", "load_run", "write_run"),
     "rafair.schema": ("Feature", "Schema"),
     "rafair.scoring": ("make_scorer",),
+    "rafair.training.estimator": ("RobustClassifier",),
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
@@ -82,6 +84,7 @@ __all__ = [
     "PerturbationSpace",
     "Plan",
     "RafairError",
+    "RobustClassifier",
     "RunDirectory",
     "Schema",
     "Verdict",
