@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.display import Table
+from rafair.plots import CLAIMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ __all__ = [
 End: TypeAlias = Literal["at_least", "at_most"]
 
 HEADLINE = ("acc", "if", "af")
-CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
 
 
 def headline(metrics: dict[str, Any], epsilon: float) -> Table:
