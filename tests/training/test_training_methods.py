@@ -180,5 +180,5 @@ def test_the_number_of_epochs_grows_for_few_rows():
     options = Options()
     assert options.epochs_of(30_000) == 60
     assert math.isclose(
-        options.epochs_of(600) * -(-600 // options.batch_of(600)), 1500, rel_tol=0.1
+        options.epochs_of(600) * -(-600 // options.batch_of(600)), 3000, rel_tol=0.1
     )

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["forget", "fresh_network"]
 
-# Half of He's scale: interval bounds grow with the weights' absolute values from layer to layer,
+# A quarter of He's scale: interval bounds grow with the weights' absolute values from layer to layer,
 # and from the usual scale certified training mostly ended in the constant model (measured).
-SCALE = 0.5
+SCALE = 0.25
 
 
 def fresh_network(n_features: int, n_classes: int, generator: torch.Generator) -> nn.Sequential:
