@@ -20,16 +20,17 @@
     const unit = feature && feature.unit ? " " + feature.unit : "";
     if (typeof found !== "number") return found + unit;
     const text = Math.abs(found) >= 1e4 ? found.toLocaleString("en", {maximumFractionDigits: 3})
-      : String(Number(found.toPrecision(6)));
+      : short(found);
     return text + unit;
   }
+  function short(number) { return String(Number(number.toPrecision(6))); }
   const who = (person) => data.features.flatMap((feature, at) =>
     feature.sensitive ? [shown(person.values[at], feature)] : []).join(" · ");
   function holds(person) {
     if (person.broken === 0) return "already broken";
     const parts = [];
-    if (person.proved !== null) parts.push("proved up to " + person.proved);
-    if (person.broken !== null) parts.push("broken at " + person.broken);
+    if (person.proved !== null) parts.push("proved up to " + short(person.proved));
+    if (person.broken !== null) parts.push("broken at " + short(person.broken));
     return parts.join(", ") || "undecided";
   }
   const stageName = (stage) => stage.stage === "clean" ? "none" : stage.attack + (stage.stage === "repaired" ? ", repaired" : "");
