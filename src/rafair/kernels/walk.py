@@ -296,9 +296,11 @@ def walk_groups(
         start, stop = seeds.groups[group], seeds.groups[group + 1]
         for step in range(begin, end):
             for person in range(start, stop):
+                if path.taken[person] > step:  # beside a mate
+                    continue
                 if path.stays[person]:
                     _stay(step, person, path)
-                elif path.taken[person] == step:
+                else:
                     x = path.points[step, person]
                     if rules.chooses[step]:
                         visit(network, work, grid, x, found)
