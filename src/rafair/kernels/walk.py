@@ -225,7 +225,8 @@ def _log_norm(found: Runs, place: int, sign: np.float32, slope: Numbers) -> floa
     odds = _odds_against(found, place, sign)
     log_p = -(max(odds, 0.0) + math.log1p(math.exp(-abs(odds))))
     log_slope = math.log(slope[0]) + slope[1] * (log_p + odds) + slope[2] * log_p
-    return max(log_slope + found.log_sizes[found.run[place]], ZERO_GRADIENT)
+    norm: float = max(log_slope + found.log_sizes[found.run[place]], ZERO_GRADIENT)
+    return norm
 
 
 @inner
@@ -239,7 +240,8 @@ def _most(found: Runs, place: int, sign: np.float32, slope: Numbers) -> float:
     least = max(LOG_2 - size / 2, 0.36533 - 0.1192 * size, 0.0) if powers > 0 else LOG_2
     most = math.log(slope[0]) - slope[1] * max(-odds, 0.0) - slope[2] * max(odds, 0.0)
     most += found.log_sizes[found.run[place]] - powers * least + SLACK
-    return max(most, ZERO_GRADIENT)
+    bound: float = max(most, ZERO_GRADIENT)
+    return bound
 
 
 @inner

@@ -16,7 +16,7 @@ from rafair.problem.trajectories import PairTrajectory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rafair.kernels.walk import Path, Rules, Seeds
+    from rafair.kernels.walk import Path, Rules
     from rafair.problem.counterparts import Counterparts
     from rafair.problem.dense import DenseNetwork
     from rafair.problem.losses import Loss, Slope
@@ -93,7 +93,7 @@ def compiled_walk(
     slope: Slope = loss.slope  # type: ignore[attr-defined]
     rules, kind = way.rules(x, slope), _kinds(x, y, way.counterparts)
     order = torch.argsort(torch.bincount(kind)[kind] * len(x) - kind, descending=True)
-    people = order.split(max(1, FLAGS // len(way.counterparts)))
+    people = torch.split(order, max(1, FLAGS // len(way.counterparts)))
     parts = [_block(network, rules, x[rows], y[rows], kind[rows], way) for rows in people]
     back = torch.argsort(order)
     points, places, scores, still = (
@@ -113,7 +113,7 @@ def compiled_walk(
 
 
 def _kinds(x: Tensor, y: Tensor, counterparts: Counterparts) -> Tensor:
-    """Number the seeds so that those with the same I(v) and the same label share a number."""
+    """Give each seed a number, the same to those with the same I(v) and the same label."""
     alike = counterparts.take(x.float(), torch.zeros_like(y))
     return distinct(torch.cat([alike, y.unsqueeze(1).to(alike)], dim=1))[1]
 
@@ -124,7 +124,7 @@ def _block(
     """Walk from some seeds; those of one kind must follow each other."""
     from rafair.kernels.counterparts import runs
     from rafair.kernels.passes import workspace
-    from rafair.kernels.walk import Path, Seeds, walk_groups
+    from rafair.kernels.walk import Seeds, walk_groups
 
     counterparts, grid, steps = way.counterparts, way.counterparts.snake, len(way.chooses)
     groups = np.flatnonzero(np.diff(kind.numpy(), prepend=-1, append=-1))
