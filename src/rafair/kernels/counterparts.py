@@ -1,4 +1,4 @@
-"""Gradients at everyone in I(v), for networks with two classes.
+"""Scores and gradients at everyone in I(v), for networks with two classes.
 
 Only the sensitive features differ within I(v), and in an order in which neighbours differ in one of
 them, as little as possible, most neighbours have the same pattern of active neurons. For two
@@ -14,28 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import (
-    FLOATS,
-    INTEGERS,
-    NETWORK,
-    NUMBERS,
-    TABLE,
-    WORDS,
-    entry,
-    inner,
-)
+from rafair.kernels.compiling import FLOATS, INTEGERS, NUMBERS, TABLE, WORDS, inner
 from rafair.kernels.lanes import LANES
-from rafair.kernels.network import Network
-from rafair.kernels.passes import WORKSPACE, backward, forward
+from rafair.kernels.passes import backward, forward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from rafair.kernels.passes import Pattern, Workspace
+    from rafair.kernels.network import Network, Numbers
+    from rafair.kernels.passes import Block, Pattern, Workspace
 
-__all__ = ["Grid", "log_norms", "ordered", "runs"]
+__all__ = ["Grid", "Runs", "ordered", "place_of", "runs", "visit", "visit_two"]
 
 ZERO, ONE, ALL = np.uint32(0), np.uint32(1), np.uint32((1 << LANES) - 1)
 
@@ -78,48 +69,57 @@ def ordered(combinations: NDArray[np.float32], columns: Sequence[int]) -> Grid:
 
 
 class Runs(NamedTuple):
-    """What is known of one person's I(v), in the order of the grid.
+    """What is known of one person's I(v), at the places of the grid; two people may follow it.
 
     Attributes
     ----------
-    log_odds : array of float32, shape (m + filling,)
-        z₁ − z₀.
-    run : array of int64, shape (m + filling,)
+    scores : array of float32, shape (2, m + filling + LANES)
+        z₀ and z₁.
+    run : array of int64, shape (m + filling + LANES,)
         The number of each one's run of equal patterns.
-    sizes : array of float32, shape (m + filling + LANES,)
-        ‖∂(z₁ − z₀)/∂x‖₁ of each run.
+    gradients : array of float32, shape (blocks of runs, width, LANES)
+        ∂(z₁ − z₀)/∂x of each run; run r is in lane r % LANES of block r // LANES.
+    sizes, log_sizes : array of float32, array, shape (m + filling + LANES,)
+        ‖∂(z₁ − z₀)/∂x‖₁ of each run, and its logarithm.
     patterns : array of uint32, shape (3, hidden neurons)
         Of the block, of the block before, and those that wait to go back.
     """
 
-    log_odds: NDArray[np.float32]
+    scores: NDArray[np.float32]
     run: NDArray[np.int64]
+    gradients: NDArray[np.float32]
     sizes: NDArray[np.float32]
+    log_sizes: Numbers
     patterns: NDArray[np.uint32]
 
 
-RUNS = types.NamedTuple([FLOATS, INTEGERS, FLOATS, WORDS], Runs)
+RUNS = types.NamedTuple([TABLE, INTEGERS, types.float32[:, :, ::1], FLOATS, NUMBERS, WORDS], Runs)
 
 
 def runs(network: Network, grid: Grid) -> Runs:
     """Allocate memory for one person."""
-    m, neurons = grid.values.shape[1], int(network.neuron_starts[-2])
-    sizes, patterns = np.zeros(m + LANES, np.float32), np.zeros((3, neurons), np.uint32)
-    return Runs(np.zeros(m, np.float32), np.zeros(m, np.int64), sizes, patterns)
+    places, neurons = grid.values.shape[1] + LANES, int(network.neuron_starts[-2])
+    return Runs(
+        np.zeros((2, places), np.float32),
+        np.zeros(places, np.int64),
+        np.zeros((places // LANES, int(network.widths[0]), LANES), np.float32),
+        np.zeros(places, np.float32),
+        np.zeros(places),
+        np.zeros((3, neurons), np.uint32),
+    )
 
 
 @inner
-def _visit(network: Network, work: Workspace, grid: Grid, found: Runs) -> None:
-    """Send everyone in I(v) forward, and one of each run of equal patterns back."""
+def visit(network: Network, work: Workspace, grid: Grid, x: Numbers, found: Runs) -> None:
+    """Send everyone in I(v), for v = x, forward, and one of each run of equal patterns back."""
     pattern, before, waiting = found.patterns[0], found.patterns[1], found.patterns[2]
+    _enter(x, work)
     n_runs = 0
     for start in range(0, grid.values.shape[1], LANES):
         for place in range(len(grid.columns)):
             for lane in range(LANES):
                 work.inputs[grid.columns[place], lane] = grid.values[place, start + lane]
-        scores = forward(network, pattern, work)
-        for lane in range(LANES):
-            found.log_odds[start + lane] = scores[1, lane] - scores[0, lane]
+        _keep(forward(network, pattern, work), start, found)
         begins = ONE if start == 0 else ZERO
         begins |= _begins(pattern, before)
         for lane in range(LANES):
@@ -127,10 +127,58 @@ def _visit(network: Network, work: Workspace, grid: Grid, found: Runs) -> None:
                 _append(waiting, n_runs % LANES, pattern, lane)
                 n_runs += 1
                 if n_runs % LANES == 0:
-                    _measure(network, work, waiting, found.sizes[n_runs - LANES :])
+                    _measure(network, work, waiting, n_runs // LANES - 1, found)
             found.run[start + lane] = n_runs - 1
         pattern, before = before, pattern
-    _measure(network, work, waiting, found.sizes[n_runs - n_runs % LANES :])
+    if n_runs % LANES:
+        _measure(network, work, waiting, n_runs // LANES, found)
+
+
+@inner
+def visit_two(
+    network: Network, work: Workspace, grid: Grid, x: Numbers, place: int, found: Runs
+) -> tuple[int, int]:
+    """Visit v = x and the counterpart at a place, −1 for v; return the places where they follow."""
+    pattern = found.patterns[0]
+    _enter(x, work)
+    if place >= 0:
+        for number in range(len(grid.columns)):
+            work.inputs[grid.columns[number], 1] = grid.values[number, place]
+    start = grid.values.shape[1]
+    _keep(forward(network, pattern, work), start, found)
+    block = start // LANES
+    _measure(network, work, pattern, block, found)
+    for lane in range(2):
+        found.run[start + lane] = block * LANES + lane
+    return start, start + 1
+
+
+@inner
+def place_of(grid: Grid, x: Numbers) -> int:
+    """Return the place of v = x in the grid; −1 if the grid lacks its sensitive values."""
+    for place in range(len(grid.rows)):
+        same = True
+        for number in range(len(grid.columns)):
+            same &= grid.values[number, place] == np.float32(x[grid.columns[number]])
+        if same:
+            return place
+    return -1
+
+
+@inner
+def _enter(x: Numbers, work: Workspace) -> None:
+    """Write a person to all rows that go forward."""
+    for feature in range(len(x)):
+        for lane in range(LANES):
+            work.inputs[feature, lane] = x[feature]
+
+
+@inner
+def _keep(scores: Block, start: int, found: Runs) -> None:
+    """Write the scores of a block to the places from ``start`` on."""
+    for label in range(2):
+        for lane in range(LANES):
+            found.scores[label, start + lane] = scores[label, lane]
 
 
 @inner
@@ -151,66 +199,17 @@ def _append(waiting: Pattern, place: int, pattern: Pattern, lane: int) -> None:
 
 
 @inner
-def _measure(
-    network: Network, work: Workspace, waiting: Pattern, sizes: NDArray[np.float32]
-) -> None:
-    """Write ‖∂(z₁ − z₀)/∂x‖₁ of the patterns that wait, and remove them."""
+def _measure(network: Network, work: Workspace, waiting: Pattern, block: int, found: Runs) -> None:
+    """Write ∂(z₁ − z₀)/∂x of the patterns that wait, and its norms, and remove the patterns."""
+    gradient = found.gradients[block]
+    sizes, log_sizes = found.sizes[block * LANES :], found.log_sizes[block * LANES :]
     for lane in range(LANES):
         work.outer[0, lane], work.outer[1, lane], sizes[lane] = -1, 1, 0
-    gradient = backward(network, waiting, work)
+    backward(network, waiting, work, gradient)
     for feature in range(network.n_features):
         for lane in range(LANES):
             sizes[lane] += abs(gradient[feature, lane])
+    for lane in range(LANES):
+        log_sizes[lane] = math.log(np.float64(sizes[lane])) if sizes[lane] > 0 else -np.inf
     for neuron in range(len(waiting)):
         waiting[neuron] = 0
-
-
-@inner
-def _log_slope(odds_against: float, slope: NDArray[np.float64]) -> float:
-    """Return log(c qᵃ pᵇ) where p = 1 − q is the probability of y, also where one underflows."""
-    log_p = -(max(odds_against, 0.0) + math.log1p(math.exp(-abs(odds_against))))
-    log_q = log_p + odds_against
-    found: float = math.log(slope[0]) + slope[1] * log_q + slope[2] * log_p
-    return found
-
-
-@entry(
-    *(NETWORK, WORKSPACE, GRID, RUNS, TABLE, FLOATS, NUMBERS),
-    *(types.int64, types.int64, types.float64[:, ::1]),
-)
-def log_norms(
-    network: Network,
-    work: Workspace,
-    grid: Grid,
-    found: Runs,
-    people: NDArray[np.float32],
-    signs: NDArray[np.float32],
-    slope: NDArray[np.float64],
-    first: int,
-    last: int,
-    norms: NDArray[np.float64],
-) -> None:
-    """Write log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v) of some people.
-
-    Parameters
-    ----------
-    people : array, shape (n, d)
-    signs : array, shape (n,)
-        +1 where class 1 is the wrong one, −1 where class 0 is.
-    slope : array, shape (3,)
-        c, a and b of a loss with dl/d(log-odds against y) = c qᵃ pᵇ; see ``losses.Slope``.
-    first, last : int
-        The people from first to before last.
-    norms : array, shape (n, m)
-        The result, one column per combination in its original order.
-    """
-    for person in range(first, last):
-        for feature in range(network.n_features):
-            for lane in range(LANES):
-                work.inputs[feature, lane] = people[person, feature]
-        _visit(network, work, grid, found)
-        for place in range(len(grid.rows)):
-            odds_against = signs[person] * np.float64(found.log_odds[place])
-            size = found.sizes[found.run[place]]
-            log_size = math.log(np.float64(size)) if size > 0 else -np.inf
-            norms[person, grid.rows[place]] = _log_slope(odds_against, slope) + log_size

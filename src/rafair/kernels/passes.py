@@ -92,8 +92,8 @@ def forward(network: Network, pattern: Pattern, work: Workspace) -> Block:
 
 
 @inner
-def backward(network: Network, pattern: Pattern, work: Workspace) -> Block:
-    """Return Σⱼ uⱼ ∂zⱼ/∂x, shape (d, LANES), for u in ``work.outer`` and rows of given patterns.
+def backward(network: Network, pattern: Pattern, work: Workspace, gradient: Block) -> None:
+    """Write Σⱼ uⱼ ∂zⱼ/∂x, shape (d, LANES), for u in ``work.outer`` and rows of given patterns.
 
     The scores z of all rows with one pattern are one linear function, so that the derivative does
     not depend on anything else.
@@ -110,9 +110,7 @@ def backward(network: Network, pattern: Pattern, work: Workspace) -> Block:
             store(outputs, neuron, only(load(outputs, neuron), active[neuron]))
         places, n, outer = wanted, n_wanted, outputs
     weights = matrix(network.transposed, network, 0, network.widths[0])
-    gradient: Block = work.blocks[0]
     sums(weights, work.zeros, work.everyone, network.n_features, places, n, outer, gradient)
-    return gradient
 
 
 @inner

@@ -70,7 +70,8 @@ def pull_back(
         for lane in range(n):
             for label in range(network.n_scores):
                 work.outer[label, lane] = outer[start + lane, label]
-        outputs = backward(network, patterns[block], work)
+        outputs = work.blocks[0]
+        backward(network, patterns[block], work, outputs)
         for lane in range(n):
             for feature in range(network.n_features):
                 gradients[start + lane, feature] = outputs[feature, lane]

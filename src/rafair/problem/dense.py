@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from rafair.kernels.network import Network
     from rafair.models import Classifier
-    from rafair.problem.counterparts import Counterparts
-    from rafair.problem.losses import Slope
 
 __all__ = ["DenseNetwork", "dense_network", "path", "undisturbed"]
 
@@ -54,7 +52,8 @@ class DenseNetwork:
     limit: float
 
     @cached_property
-    def _packed(self) -> Network:
+    def packed(self) -> Network:
+        """The network in the form of the kernels."""
         from rafair.kernels.network import packed
 
         return packed([(weight.numpy(), bias.numpy()) for weight, bias in self.layers])
@@ -63,11 +62,6 @@ class DenseNetwork:
         """Tell whether the entries of rows, shape (n, d), lie within the limit."""
         low, high = torch.aminmax(rows)
         return max(-float(low), float(high)) <= self.limit
-
-    def reaches(self, people: Tensor, counterparts: Counterparts) -> bool:
-        """Tell whether there are two classes, and everyone in I(v) of these people is accepted."""
-        few = len(self.layers[-1][0]) == 2
-        return few and self.takes(people) and self.takes(counterparts.grid)
 
     def scores(self, rows: Tensor) -> Tensor:
         """Return the scores of rows (n, d), shape (n, k)."""
@@ -78,7 +72,7 @@ class DenseNetwork:
         from rafair.kernels import rows as kernels
         from rafair.kernels.passes import workspace
 
-        network, n_blocks = self._packed, -(-len(rows) // kernels.LANES)
+        network, n_blocks = self.packed, -(-len(rows) // kernels.LANES)
         scores = torch.empty(len(rows), len(self.layers[-1][0]))
         hidden = int(network.neuron_starts[-2])
         patterns = torch.empty(n_blocks, hidden, dtype=torch.int32).numpy().view("uint32")
@@ -102,31 +96,6 @@ class DenseNetwork:
 
         shared(forward, n_blocks, per_thread)
         return scores, pull_back
-
-    def log_gradient_norms(
-        self, people: Tensor, y: Tensor, counterparts: Counterparts, slope: Slope
-    ) -> Tensor:
-        """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), shape (n, m), float64.
-
-        For two classes only; see ``Slope`` for the losses.
-        """
-        from rafair.kernels.counterparts import log_norms, runs
-        from rafair.kernels.passes import workspace
-
-        network = self._packed
-        norms = torch.empty(len(people), len(counterparts), dtype=torch.float64)
-        signs = (1 - 2 * y).to(torch.float32).numpy()
-        given, grid = people.contiguous().numpy(), counterparts.snake
-        numbers = torch.tensor(
-            [slope.factor, slope.wrong, slope.right], dtype=torch.float64
-        ).numpy()
-
-        def run(first: int, last: int) -> None:
-            memory = workspace(network), grid, runs(network, grid)
-            log_norms(network, *memory, given, signs, numbers, first, last, norms.numpy())
-
-        shared(run, len(people), max(1, PIECE // len(counterparts)))
-        return norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +198,7 @@ def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:
         biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
     layers = tuple(zip(weights, biases, strict=True))
     limit = _room(layers)
-    return DenseNetwork(layers, limit) if limit > 0 and compiles("counterparts", "rows") else None
+    return DenseNetwork(layers, limit) if limit > 0 and compiles("rows", "walk") else None
 
 
 def _bias(layer: nn.Linear) -> Tensor:

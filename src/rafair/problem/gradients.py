@@ -160,18 +160,6 @@ def counterpart_gradient_norms(
     first, kind = distinct(torch.cat([alike, y.unsqueeze(1).to(alike)], dim=1))
     people, y = people[first], y[first]
     size = rows_per_call(batch_size, model)
-    network, slope = dense_network(model), getattr(loss, "slope", None)
-    if network is not None and slope is not None and network.reaches(people, counterparts):
-        norms = network.log_gradient_norms(people, y, counterparts, slope)
-    else:
-        norms = _log_norms(model, people, y, counterparts, loss, size)
-    return norms if len(people) == len(x) else norms.index_select(0, kind)
-
-
-def _log_norms(
-    model: Classifier, people: Tensor, y: Tensor, counterparts: Counterparts, loss: Loss, size: int
-) -> Tensor:
-    """Return log ‖∇ₓ l(y, f(v'))‖₁ for every v' in I(v), ``size`` rows at a time."""
     norms = torch.empty(len(people), len(counterparts), dtype=torch.float64, device=model.device)
     for seeds, combinations in tiles(len(people), len(counterparts), size):
         tile = norms[seeds, combinations]
@@ -180,4 +168,4 @@ def _log_norms(
         _, direction, scale = _gradient_chunk(model, rows, labels, loss)
         total = direction.abs().sum(dim=1)  # linalg.vector_norm is twenty times slower here
         tile.copy_((scale + total.to(torch.float64).log()).view_as(tile))
-    return norms
+    return norms if len(people) == len(x) else norms.index_select(0, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import torch
@@ -11,9 +11,11 @@ from torch import Tensor
 from rafair.errors import InvalidInput
 from rafair.models import require_gradient
 from rafair.problem.batching import BatchSize, all_finite
-from rafair.problem.dense import undisturbed
+from rafair.problem.compiled_walk import Way, compiled_walk, is_compiled
+from rafair.problem.dense import dense_network
 from rafair.problem.gradients import GradientRows, counterpart_gradient_norms, gradient_rows
 from rafair.problem.losses import make_loss
+from rafair.problem.threads import torch_asleep
 from rafair.problem.trajectories import AttackResult, PairTrajectory
 from rafair.problem.validation import check_problem, check_step
 
@@ -118,58 +120,58 @@ def walk(
         raise InvalidInput(
             f"unknown counterpart {walk.counterpart!r}; use {' or '.join(COUNTERPART_RULES)}"
         )
-    with undisturbed(model):
-        return _walked(walk, choose_direction, loss, step_size, model, x, y, counterparts, space)
+    chooses = [step == 0 or walk.counterpart == "every_step" for step in range(walk.steps)]
+    way = Way(counterparts, space, step_size, chooses, choose_direction)
+    network = dense_network(model)
+    if network is not None and is_compiled(network, loss, x, way):
+        with torch_asleep():
+            trajectory, n_gradients = compiled_walk(network, loss, x, y, way)
+        check_result(trajectory.points)
+    else:
+        trajectory, n_gradients = _torch_walk(model, loss, x, y, way, walk.batch_size)
+    points = torch.stack([space.round(iterate, x) for iterate in trajectory.points])
+    rounded = replace(trajectory, points=points, after_steps=points[1:])
+    return AttackResult(points[-1], rounded, n_gradients)
 
 
-def _walked(
-    walk: Walk,
-    choose_direction: Callable[[Tensor, Tensor], Tensor],
-    loss: Loss,
-    step_size: Tensor,
-    model: Classifier,
-    x: Tensor,
-    y: Tensor,
-    counterparts: Counterparts,
-    space: PerturbationSpace,
-) -> AttackResult:
-    """Take the steps of ``walk``, whose parameters are checked."""
-    n, movable = len(x), space.movable(x)
+def _torch_walk(
+    model: Classifier, loss: Loss, x: Tensor, y: Tensor, way: Way, batch_size: BatchSize
+) -> tuple[PairTrajectory, int]:
+    """Do what ``compiled_walk`` does, for any model."""
+    n, movable, counterparts = len(x), way.space.movable(x), way.counterparts
     is_self = counterparts.is_self(x)  # constant: sensitive features never move
     state = _State.at(x)
-    points, losses, chosen, still = [space.round(x, x)], [], [], []
+    points, losses, chosen, still = [x], [], [], []
     n_gradients = 0
-    for step in range(walk.steps):
+    for chooses in way.chooses:
         rows = state.moving
         if len(rows):
             here, labels = state.x[rows], y[rows]
             nearest = state.counterpart[rows]
-            if step == 0 or walk.counterpart == "every_step":
+            if chooses:
                 nearest = _similar_counterpart(
-                    model, here, labels, counterparts, is_self[rows], loss, walk.batch_size
+                    model, here, labels, counterparts, is_self[rows], loss, batch_size
                 )
                 n_gradients += len(rows) * len(counterparts)
             others = counterparts.take(here, nearest)
-            own, other = _both_gradients(model, here, others, labels, loss, walk.batch_size)
+            own, other = _both_gradients(model, here, others, labels, loss, batch_size)
             n_gradients += 2 * len(rows)
-            direction = choose_direction(own.direction.sign(), other.direction.sign()).to(x.dtype)
-            direction = torch.where(movable, direction, torch.zeros_like(direction))
-            there = space.project(here + step_size * direction, x[rows])
+            direction = way.choose_direction(own.direction.sign(), other.direction.sign())
+            direction = torch.where(movable, direction.to(x.dtype), torch.zeros_like(here))
+            there = way.space.project(here + way.step_size * direction, x[rows])
             pair = torch.stack([own.loss, other.loss], dim=1)
             state = state.moved(rows, there, nearest, pair, (direction == 0).all(dim=1))
-        points.append(space.round(state.x, x))
+        points.append(state.x)
         losses.append(state.losses)
         chosen.append(state.counterpart)
         still.append(state.still.to(torch.float64).mean())
-    visited = torch.stack(points)
     trajectory = PairTrajectory(
-        visited,
+        torch.stack(points),
         torch.stack(losses) if losses else torch.empty(0, n, 2, dtype=torch.float64),
         torch.stack(chosen) if chosen else torch.empty(0, n, dtype=torch.int64),
         torch.stack(still) if still else torch.empty(0, dtype=torch.float64),
-        after_steps=visited[1:],
     )
-    return AttackResult(points[-1], trajectory, n_gradients)
+    return trajectory, n_gradients
 
 
 @dataclass(frozen=True, eq=False)
