@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["forget", "fresh_network"]
 
-# A quarter of He's scale: interval bounds grow with the weights' absolute values from layer to layer,
-# and from the usual scale certified training mostly ended in the constant model (measured).
+# A quarter of the usual scale (He): interval bounds grow with the weights, layer by layer, and from
+# the usual scale certified training mostly ended in the constant model (measured).
 SCALE = 0.25
 
 
