@@ -36,7 +36,8 @@ def test_figures_stand_beside_those_of_the_constant_model(rafair, tmp_path):
     assert rows["constant"] == ["0.700", "0.500", "0.700", "0.500", "0.700"]
     assert len(rows["certified"]) == 5
     assert rows["certified"] != rows["constant"]
-    assert "epoch 30/30" in found.err
+    assert "epoch 10/30  loss " in found.err
+    assert "certified R-AF" in found.err
     assert not (tmp_path / "net.safetensors.checkpoint").exists()
 
 

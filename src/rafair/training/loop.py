@@ -51,8 +51,8 @@ class Options:
     without_sensitive : bool
         The first layer's weights of the sensitive columns are 0, so that the network reads none.
     balance : float in [0, 1]
-        0: the loss weighs people alike, and the epoch with the largest certified R-AF is kept; 1:
-        both are balanced over the classes. In between, both are mixed.
+        0: the loss weighs people alike, and the epoch with the largest mean of accuracy and
+        certified R-AF is kept; 1: all of these are balanced over the classes. In between they mix.
     epochs : int, optional
         By default 60, more for few rows, to reach 3,000 steps.
     batch_size : int, optional
@@ -114,7 +114,7 @@ def fit_robust(
     keep: Callable[[dict[str, Any]], None] = lambda _: None,
     state: dict[str, Any] | None = None,
 ) -> Trained:
-    """Train FCNN(6) by a method, on one thread, so that the same seed gives the same bits.
+    """Train a network by a method, on one thread, so that the same seed gives the same bits.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ class _Loop:
         n_held = min(MOST_HELD_BACK, math.ceil(HELD_BACK * len(task)))
         self.people = task.take(order[n_held:]) if len(task) > n_held else task
         self.held = task.take(order[:n_held])
-        self.network = fresh_network(task.x.shape[1], len(task.weights), self.generator)
+        widths = task.x.shape[1], len(task.weights), method.hidden
+        self.network = fresh_network(*widths, self.generator)
         self.hidden = task.sensitive if options.without_sensitive else []
         forget(self.network, self.hidden)
         self.instances = self.people.x

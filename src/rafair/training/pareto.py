@@ -89,6 +89,8 @@ TRAININGS = (
     *(Training("certified", strength, without_sensitive=True) for strength in (0.3, 0.6, 0.9)),
     *(Training("certified", s, without_sensitive=True, balance=0.5) for s in (0.5, 0.9)),
     *(Training("certified", s, without_sensitive=True, balance=1.0) for s in (0.5, 1.0)),
+    Training("logistic", 1.0, without_sensitive=True),
+    Training("logistic", 1.0, without_sensitive=True, balance=1.0),
 )
 
 

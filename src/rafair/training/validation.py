@@ -49,8 +49,13 @@ class Figures:
         return cls(float("inf"), -1.0, -1.0, -1.0, -1.0, 0)
 
     def score(self, balance: float) -> float:
-        """Return what is to be large: R-AF, or its mean over the classes for ``balance`` = 1."""
-        return (1 - balance) * self.r_af + balance * self.r_af_balanced
+        """Return what is to be large: the mean of accuracy and R-AF.
+
+        R-AF alone would often choose a constant model. ``balance`` = 1 takes the means over the
+        classes of both, a number in between mixes the two.
+        """
+        plain, even = self.accuracy + self.r_af, self.balanced_accuracy + self.r_af_balanced
+        return ((1 - balance) * plain + balance * even) / 2
 
 
 def validated(network: nn.Sequential, held: Task, loss: float) -> Figures:

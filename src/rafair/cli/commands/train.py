@@ -19,7 +19,7 @@ from rafair.plans.plan import LARGEST_RANDOM_STATE
 if TYPE_CHECKING:
     from rafair.models.adapters.torch_module import TorchClassifier
 
-METHODS = "adversarial, certified, counterpart, rafair, standard or worst-counterpart"
+METHODS = "certified, adversarial, worst-counterpart, counterpart, rafair, standard or logistic"
 
 
 def command(
