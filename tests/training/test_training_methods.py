@@ -19,7 +19,11 @@ from rafair.training.interval import dense, interval_margins
 from rafair.training.network import fresh_network
 from rafair.training.task import Batch
 
-METHODS = ["adversarial", "certified", "counterpart", "rafair", "standard", "worst-counterpart"]
+METHODS = [
+    *("adversarial", "certified", "counterpart", "logistic"),
+    *("rafair", "standard", "worst-counterpart"),
+]
+DEEP = (32, 64, 128, 64, 32)
 FEW = Options(epochs=3, batch_size=64, random_state=5)
 
 
@@ -53,12 +57,12 @@ def test_a_method_changes_the_network_in_its_own_way(trained, task):
         assert torch.equal(one, other.weight)
     other = "standard" if name != "standard" else "certified"
     apart = fit_robust(make_method(other), task, FEW)
-    assert not torch.equal(weights[0], dense(apart.network)[0].weight)
+    assert not torch.equal(weights[-1], dense(apart.network)[-1].weight)
 
 
 def test_a_robust_loss_is_finite_and_has_a_gradient_for_each_person(task):
     generator = torch.Generator().manual_seed(0)
-    network = fresh_network(task.x.shape[1], 2, generator)
+    network = fresh_network(task.x.shape[1], 2, DEEP, generator)
     for name, kind in method_classes().items():
         batch = Batch(task, task.x, 1.0, generator)
         loss = kind().robust_loss(network, batch)
@@ -159,7 +163,7 @@ def test_drawn_counterparts_lie_in_the_box_that_the_bounds_cover(credit, setting
 @given(seed=st.integers(0, 10_000), reach=st.floats(0.0, 0.3))
 def test_interval_margins_are_below_every_margin_in_the_box(seed, reach):
     generator = torch.Generator().manual_seed(seed)
-    network = fresh_network(4, 3, generator).double()
+    network = fresh_network(4, 3, DEEP, generator).double()
     x = torch.rand(5, 4, generator=generator, dtype=torch.float64)
     y = torch.randint(3, (5,), generator=generator)
     bound = interval_margins(network, x - reach, x + reach, y)
@@ -182,3 +186,27 @@ def test_the_number_of_epochs_grows_for_few_rows():
     assert math.isclose(
         options.epochs_of(600) * -(-600 // options.batch_of(600)), 3000, rel_tol=0.1
     )
+
+
+def test_the_worst_case_of_a_linear_model_is_exact(credit):
+    people = Counterparts.of(credit.schema)
+    space = PerturbationSpace.of(credit.schema, 0.05, "paper")
+    x, y = credit.train.x[:300], credit.train.y[:300]
+    task = Task.of(x, y, 2, people, space)
+    network = fit_robust(make_method("logistic", 0.5), task, Options(epochs=30)).network
+    model = rafair.wrap(network, credit.schema, output="logits")
+    status = rafair.certify(model, x, y, people, space).status
+    margins = interval_margins(network, task.low, task.high, y)
+    worst = margins.gather(1, 1 - y[:, None])[:, 0]
+    clear = worst.abs() > 1e-4
+    assert ((status == 1) == (worst > 0))[clear].all()
+    assert 0 < int((status == 1).sum()) < 300
+
+
+def test_a_linear_model_is_kept_and_read_as_such(credit, tmp_path):
+    task = task_of(credit)
+    network = fit_robust(make_method("logistic"), task, FEW).network
+    content = rafair.models.serialise_fcnn(network, credit.schema, {"accuracy": 0.5})
+    (tmp_path / "net.safetensors").write_bytes(content)
+    again = rafair.load_model(tmp_path / "net.safetensors", credit.schema)
+    assert torch.equal(again.scores(task.x), network(task.x))

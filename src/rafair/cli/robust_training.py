@@ -20,6 +20,7 @@ __all__ = ["RobustChoice", "train_robust"]
 DONE, COLLAPSED = 0, 3
 # Epochs between two lines of progress where standard error is no terminal.
 EVERY = 10
+BENCHMARK_EPSILON = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ class RobustChoice:
                 flag = f"--{name.replace('_', '-')}"
                 raise InvalidInput(f"{flag} is for robust training; name a method with --robust")
 
+    def check_for_pareto(self) -> None:
+        """Refuse what ``--pareto`` varies itself.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        for name, value in vars(self).items():
+            if name not in ("epsilon", "setting", "resume") and value not in (None, False):
+                flag = "--robust" if name == "method" else f"--{name.replace('_', '-')}"
+                raise InvalidInput(f"--pareto tries several values of {flag}; leave it away")
+
     def task(self, source: Source) -> Task:
         """Return the people of the training split, with I(v) and Δ.
 
@@ -60,13 +73,18 @@ class RobustChoice:
         classes = len(data.schema.classes)
         return Task.of(data.train.x, data.train.y, classes, people, space, balance)
 
+    def radius(self, source: Source) -> float:
+        """Return ε."""
+        from rafair.plans.plan import OWN_EPSILON
+
+        usual = BENCHMARK_EPSILON if source.data.is_benchmark else OWN_EPSILON
+        return usual if self.epsilon is None else self.epsilon
+
     def problem(self, source: Source) -> tuple[Any, Any]:
         """Return I(v) and Δ."""
-        from rafair.plans.plan import OWN_EPSILON
         from rafair.problem import Counterparts, PerturbationSpace
 
-        schema, usual = source.data.schema, 0.05 if source.data.is_benchmark else OWN_EPSILON
-        epsilon = usual if self.epsilon is None else self.epsilon
+        schema, epsilon = source.data.schema, self.radius(source)
         space = PerturbationSpace.of(schema, epsilon, self.setting)  # type: ignore[arg-type]
         return Counterparts.of(schema), space
 

@@ -18,7 +18,7 @@ from rafair.models.adapters.torch_module import TorchClassifier
 from rafair.models.wrapping import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from rafair.datasets import Dataset
     from rafair.schema import Schema
@@ -55,9 +55,12 @@ FORMAT = "rafair-fcnn-1"
 KEY = "rafair"
 
 
-def fcnn(n_features: int, n_classes: int) -> nn.Sequential:
-    """Return six dense layers 32-64-128-64-32-k with ReLU between them; the outputs are logits."""
-    widths = (n_features, *HIDDEN, n_classes)
+def fcnn(n_features: int, n_classes: int, hidden: Sequence[int] = HIDDEN) -> nn.Sequential:
+    """Return dense layers with ReLU between them, by default six: 32-64-128-64-32-k, to logits.
+
+    Without hidden layers it is multinomial logistic regression.
+    """
+    widths = (n_features, *hidden, n_classes)
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
@@ -220,7 +223,10 @@ def _wrapped(module: nn.Module, schema: Schema | None) -> TorchClassifier:
 
 def serialise_fcnn(module: nn.Module, schema: Schema, metrics: Mapping[str, float]) -> bytes:
     """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, metrics."""
+    dense = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    hidden = [layer.out_features for layer in dense[:-1]]
     about = {
+        **({} if tuple(hidden) == HIDDEN else {"hidden": hidden}),
         "format": FORMAT,
         "features": list(schema.names),
         "classes": list(schema.classes),
@@ -262,7 +268,7 @@ def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
     for key, value in expected.items():
         if about[key] != list(value):
             raise InvalidInput(f"{path}: trained with other {key} than the data's")
-    module = fcnn(len(about["features"]), len(about["classes"]))
+    module = fcnn(len(about["features"]), len(about["classes"]), about.get("hidden", HIDDEN))
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -294,4 +300,6 @@ def _about(text: str) -> dict[str, Any] | None:
         return None
     expected = {"features": list, "classes": list, "metrics": dict}
     whole = all(isinstance(about.get(key), kind) for key, kind in expected.items())
+    hidden = about.get("hidden", [])
+    whole &= isinstance(hidden, list) and all(isinstance(n, int) and n > 0 for n in hidden)
     return about if whole else None

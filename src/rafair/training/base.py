@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rafair.errors import InvalidInput
+from rafair.models.networks import HIDDEN
 
 if TYPE_CHECKING:
     import torch
@@ -32,12 +33,15 @@ class Method(ABC):
         As ``rafair train --robust`` and ``RobustClassifier`` take it.
     compares : bool
         Whether the method is about counterparts, so that it needs a sensitive column.
+    hidden : tuple of int
+        Widths of the hidden layers of the network, by default FCNN(6)'s.
     """
 
     strength: float
 
     name: ClassVar[str]
     compares: ClassVar[bool] = False
+    hidden: ClassVar[tuple[int, ...]] = HIDDEN
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:

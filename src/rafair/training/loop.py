@@ -29,10 +29,10 @@ LEARNING_RATE = 2e-3
 # A batch is about this share of the rows, within bounds: few rows need more steps an epoch.
 BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 16, 256
 EPOCHS, LEAST_STEPS = 60, 3000
-# The L2 penalty (weight decay) for n rows is PENALTY / n, but at most LARGEST_PENALTY: without it a
-# network learns few rows by heart, and little about other people can be proved (measured). It grows
-# with the warm-up: from the start it would outweigh the loss of the small initial weights.
-PENALTY, LARGEST_PENALTY = 3.0, 0.005
+# The L2 penalty (weight decay) for n rows is (FEW / n)², but at most LARGEST_PENALTY: without it a
+# network learns few rows by heart, and little about other people can be proved; from some thousand
+# rows on it only makes networks constant (measured).
+FEW, LARGEST_PENALTY = 45.0, 0.005
 # Share of the steps during which Δ, I(v) and κ grow to their full size.
 WARM_UP = 0.5
 # Share of the epochs without a better one after which training stops.
@@ -51,8 +51,8 @@ class Options:
     without_sensitive : bool
         The first layer's weights of the sensitive columns are 0, so that the network reads none.
     balance : float in [0, 1]
-        0: the loss weighs people alike, and the epoch with the largest certified R-AF is kept; 1:
-        both are balanced over the classes. In between, both are mixed.
+        0: the loss weighs people alike, and the epoch with the largest mean of accuracy and
+        certified R-AF is kept; 1: all of these are balanced over the classes. In between they mix.
     epochs : int, optional
         By default 60, more for few rows, to reach 3,000 steps.
     batch_size : int, optional
@@ -114,7 +114,7 @@ def fit_robust(
     keep: Callable[[dict[str, Any]], None] = lambda _: None,
     state: dict[str, Any] | None = None,
 ) -> Trained:
-    """Train FCNN(6) by a method, on one thread, so that the same seed gives the same bits.
+    """Train a network by a method, on one thread, so that the same seed gives the same bits.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ class _Loop:
         n_held = min(MOST_HELD_BACK, math.ceil(HELD_BACK * len(task)))
         self.people = task.take(order[n_held:]) if len(task) > n_held else task
         self.held = task.take(order[:n_held])
-        self.network = fresh_network(task.x.shape[1], len(task.weights), self.generator)
+        widths = task.x.shape[1], len(task.weights), method.hidden
+        self.network = fresh_network(*widths, self.generator)
         self.hidden = task.sensitive if options.without_sensitive else []
         forget(self.network, self.hidden)
         self.instances = self.people.x
@@ -167,9 +168,9 @@ class _Loop:
         self.optimiser = torch.optim.Adam(
             self.network.parameters(),
             lr=options.learning_rate,
+            weight_decay=min((FEW / n) ** 2, LARGEST_PENALTY),
             foreach=True,
         )
-        self.penalty = min(PENALTY / n, LARGEST_PENALTY)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, self.steps)
         self.epoch, self.best_epoch = 0, 0
         self.best = Figures.none()
@@ -220,7 +221,6 @@ class _Loop:
             robust = self.method.robust_loss(self.network, batch)
             losses = torch.lerp(losses, robust, strength)
         loss = (people.weights[batch.y] * losses).mean()
-        self.optimiser.param_groups[0]["weight_decay"] = self.penalty * batch.reach
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)

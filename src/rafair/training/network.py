@@ -1,4 +1,4 @@
-"""The network that is trained: FCNN(6), with small initial weights, blind to some columns."""
+"""The network that is trained: small initial weights, blind to some columns."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["forget", "fresh_network"]
 
-# A quarter of He's scale: interval bounds grow with the weights' absolute values from layer to layer,
-# and from the usual scale certified training mostly ended in the constant model (measured).
+# A quarter of the usual scale (He): interval bounds grow with the weights, layer by layer, and from
+# the usual scale certified training mostly ended in the constant model (measured).
 SCALE = 0.25
 
 
-def fresh_network(n_features: int, n_classes: int, generator: torch.Generator) -> nn.Sequential:
-    """Return FCNN(6) with random weights in float32."""
-    network = fcnn(n_features, n_classes)
+def fresh_network(
+    n_features: int, n_classes: int, hidden: Sequence[int], generator: torch.Generator
+) -> nn.Sequential:
+    """Return a network with hidden layers of these widths and random weights in float32."""
+    network = fcnn(n_features, n_classes, hidden)
     with torch.no_grad():
         for layer in dense(network):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)

@@ -9,6 +9,7 @@ import typer
 
 from rafair.checks import check_whole
 from rafair.cli.options import Quiet, Sensitive, Subject
+from rafair.cli.pareto import train_pareto
 from rafair.cli.parsing import names
 from rafair.cli.robust_training import RobustChoice, train_robust
 from rafair.cli.sources import Source
@@ -18,13 +19,14 @@ from rafair.plans.plan import LARGEST_RANDOM_STATE
 if TYPE_CHECKING:
     from rafair.models.adapters.torch_module import TorchClassifier
 
-METHODS = "adversarial, certified, counterpart, rafair, standard or worst-counterpart"
+METHODS = "certified, adversarial, worst-counterpart, counterpart, rafair, standard or logistic"
 
 
 def command(
     subject: Subject,
     out: Annotated[
-        Path | None, typer.Option(help="Weights [default: NAME.safetensors here].")
+        Path | None,
+        typer.Option(help="Weights [default: NAME.safetensors here]; a directory with --pareto."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="[default: 30, or 60 with --robust; more for few rows]")
@@ -62,6 +64,12 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="With --robust: go on from the last epoch that ended.")
     ] = False,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto", help="Train many and draw accuracy against proved R-AF, into --out DIR."
+        ),
+    ] = False,
     sensitive: Sensitive = None,
     quiet: Quiet = False,
 ) -> int:
@@ -72,14 +80,19 @@ def command(
     weight = 1.0 if balanced else balance
     choice = RobustChoice(robust, epsilon, setting, strength, without_sensitive, weight, resume)
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
-    if robust is None:
+    if pareto:
+        choice.check_for_pareto()
+    elif robust is None:
         choice.check_unused()
-    elif plain:
-        raise InvalidInput("--plain is for the baseline; leave it or --robust away")
+    if plain and (pareto or robust is not None):
+        raise InvalidInput("--plain is for the baseline; leave it away")
 
     from rafair.runs.files import check_file_target
 
     source = Source.open(subject, columns)
+    if pareto:
+        directory = out or Path(f"runs/{source.name}-pareto")
+        return train_pareto(source, choice, directory, epochs, random_state, quiet=quiet)
     target = out or Path(f"{source.name}.safetensors")
     check_file_target(target)
     if robust is not None:

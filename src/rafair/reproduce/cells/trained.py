@@ -1,0 +1,75 @@
+"""A robustly trained network of a dataset: certified and attacked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from rafair.problem import Counterparts, PerturbationSpace
+from rafair.training.measuring import Measured
+from rafair.training.pareto import BASELINE, Point, Training, measured_point, trained_point
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rafair.reproduce.cell import Cache, Cell
+
+__all__ = ["ParetoCell"]
+
+
+@dataclass(frozen=True)
+class ParetoCell:
+    """The figures of a network, in the order of the fields of ``Measured``.
+
+    Parameters
+    ----------
+    dataset : str
+    epsilon : float
+    training : Training, optional
+        By default the network that the package contains.
+    """
+
+    dataset: str
+    epsilon: float
+    training: Training | None = None
+    random_state: int = 0
+
+    @property
+    def label(self) -> str:
+        """The cell's name in the messages on progress."""
+        return BASELINE if self.training is None else self.training.label
+
+    @property
+    def steps(self) -> float:
+        """Approximate number of passes over all seeds × counterparts."""
+        return 30.0
+
+    @property
+    def needs(self) -> tuple[Cell, ...]:
+        """The cells whose results this cell reads from the cache: none."""
+        return ()
+
+    def compute(self, cache: Cache) -> dict[str, Tensor]:
+        """Train, certify and attack."""
+        data = cache.data(self.dataset)
+        people = Counterparts.of(data.schema)
+        space = PerturbationSpace.of(data.schema, self.epsilon, "paper")
+        if self.training is None:
+            found = measured_point(cache.model(self.dataset), data, people, space)
+        else:
+            problem = (data, people, space)
+            found = trained_point(self.training, *problem, random_state=self.random_state)
+        return {
+            name: torch.tensor(value, dtype=torch.float64)
+            for name, value in asdict(found.figures).items()
+        }
+
+    def point(self, cache: Cache) -> Point:
+        """Return the network as a point of the picture."""
+        whole = ("n_people", "n_attacked", "n_classes")
+        figures = {name: float(value) for name, value in cache.result(self).items()}
+        known = {name: int(figures.pop(name)) for name in whole}
+        method = BASELINE if self.training is None else self.training.method
+        return Point(self.label, method, self.training, Measured(**figures, **known))  # type: ignore[arg-type]
