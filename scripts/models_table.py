@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 FUNCTION = "any function of rows"
 NUMBERS, TEXTS = ["income", "age"], ["sex", "job"]
-PROOFS = {"NetworkProver": "branch and bound", "TreeProver": "search over boxes"}
+WAYS = {"NetworkProver": "branch and bound", "TreeProver": "search over boxes"}
 
 
 def people() -> tuple[pd.DataFrame, Any]:
@@ -104,11 +104,19 @@ MODELS: dict[str, Callable[[], Any]] = {
     "torch: linear layers and ReLU": lambda: network(nn.Linear(4, 4), nn.ReLU()),
     "torch: LeakyReLU, PReLU, ReLU6, Hardtanh": lambda: network(nn.Linear(4, 4), nn.LeakyReLU()),
     "torch: batch normalisation, residual connections": lambda: network(Residual()),
-    "torch: tanh, GELU and others": lambda: network(nn.Linear(4, 4), nn.Tanh()),
+    "torch: tanh, sigmoid, softsign": lambda: network(nn.Linear(4, 4), nn.Tanh()),
+    "torch: GELU, SiLU, Mish, Hardswish": lambda: network(nn.Linear(4, 4), nn.GELU()),
+    "torch: ELU, CELU, SELU, softplus": lambda: network(nn.Linear(4, 4), nn.ELU()),
+    "torch: anything else, such as layer normalisation": lambda: network(
+        nn.Linear(4, 4), nn.LayerNorm(4)
+    ),
     "LogisticRegression": lambda: behind(logistic(), scaled=True),
     "LinearSVC": lambda: behind(svm.LinearSVC(), scaled=True),
     "MLPClassifier (relu)": lambda: behind(
         neural_network.MLPClassifier((8,), max_iter=40, random_state=0), scaled=True
+    ),
+    "MLPClassifier (tanh, logistic)": lambda: behind(
+        neural_network.MLPClassifier((8,), "tanh", max_iter=40, random_state=0), scaled=True
     ),
     "FixedThresholdClassifier (logistic)": lambda: model_selection.FixedThresholdClassifier(
         behind(logistic(), scaled=True), threshold=0.4
@@ -143,7 +151,8 @@ def row(name: str, data: rafair.Dataset, frame: pd.DataFrame, labels: Any) -> st
         wrapped = rafair.wrap(fitted.predict_proba if name == FUNCTION else fitted, data.schema)
     plan = Plan.of(data, wrapped.access, has_trees=has_trees(wrapped))
     try:
-        proof = PROOFS[type(prover_of(wrapped)).__name__]
+        prover = prover_of(wrapped)
+        proof = f"{prover.certainty}: {WAYS[type(prover).__name__]}"
     except InvalidInput:
         proof = "none"
     return f"| {name} | {wrapped.access} | `{'`, `'.join(plan.attacks)}` | {proof} |"
@@ -168,9 +177,10 @@ Made by `python scripts/models_table.py`, which fits each of these models to 300
 
 """
 NOTES = """
-- *Branch and bound* and *search over boxes* are complete: with boxes enough (`max_nodes`) they end
-  in a proof or in a person who breaks the claim. [method.md](method.md#certificates) says what a
-  proof guarantees.
+- *Exact*: with boxes enough (`max_nodes`) the search ends in a proof or in a person who breaks the
+  claim. *Sound*: what is proved is proved, but whoever comes close to a tie may stay undecided;
+  smooth activations are bounded by lines, which converge to them as boxes get smaller.
+  [method.md](method.md#certificates) says what a proof guarantees.
 - With *none*, an audit prints `at most`: what no attack broke.
 - A category that a plan lets switch adds `square`, which tries all levels, to `rafair`.
 - `rafair check` says the same about your model, and what made the difference where a part of it

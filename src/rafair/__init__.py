@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
-    from rafair.auditing import audit, certify, certify_region, check, judge, repair_run
-    from rafair.certificates import Certificate, certify_cells
+    from rafair.auditing import (
+        audit,
+        certify,
+        certify_cells,
+        certify_region,
+        check,
+        judge,
+        repair_run,
+    )
+    from rafair.certificates import Certificate
     from rafair.comparing import Comparison, compare
     from rafair.datasets import Dataset, load_dataset, read_table, read_test
     from rafair.engine import Engine
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult, RunDirectory, load_run, write_run
     from rafair.schema import Feature, Schema
     from rafair.scoring import make_scorer
+    from rafair.training.estimator import RobustClassifier
 
 __version__ = "0.1.0"
 
@@ -36,8 +45,11 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
-    "rafair.auditing": ("audit", "certify", "certify_region", "check", "judge", "repair_run"),
-    "rafair.certificates": ("Certificate", "certify_cells"),
+    "rafair.auditing": (
+        *("audit", "certify", "certify_cells", "certify_region"),
+        *("check", "judge", "repair_run"),
+    ),
+    "rafair.certificates": ("Certificate",),
     "rafair.comparing": ("Comparison", "compare"),
     "rafair.datasets": ("Dataset", "load_dataset", "read_table", "read_test"),
     "rafair.engine": ("Engine",),
@@ -53,6 +65,7 @@ _HOME = {
     "rafair.runs": ("AuditResult", "RunDirectory", "load_run", "write_run"),
     "rafair.schema": ("Feature", "Schema"),
     "rafair.scoring": ("make_scorer",),
+    "rafair.training.estimator": ("RobustClassifier",),
 }
 _WHERE = {name: home for home, names in _HOME.items() for name in names}
 
@@ -71,6 +84,7 @@ __all__ = [
     "PerturbationSpace",
     "Plan",
     "RafairError",
+    "RobustClassifier",
     "RunDirectory",
     "Schema",
     "Verdict",

@@ -48,6 +48,7 @@ def make_scorer(
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
     missing: str | Mapping[str, str] | None = None,
+    within: Mapping[str, float] | None = None,
     bound: Bound = "auto",
     n_seeds: int | None = None,
     **options: Any,
@@ -79,7 +80,7 @@ def make_scorer(
         Names of the columns, where X is an array.
     positive : value of the label, optional
         The positive one of two classes; by default the last of the estimator's classes.
-    missing : see ``rafair.read_test``
+    missing, within : see ``rafair.read_test``
     bound : {"auto", "at_least", "at_most"}
         Which end of a robust rate to return: the share that is proved (``"at_least"``), or the
         share that no attack and no proof breaks (``"at_most"``). ``"auto"`` returns what is proved
@@ -125,6 +126,7 @@ def make_scorer(
         "feature_names": None if feature_names is None else list(feature_names),
         "positive": positive,
         "missing": missing,
+        "within": within,
     }
     if schema is None and not sensitive:
         raise InvalidInput("no sensitive column given; name at least one, or pass a schema")

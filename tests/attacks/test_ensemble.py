@@ -41,11 +41,18 @@ def is_broken(problem, points):
     return rafair.judge(problem.model, points, problem.y, problem.counterparts).cells != 0
 
 
-def smooth(problem):
-    """The problem with a network that has no linear bound."""
+class Sine(nn.Module):
+    """An activation that has no linear bound here."""
+
+    def forward(self, x):
+        return torch.sin(x)
+
+
+def smooth(problem, activation=None):
+    """The problem with a smooth network."""
     generator = torch.Generator().manual_seed(0)
-    module = nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 2)).double().eval()
-    for weight in module.parameters():
+    module = nn.Sequential(nn.Linear(6, 9), activation or nn.Tanh(), nn.Linear(9, 2))
+    for weight in module.double().eval().parameters():
         weight.data = 2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64)
     return problem.but(model=rafair.wrap(module, output="logits"))
 
@@ -145,11 +152,11 @@ def test_where_every_gradient_is_zero_it_breaks_what_can_be_and_rafair_nothing(m
 
 
 def test_a_model_without_a_linear_bound_skips_one_member_and_says_why(make_problem):
-    problem = smooth(make_problem(2, seed=3, n=12, epsilon=0.1))
+    problem = smooth(make_problem(2, seed=3, n=12, epsilon=0.1), Sine())
     problem = problem.but(y=problem.model.scores(problem.x).argmax(dim=1))
     result = Ensemble().run(*problem.arguments)
     reasons = {member.name: member.skipped for member in result.members}
-    assert "this network has Tanh" in reasons.pop("linear corner")
+    assert "this network has sin" in reasons.pop("linear corner")
     assert list(reasons) == [name for name in NAMES if name != "linear corner"]
     assert set(reasons.values()) == {None}
     skipped = result.members[1]
@@ -160,7 +167,7 @@ def test_a_model_without_a_linear_bound_skips_one_member_and_says_why(make_probl
 
 def test_who_nobody_breaks_ends_where_the_first_member_ended(make_problem):
     problem = make_problem(2, seed=3, n=16, epsilon=0.02)
-    for some, first in ((problem, LinearCorner()), (smooth(problem), MultiAPGD(40))):
+    for some, first in ((problem, LinearCorner()), (smooth(problem, Sine()), MultiAPGD(40))):
         some = some.but(y=some.model.scores(some.x).argmax(dim=1))
         result = Ensemble().run(*some.arguments)
         whole = result.broken_by < 0

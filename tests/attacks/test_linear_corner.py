@@ -147,10 +147,10 @@ def test_its_cost_is_a_gradient_per_step_and_a_look_at_all_of_i_of_v_per_point(p
 
 def test_a_network_without_a_linear_bound_is_refused(make_problem):
     problem = make_problem(2, n=3)
-    module = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)).double()
-    smooth = problem.but(model=rafair.wrap(module, output="logits"))
-    with pytest.raises(rafair.InvalidInput, match="this network has Tanh"):
-        LinearCorner().run(*smooth.arguments)
+    module = nn.Sequential(nn.Linear(6, 4), nn.Hardshrink(), nn.Linear(4, 2)).double()
+    jumping = problem.but(model=rafair.wrap(module, output="logits"))
+    with pytest.raises(rafair.InvalidInput, match="this network has Hardshrink"):
+        LinearCorner().run(*jumping.arguments)
 
 
 def test_a_model_without_gradients_is_refused(problem):

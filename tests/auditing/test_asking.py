@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import rafair
+from rafair import certificates
 from rafair.certificates import certify as certify_tensors
 from rafair.fairness import judge as judge_tensors
 
@@ -67,6 +68,52 @@ def test_certificates_of_a_table_are_those_of_its_tensors(asked, tensors, claim)
         assert found.status.tolist() == same.status.tolist()
         assert torch.equal(rafair.certify(*problem, claim=claim).status, same.status)
     assert {1, -1} <= set(usual.status.tolist())
+
+
+NEAR = {"sensitive": ["sex", "income"], "within": {"income": 5}}
+
+
+def test_people_of_a_table_are_compared_within_a_distance(asked):
+    pipeline, x, y = asked
+    data = rafair.read_test(x, y, classes=pipeline.classes_, **NEAR)
+    model, counterparts = rafair.wrap(pipeline, data.schema), rafair.Counterparts.of(data.schema)
+    problem = (model, data.test.x, data.test.y, counterparts)
+    verdict = rafair.judge(*asked, **NEAR)
+    assert verdict.cells.tolist() == judge_tensors(*problem).cells.tolist()
+    far = rafair.judge(*asked, sensitive=NEAR["sensitive"])
+    assert verdict.fair.sum() > far.fair.sum()
+    # By hand: everybody of both sexes, with an income of somebody's at most 5 away.
+    for row, fair in enumerate(verdict.fair.tolist()):
+        own = x["income"].iloc[row]
+        near = [pay for pay in sorted(set(x["income"])) if abs(pay - own) <= 5]
+        others = pd.DataFrame([(pay, sex) for pay in near for sex in "fm"], columns=x.columns)
+        assert fair == (len(set(pipeline.predict(others))) == 1)
+    space = rafair.PerturbationSpace.of(data.schema, epsilon=0.1, setting="feasible")
+    found = rafair.certify(*asked, **NEAR)
+    assert found.status.tolist() == certify_tensors(*problem, space).status.tolist()
+    audited = rafair.audit(*asked, n_seeds=6, steps=1, attacks="pgd", certify=False, **NEAR)
+    assert audited.metrics["comparable"] == ["income within 5 of own"]
+    assert "income within 5 of own" in str(rafair.check(*asked, **NEAR))
+    # A dataset takes it too; and what is no number by name is refused.
+    assert rafair.judge(pipeline, data, within={"income": 99}).fair.tolist() == far.fair.tolist()
+    for within, says in (
+        (5, "within is for columns by name"),
+        ({"sex": 1}, "within is for numbers"),
+    ):
+        with pytest.raises(rafair.InvalidInput, match=says):
+            rafair.check(*asked, sensitive=NEAR["sensitive"], within=within)
+
+
+def test_cells_of_a_table_are_those_of_its_tensors(asked, tensors):
+    model, data, counterparts = tensors
+    space = rafair.PerturbationSpace.of(data.schema, epsilon=0.1, setting="feasible")
+    problem = (model, data.test.x, data.test.y, counterparts, space)
+    same = certificates.certify_cells(*problem)
+    found = rafair.certify_cells(*asked, sensitive=SENSITIVE)
+    assert found.status.tolist() == same.status.tolist()
+    assert rafair.certify_cells(*problem).status.tolist() == same.status.tolist()
+    with pytest.raises(rafair.InvalidInput, match="comes with counterparts and space"):
+        rafair.certify_cells(*problem, epsilon=0.1)
 
 
 def test_a_run_on_frames_is_repaired_with_the_frames(asked):

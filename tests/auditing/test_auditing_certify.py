@@ -295,7 +295,7 @@ def test_along_one_attribute_the_verdicts_are_those_of_its_own_counterparts(
 
 
 def test_where_nothing_can_be_proved_the_attacks_give_upper_bounds(credit):
-    module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    module = nn.Sequential(nn.Linear(20, 3), nn.Softshrink(0.01), nn.Linear(3, 2)).double()
     model = rafair.wrap(module, output="logits")
     run = rafair.audit(model, credit, n_seeds=4, steps=1)
     assert run.certificates is None
@@ -395,10 +395,10 @@ def test_a_budget_without_meaning_is_refused_before_anything_is_attacked(
 
 
 def test_a_model_that_cannot_be_certified_is_refused_before_it_is_attacked(credit, monkeypatch):
-    module = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    module = nn.Sequential(nn.Linear(20, 3), nn.Softshrink(0.01), nn.Linear(3, 2)).double()
     model = rafair.wrap(module, output="logits")
     monkeypatch.setattr(conductor, "attack_seeds", lambda *_: pytest.fail("it was attacked"))
-    with pytest.raises(rafair.InvalidInput, match="this network has Tanh"):
+    with pytest.raises(rafair.InvalidInput, match="this network has Softshrink"):
         rafair.audit(model, credit, n_seeds=4, certify=True)
 
 

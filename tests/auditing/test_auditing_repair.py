@@ -143,7 +143,7 @@ def test_what_could_be_repaired_stands_beside_what_was(repaired, credit_run):
 
 
 def test_a_model_without_certificates_says_nothing_of_what_could_be(credit):
-    module = nn.Sequential(nn.Linear(20, 6), nn.Tanh(), nn.Linear(6, 2)).double()
+    module = nn.Sequential(nn.Linear(20, 6), nn.Softshrink(0.01), nn.Linear(6, 2)).double()
     model = rafair.wrap(module, output="logits")
     run = rafair.audit(
         model, credit, attacks="rafair-ff", n_seeds=6, steps=2, step_size=0.05, counterparts=8

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import rafair
-from rafair.report.people import worst_stories
+from rafair.report.explorer import people_shown
 from rafair.runs import write_run
 
 BRIEF = {"steps": 2, "queries": 16, "n_seeds": 14}
@@ -90,10 +90,15 @@ def test_the_run_the_report_and_its_files_say_missing(run, tmp_path):
     said = " ".join(run.manifest["dataset"]["notes"])
     assert "empty cells of income stay empty (keep): Δ does not move them" in said
     assert "empty cells of home are a level of their own (level)." in said
-    stories = worst_stories(run, 40)
-    assert any(("income", "missing") in story.who for story in stories)
-    assert not any(old == new for story in stories for _, old, new in story.changes)
-    assert any("age missing → " in s.worst or "→ missing" in s.worst for s in stories)
+    people = people_shown(run)
+    assert any("missing" in row[1] for row in people.rows)
+    gap = people.data["values"].index(None)
+    features = [feature["name"] for feature in people.data["features"]]
+    own = [values for _, _, _, values, _, _ in people.data["people"]]
+    assert any(values[features.index("income")] == gap for values in own)
+    for values, person in zip(own, people.data["people"], strict=True):
+        for *_, changed, _, _ in person[5]:
+            assert all(values[place] != value for place, value in changed)
     write_run(run, tmp_path / "run")
     assert rafair.load_run(tmp_path / "run").instances["income"].isna().any()
 

@@ -4,7 +4,7 @@ import torch
 from rafair.problem import bounds
 from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import linear_bound
-from rafair.problem.network import ReluNetwork, relu_network
+from rafair.problem.network import LayeredNetwork, layered_network
 
 
 def boxes_of(problem, width, seed=0):
@@ -23,7 +23,7 @@ def margins(network, points, y):
 @pytest.mark.parametrize("width", [0.001, 0.05, 0.5])
 def test_no_point_of_a_box_lies_below_its_bound(make_problem, k, width):
     problem = make_problem(k, seed=k, n=20)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, width)
     bound = linear_bound(network, low, high, problem.y, no_pattern(network, 20))
     generator = torch.Generator().manual_seed(1)
@@ -37,7 +37,7 @@ def test_no_point_of_a_box_lies_below_its_bound(make_problem, k, width):
 @pytest.mark.parametrize("width", [0.01, 0.3])
 def test_the_kernels_and_torch_compute_the_same(make_problem, monkeypatch, k, width):
     problem = make_problem(k, seed=k, n=21)  # no multiple of a block
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, width)
     known = linear_bound(network, low, high, problem.y, no_pattern(network, 21)).pattern
     for pattern in (no_pattern(network, 21), known):
@@ -54,7 +54,7 @@ def test_the_kernels_and_torch_compute_the_same(make_problem, monkeypatch, k, wi
 
 
 def test_a_bound_does_not_depend_on_its_company(problem):
-    network, n = relu_network(problem.model), len(problem.x)
+    network, n = layered_network(problem.model), len(problem.x)
     low, high = boxes_of(problem, 0.1)
     asked = (low, high, problem.y)
     together = linear_bound(network, *asked, no_pattern(network, n), everywhere(low))
@@ -66,7 +66,7 @@ def test_a_bound_does_not_depend_on_its_company(problem):
 
 
 def test_of_a_point_the_bound_is_the_margin(problem):
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     pattern = no_pattern(network, len(problem.x))
     bound = linear_bound(network, problem.x, problem.x, problem.y, pattern)
     expected = margins(network, problem.x, problem.y)[:, 0]
@@ -74,7 +74,7 @@ def test_of_a_point_the_bound_is_the_margin(problem):
 
 
 def test_what_a_box_settles_holds_in_it_and_makes_no_bound_worse(problem):
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, 0.1)
     start = no_pattern(network, len(problem.x))
     first = linear_bound(network, low, high, problem.y, start)
@@ -103,7 +103,7 @@ def test_a_raised_bound_is_never_below_the_plain_one_and_still_below_every_point
     make_problem, k, width, seed
 ):
     problem = make_problem(k, seed=seed, n=20)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, width)
     arguments = (network, low, high, problem.y, no_pattern(network, 20))
     plain = linear_bound(*arguments)
@@ -120,7 +120,7 @@ def test_a_raised_bound_is_never_below_the_plain_one_and_still_below_every_point
 @pytest.mark.parametrize("k", [2, 3])
 def test_a_bound_is_raised_exactly_where_it_is_asked_for(make_problem, k):
     problem = make_problem(k, seed=k, n=40)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, 0.15)
     arguments = (network, low, high, problem.y, no_pattern(network, 40))
     plain = linear_bound(*arguments)
@@ -138,7 +138,7 @@ def test_a_bound_is_raised_exactly_where_it_is_asked_for(make_problem, k):
 
 
 def test_each_box_has_its_own_bound_to_be_raised_from(problem):
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, 0.15)
     arguments = (network, low, high, problem.y, no_pattern(network, len(low)))
     nowhere = torch.full((len(low),), torch.inf, dtype=low.dtype)
@@ -158,7 +158,7 @@ def sampled(low, high, n=100, seed=1):
 @pytest.mark.parametrize("width", [0.05, 0.3])
 def test_both_linear_functions_lie_below_the_margin_of_one_rival(make_problem, k, width):
     problem = make_problem(k, seed=k, n=20)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, width)
     arguments = (network, low, high, problem.y, no_pattern(network, 20))
     plain = linear_bound(*arguments)
@@ -181,7 +181,7 @@ def test_both_linear_functions_lie_below_the_margin_of_one_rival(make_problem, k
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_the_other_rivals_have_a_bound_of_their_own(make_problem, k):
     problem = make_problem(k, seed=k, n=20)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, 0.1)
     for raising in ((), (everywhere(low), -everywhere(low))):
         bound = linear_bound(network, low, high, problem.y, no_pattern(network, 20), *raising)
@@ -197,7 +197,7 @@ def test_the_other_rivals_have_a_bound_of_their_own(make_problem, k):
 
 
 def test_without_a_goal_bounds_are_raised_up_to_zero(problem):
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     low, high = boxes_of(problem, 0.15)
     arguments = (network, low, high, problem.y, no_pattern(network, len(low)))
     usual = linear_bound(*arguments, everywhere(low))
@@ -209,8 +209,8 @@ def test_without_a_goal_bounds_are_raised_up_to_zero(problem):
 
 def test_a_linear_model_has_nothing_to_raise(make_problem):
     problem = make_problem(3, seed=3, n=10)
-    last = relu_network(problem.model).weights[-1]
-    network = ReluNetwork.of([[(last[:, :6], torch.zeros(3, dtype=torch.float64))]])
+    last = layered_network(problem.model).weights[-1]
+    network = LayeredNetwork.of([[(last[:, :6], torch.zeros(3, dtype=torch.float64))]])
     low, high = boxes_of(problem, 0.2)
     found = linear_bound(network, low, high, problem.y, (), everywhere(low), -everywhere(low))
     assert found.gain.isnan().all()

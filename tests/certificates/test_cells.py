@@ -126,7 +126,7 @@ def test_a_question_without_meaning_is_refused(make_problem, options, text):
 
 def test_a_model_without_bounds_is_refused(make_problem):
     problem = make_problem(2)
-    module = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    module = nn.Sequential(nn.Linear(6, 4), nn.Softshrink(0.01), nn.Linear(4, 2)).double()
     model = rafair.wrap(module, output="logits")
     with pytest.raises(rafair.InvalidInput, match="certificates need"):
         certify_cells(*problem.but(model=model).arguments)

@@ -12,7 +12,7 @@ import rafair
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.registry import attack_classes, make_attack
 from rafair.certificates import certify
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]
@@ -195,16 +195,16 @@ def test_one_logit_and_a_linear_model(make_problem):
         y = model.scores(problem.x).argmax(dim=1)
         found = certify(model, problem.x, y, problem.counterparts, problem.space)
         assert (found.status != UNDECIDED).all()
-        network = relu_network(model)
+        network = layered_network(model)
         torch.testing.assert_close(network.scores(problem.x), model.scores(problem.x))
 
 
 def test_other_networks_are_refused(make_problem):
     problem = make_problem(2, n=3)
-    layers = [nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)]
+    layers = [nn.Linear(6, 4), nn.Softshrink(0.01), nn.Linear(4, 2)]
     model = rafair.wrap(nn.Sequential(*layers).double(), output="logits")
     y = torch.zeros(3, dtype=torch.int64)
-    with pytest.raises(rafair.InvalidInput, match="this network has Tanh"):
+    with pytest.raises(rafair.InvalidInput, match="this network has Softshrink"):
         certify(model, problem.x, y, problem.counterparts, problem.space)
 
 

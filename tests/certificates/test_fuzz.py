@@ -18,7 +18,7 @@ PEOPLE = rafair.Counterparts.product([2], [[0.0, 0.4, 1.0]])
 N = 8
 
 
-def fuzzed(seed, hidden, k, dtype, scale, given, epsilon):
+def fuzzed(seed, hidden, k, dtype, scale, given, epsilon, activation=nn.ReLU):
     """A random problem with two features that move; some seeds lie on the decision boundary."""
     generator = torch.Generator().manual_seed(seed)
     sizes = [3, *([6] * hidden), k]
@@ -27,7 +27,7 @@ def fuzzed(seed, hidden, k, dtype, scale, given, epsilon):
         layer = nn.Linear(fan_in, fan_out)
         layer.weight.data = torch.randn(fan_out, fan_in, generator=generator) * scale
         layer.bias.data = torch.randn(fan_out, generator=generator) * scale * 0.5
-        layers += [layer, nn.ReLU()]
+        layers += [layer, activation()]
     model = rafair.wrap(nn.Sequential(*layers[:-1]).to(dtype).eval(), output="logits")
     x = torch.rand(N, 3, generator=generator, dtype=torch.float64).to(given)
     x[: N - 2, 2] = PEOPLE.grid[torch.randint(3, (N - 2,), generator=generator), 0].to(given)
@@ -47,6 +47,9 @@ def judged_on_a_grid(problem, K):
     return (found.view(441, N) for found in (verdict.accurate, verdict.fair, verdict.cells))
 
 
+ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.Sigmoid, nn.ELU, nn.Softplus, nn.Hardswish]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(
     seed=st.integers(0, 100_000),
@@ -56,10 +59,11 @@ def judged_on_a_grid(problem, K):
     given_=st.sampled_from([torch.float32, torch.float64]),
     epsilon=st.sampled_from([1e-7, 0.02, 0.2]),
     K=st.sampled_from([0.0, 2.0]),
+    activation=st.sampled_from(ACTIVATIONS),
 )
 @settings(max_examples=6)
-def test_no_verdict_is_contradicted(dtype, seed, hidden, k, scale, given_, epsilon, K):
-    problem = fuzzed(seed, hidden, k, dtype, scale, given_, epsilon)
+def test_no_verdict_is_contradicted(dtype, seed, hidden, k, scale, given_, epsilon, K, activation):
+    problem = fuzzed(seed, hidden, k, dtype, scale, given_, epsilon, activation)
     model, x, y, people, space = problem
     accurate, fair, cells = judged_on_a_grid(problem, K)
     truths = {"accurate": accurate, "fair": fair, "accurate_fair": cells == TF}
@@ -92,6 +96,15 @@ def test_tiny_and_large_weights_are_decided_too(dtype):
         status = torch.cat([one.status for one in found])
         assert (status == PROVED).any()
         assert (status != 0).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS[1:])
+def test_smooth_networks_are_decided_almost_always(activation):
+    problems = [fuzzed(seed, 2, 2, torch.float32, 1.0, torch.float64, 0.05, activation)
+                for seed in range(4)]  # fmt: skip
+    status = torch.cat([certify(*problem, 500).status for problem in problems])
+    assert {PROVED, BROKEN} <= set(status.tolist())
+    assert (status == 0).float().mean() < 0.1
 
 
 def test_a_margin_within_the_slack_is_neither_proved_nor_broken():

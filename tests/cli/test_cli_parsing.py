@@ -85,5 +85,5 @@ def test_distances_are_numbers_by_name():
 
 @pytest.mark.parametrize("text", ["age", "=10", "age=", "age=ten", "age=-1", "age=nan", "age=inf"])
 def test_what_is_no_distance_is_refused(text):
-    with pytest.raises(InvalidInput, match="write NAME=NUMBER, as age=10"):
+    with pytest.raises(InvalidInput, match="write COLUMN=NUMBER, as age=10"):
         distances("--within", [text])

@@ -86,6 +86,26 @@ def test_certify_and_check_take_tables_too(rafair, here):
     assert not (here / "plan.toml").exists()
 
 
+NEAR = (*TABLES[:5], "sex,income", *TABLES[6:], "--within", "income=5")
+
+
+def test_people_are_compared_within_a_distance_without_a_plan(rafair, here):
+    assert rafair("audit", *NEAR, *SMALL, "--out", "run", "--quiet").code == 0
+    found = json.loads((here / "run" / "metrics.json").read_text())
+    assert found["comparable"] == ["income within 5 of own"]
+    assert "within = 5" in (here / "run" / "plan.toml").read_text()
+    few = ("--seeds", "2", "--claim", "fair", "--quiet")
+    assert rafair("certify", *NEAR, *few, "--out", "proofs").code == 0
+    found = json.loads((here / "proofs" / "certificates.json").read_text())
+    assert found["comparable"] == ["income within 5 of own"]
+    assert "income within 5 of own" in rafair("check", *NEAR).out
+    # Over a plan, and over a benchmark.
+    assert "income within 2 of own" in rafair("check", "run/plan.toml", "--within", "income=2").out
+    assert "age within 5 years of own" in rafair("check", "credit", "--within", "age=5").out
+    refused = rafair("audit", *TABLES, "--within", "income=5")
+    assert "within is for I(v), and it is not sensitive" in refused.complaint
+
+
 def test_a_plan_that_cannot_be_read_yet_stays_to_be_corrected(rafair, here):
     test = people(50, 0)
     test.loc[4, "income"] = np.nan

@@ -16,7 +16,7 @@ from rafair.problem import bounds
 from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import linear_bound
 from rafair.problem.dense import path
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 
 def results(model):
     x, y = torch.rand(19, 5, generator=torch.Generator().manual_seed(1)), torch.arange(19) % 2
@@ -24,7 +24,7 @@ def results(model):
     loss = make_loss("mse")
     gradient = gradient_rows(model, x, y, loss)
     norms = counterpart_gradient_norms(model, x, y, people, loss)
-    network, corners = relu_network(model), (x[:9].double() - 0.1, x[:9].double() + 0.1)
+    network, corners = layered_network(model), (x[:9].double() - 0.1, x[:9].double() + 0.1)
     goals = torch.full((9,), -9.0, dtype=torch.float64), 9.0
     bound = linear_bound(network, *corners, y[:9], no_pattern(network, 9), *goals)
     return forward_rows(model, x), gradient.direction, norms, bound.lower, bound.slope

@@ -10,7 +10,7 @@ import torch
 import rafair
 from rafair.models.adapters import keras_model
 from rafair.models.agreement import random_people, unit_rows
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 
 keras = pytest.importorskip("keras")
 if keras.backend.backend() != "torch":
@@ -129,7 +129,7 @@ def test_a_plain_network_becomes_linear_layers_and_ends_in_logits(make, k, end):
     )
     assert wrapped.dtype == torch.float32
     assert set(names(wrapped.body)) == {"Linear", "ReLU"}
-    relu_network(wrapped)
+    layered_network(wrapped)
     x = unit_rows(4, 50)
     close(probabilities(wrapped, x), answers(model, x))
 
@@ -163,7 +163,7 @@ def check_gradient(wrapped, d=4):
 
 @pytest.mark.parametrize("make", [sequential, residual])
 def test_gradients(make):
-    model = make(1, "sigmoid") if make is residual else make(2, "softmax", "softplus")
+    model = make(1, "sigmoid") if make is residual else make(2, "softmax", "exponential")
     wrapped = rafair.wrap(model)
     assert wrapped.kind == f"Keras {type(model).__name__} on the torch backend"
     check_gradient(wrapped)
@@ -225,13 +225,36 @@ def test_every_linear_layer_is_folded():
 UNUSUAL = {
     "relu with a slope": lambda: layers.ReLU(negative_slope=0.2),
     "bounded relu": lambda: layers.ReLU(max_value=1.0),
-    "gelu": lambda: layers.Activation("gelu"),
-    "sigmoid between": lambda: layers.Activation("sigmoid"),
+    "exponential": lambda: layers.Activation("exponential"),
     "softmax between": lambda: layers.Softmax(),
     "layer normalisation": lambda: layers.LayerNormalization(),
     "inverse": lambda: layers.Normalization(mean=[1.0], variance=[2.0], invert=True),
     "lambda": lambda: layers.Lambda(lambda x: x * x),
 }
+
+
+BENT = [
+    *(layers.Activation(name) for name in ("celu", "elu", "gelu", "hard_sigmoid", "hard_silu")),
+    *(layers.Activation(name) for name in ("leaky_relu", "log_sigmoid", "mish", "relu6", "selu")),
+    *(layers.Activation(name) for name in ("silu", "softplus", "softsign", "tanh", "tanh_shrink")),
+    layers.Activation("sigmoid"),
+    layers.LeakyReLU(0.4),
+    layers.ELU(0.6),
+]
+
+
+@pytest.mark.parametrize("end", ["sigmoid", "softmax"])
+def test_activations_of_one_number_become_layers_with_certificates(end):
+    for layer in BENT:
+        config = type(layer).from_config(layer.get_config())
+        last = layers.Dense(1 if end == "sigmoid" else 3, activation=end)
+        model = keras.Sequential([layers.Input((4,)), layers.Dense(5), config, last])
+        wrapped = rafair.wrap(model)
+        assert wrapped.kind == "Keras Sequential, converted to torch"
+        x = unit_rows(4, 20)
+        close(probabilities(wrapped, x), answers(model, x))
+        rows, ours = x.to(wrapped.dtype), layered_network(wrapped).scores(x.double())
+        close(torch.softmax(ours, dim=1).float(), torch.softmax(wrapped.scores(rows), dim=1))
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
@@ -246,7 +269,7 @@ def test_other_layers_are_called_as_they_are(name):
     close(probabilities(wrapped, x), answers(model, x))
     assert torch.equal(probabilities(wrapped, x), probabilities(wrapped, x))
     with pytest.raises(rafair.InvalidInput, match="certificates need"):
-        relu_network(wrapped)
+        layered_network(wrapped)
 
 
 @pytest.mark.parametrize("k", [1, 3])

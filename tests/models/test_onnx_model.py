@@ -11,7 +11,7 @@ from rafair.models.adapters import onnx_model
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.onnx_graph import converted, operators, rewriting
 from rafair.models.onnx_graph.graph import read_graph
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -265,7 +265,7 @@ def linear_classifier(post, k, classes=None, single=False):
         ("SOFTMAX", 2, False, True),
         ("LOGISTIC", 2, False, True),
         ("LOGISTIC", 2, True, True),
-        ("LOGISTIC", 3, False, False),
+        ("LOGISTIC", 3, False, True),
     ],
 )
 def test_linear_classifiers(post, k, single, chained):
@@ -382,7 +382,7 @@ def test_a_graph_with_a_shortcut_is_converted_as_it_is():
     close(probabilities(wrapped, x), run(model, x.numpy().astype(np.float32))[0])
     check_gradient(wrapped)
     with pytest.raises(rafair.InvalidInput, match="certificates need"):
-        relu_network(wrapped)
+        layered_network(wrapped)
 
 
 def test_smooth_networks_have_gradients():

@@ -10,7 +10,7 @@ from torch import nn
 import rafair
 from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import linear_bound
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 from rafair.problem.rounding import Rounding
 
 ROWS = torch.arange(12)
@@ -50,7 +50,7 @@ def test_no_margin_of_the_model_is_off_by_more_in_any_order(make_problem, dtype,
     for weight in problem.module.parameters():
         weight.data *= scale
     module = problem.module.to(dtype)
-    network = relu_network(rafair.wrap(module, output="logits"))
+    network = layered_network(rafair.wrap(module, output="logits"))
     low, high = box(problem, 0.05)
     slack = slack_of(network, low, high, dtype)
     generator = torch.Generator().manual_seed(0)
@@ -78,7 +78,7 @@ def test_no_bound_is_off_by_more(make_problem, scale):
     problem = make_problem(3, seed=1)
     for weight in problem.module.parameters():
         weight.data *= scale
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     for width in (0.0, 0.1):
         low, high = box(problem, width)
         slack = slack_of(network, low, high, torch.float64)
@@ -102,20 +102,20 @@ def test_layers_that_are_merged_count_as_the_model_runs_them(make_problem):
     large.bias.data.zero_()
     back.bias.data.zero_()
     module = nn.Sequential(large, back, *problem.module).eval()
-    network = relu_network(rafair.wrap(module, output="logits"))
+    network = layered_network(rafair.wrap(module, output="logits"))
     assert [len(layers) for layers in network.layers] == [3, 1, 1]
     slack = slack_of(network, problem.x, problem.x, torch.float32)
     expected = margins(network.scores(problem.x).numpy())
     given = margins(module(problem.x.float()).detach().double().numpy())
     error = torch.from_numpy(np.abs(given - expected))[:, 0]
-    plain = slack_of(relu_network(problem.model), problem.x, problem.x, torch.float32)
+    plain = slack_of(layered_network(problem.model), problem.x, problem.x, torch.float32)
     assert (error <= slack).all()
     assert (error > plain).any()
 
 
 def test_a_part_of_a_box_needs_no_more(make_problem):
     problem = make_problem(2, seed=5, dtype=torch.float32)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     slacks = [slack_of(network, *box(problem, w), torch.float32) for w in (0.0, 0.01, 0.1, 0.5)]
     for small, large in itertools.pairwise(slacks):
         assert (small <= large).all()
@@ -124,7 +124,7 @@ def test_a_part_of_a_box_needs_no_more(make_problem):
 
 def test_a_bound_counts_against_the_slack_of_its_own_box(make_problem):
     problem = make_problem(2, seed=5, dtype=torch.float32)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     wide = Rounding.around(network, *box(problem, 0.5), torch.float32, torch.float64)
     enough = wide.slack(*box(problem, 0.5), ROWS)
     own = wide.slack(problem.x, problem.x, ROWS)
@@ -139,11 +139,11 @@ def test_a_bound_counts_against_the_slack_of_its_own_box(make_problem):
 
 def test_nothing_is_proved_where_a_number_may_overflow_or_a_layer_is_too_wide(make_problem):
     problem = make_problem(2, seed=5, dtype=torch.float32)
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     wide = nn.Sequential(nn.Linear(6, 300), nn.ReLU(), nn.Linear(300, 2)).to(torch.bfloat16)
-    broad = relu_network(rafair.wrap(wide, output="logits"))
+    broad = layered_network(rafair.wrap(wide, output="logits"))
     assert slack_of(broad, problem.x, problem.x, torch.bfloat16).isinf().all()
     for layer in problem.module[::2]:
         layer.weight.data *= 1e20
-    network = relu_network(problem.model)
+    network = layered_network(problem.model)
     assert slack_of(network, problem.x, problem.x, torch.float32).isinf().all()

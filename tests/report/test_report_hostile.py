@@ -18,7 +18,8 @@ def texts_of(svg):
 
 
 def test_no_hostile_tag_reaches_the_page(pages):
-    assert "<script" not in pages["report.html"]
+    assert "<script>alert" not in pages["report.html"]
+    assert pages["report.html"].count("<script") == pages["report.html"].count("</script>") == 2
     assert "<b>&name" not in pages["report.html"]
     assert "&lt;b&gt;&amp;name&lt;/b&gt;" in pages["report.html"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rafair.cli.terminal import show_table
-from rafair.report.people import worst_stories
+from rafair.report.people import chosen_stories
 from rafair.report.tables import Table, rates_table, sensitive_table
 
 
@@ -83,30 +83,8 @@ def test_markup_in_a_name_is_printed_as_it_is(capsys, monkeypatch):
         assert text in shown
 
 
-def test_stories_tell_of_broken_instances_of_the_headline_attack(run):
-    stories = worst_stories(run)
-    rows = run.instances[run.instances["attack"] == "rafair"]
-    attacked = rows[rows["stage"] == "attacked"].set_index("seed")
-    assert 0 < len(stories) <= 10
-    for story in stories:
-        assert story.cell == attacked.loc[int(story.row), "cell"] != "TF"
-        assert story.after == attacked.loc[int(story.row), "prediction"]
-
-
-def test_stories_of_seeds_that_were_fine_come_first(run):
-    clean = run.instances[run.instances["stage"] == "clean"].set_index("seed")
-    fine = [clean.loc[int(story.row), "cell"] == "TF" for story in worst_stories(run, 100)]
-    assert any(fine)
-    assert fine == sorted(fine, reverse=True)
-
-
-def test_only_as_many_stories_as_asked_for_are_told(run):
-    assert len(worst_stories(run, 2)) == 2
-    assert worst_stories(run, 0) == []
-
-
 def test_a_biased_story_says_who_is_decided_otherwise(run):
-    for story in worst_stories(run, 100):
+    for story in chosen_stories(run, 100):
         biased = story.cell in ("TB", "FB")
         assert bool(story.flips) == biased
         if biased:

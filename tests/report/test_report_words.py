@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rafair import audit, baseline, load_dataset, wrap
-from rafair.report.words import answer, percent, quality, strongest_attack, warnings
+from rafair.report.cautions import warnings
+from rafair.report.words import answer, percent, quality, strongest_attack
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pages import Page
-from rafair.report.drawing import axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
 from rafair.report.tables import Table
 from rafair.reproduce.document import (
     Finding,

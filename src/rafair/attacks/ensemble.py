@@ -20,7 +20,7 @@ from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.goals import TARGETS
-from rafair.problem.network import why_no_relu_network
+from rafair.problem.network import why_not_layered
 from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _EnsembleSearch:
     def try_member(self, name: str, attack: Searcher) -> None:
         """Run a member on the seeds that are not broken, and judge its iterates."""
         rows = (self.broken_by < 0).nonzero()[:, 0]
-        reason = why_no_relu_network(self.model) if isinstance(attack, LinearCorner) else None
+        reason = why_not_layered(self.model) if isinstance(attack, LinearCorner) else None
         if reason or not len(rows):
             self.members.append(Member(name, 0, 0, 0, 0, reason))
             return

@@ -15,7 +15,7 @@ from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import BOXES, linear_bound
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 from rafair.problem.trajectories import AttackResult, Trajectory
 from rafair.problem.walking import check_result
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["LinearCorner"]
 
@@ -63,7 +63,7 @@ class LinearCorner:
         require_gradient(model, type(self).__name__)
         low, high = check_problem(model, x, y, counterparts, space)
         loss, reach, batch_size = Margin(), space.reach(x), self.batch_size
-        here = space.project(_corner(relu_network(model), low, high, y, counterparts), x)
+        here = space.project(_corner(layered_network(model), low, high, y, counterparts), x)
         best = space.round(here, x)
         largest, row = worst_of_all(model, best, y, counterparts, loss, batch_size)
         points = [x, best]
@@ -82,7 +82,7 @@ class LinearCorner:
 
 
 def _corner(
-    network: ReluNetwork, low: Tensor, high: Tensor, y: Tensor, counterparts: Counterparts
+    network: LayeredNetwork, low: Tensor, high: Tensor, y: Tensor, counterparts: Counterparts
 ) -> Tensor:
     """Return the corner of Δ where the bound over the hull of I(v) × Δ is least, in x's type."""
     hull_low, hull_high = (bound.to(torch.float64, copy=True) for bound in (low, high))

@@ -5,7 +5,7 @@ and, where the plan says so, certified; or a finished run with its instances rep
 comes from ``plans``, where work is computed is ``engine``'s, and what is kept of it is ``runs``'s.
 """
 
-from rafair.auditing.asking import certify, judge
+from rafair.auditing.asking import certify, certify_cells, judge
 from rafair.auditing.certifying import certify_seeds
 from rafair.auditing.checking import check
 from rafair.auditing.conductor import audit
@@ -17,6 +17,7 @@ __all__ = [
     "CLAIMS",
     "audit",
     "certify",
+    "certify_cells",
     "certify_region",
     "certify_seeds",
     "check",

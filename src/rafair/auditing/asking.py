@@ -1,4 +1,4 @@
-"""``rafair.judge`` and ``rafair.certify``: for tables as they are at hand, and for tensors."""
+"""``judge``, ``certify`` and ``certify_cells``: of tables as they are at hand, and of tensors."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from rafair import certificates, fairness
 from rafair.auditing.inputs import wrapped
-from rafair.certificates import MAX_NODES
+from rafair.certificates import CELL_NODES, MAX_NODES
 from rafair.errors import InvalidInput
+from rafair.fairness import CELLS
 from rafair.plans import Plan
 from rafair.problem import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Unpack
 
+    from torch import Tensor
+
     from rafair.auditing.inputs import Columns
-    from rafair.certificates import Certificate, Property
+    from rafair.certificates import CellCertificate, Certificate, Property
     from rafair.datasets import Dataset
     from rafair.fairness import Verdict
     from rafair.fairness.lipschitz import (
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import BatchSize, Counterparts, PerturbationSpace
 
-__all__ = ["certify", "judge"]
+__all__ = ["certify", "certify_cells", "judge"]
 
 
 def judge(
@@ -126,18 +130,74 @@ def certify(
     InvalidInput
         See ``rafair.certificates.certify`` and ``rafair.read_test``.
     """
+    problem = _problem(model, x, y, counterparts, space, epsilon, columns)
+    return certificates.certify(*problem, max_nodes, claim=claim, K=K, D=D, d=d, until=until)
+
+
+def certify_cells(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    counterparts: Counterparts | None = None,
+    space: PerturbationSpace | None = None,
+    max_nodes: int = CELL_NODES,
+    *,
+    cells: Sequence[str] = CELLS,
+    K: float = 0.0,
+    D: LabelDistanceName | LabelDistance = "discrete",
+    d: PersonDistanceName = "l1",
+    until: float = math.inf,
+    epsilon: float | None = None,
+    **columns: Unpack[Columns],
+) -> CellCertificate:
+    """Decide of each person and cell of Table 1 whether some δ in Δ moves them there.
+
+    Parameters
+    ----------
+    model, x, y, counterparts, space, epsilon : see ``rafair.certify``
+    max_nodes, cells, K, D, d, until : see ``rafair.certificates.certify_cells``
+    **columns
+        See ``rafair.certify``.
+
+    Returns
+    -------
+    CellCertificate
+        Of the rows in their order, without those that ``read_test`` leaves out; witnesses are in
+        unit space.
+
+    Raises
+    ------
+    InvalidInput
+        See ``rafair.certificates.certify_cells`` and ``rafair.read_test``.
+    """
+    problem = _problem(model, x, y, counterparts, space, epsilon, columns)
+    return certificates.certify_cells(*problem, max_nodes, cells=cells, K=K, D=D, d=d, until=until)
+
+
+def _problem(
+    model: Any,
+    x: Any,
+    y: Any,
+    counterparts: Counterparts | None,
+    space: PerturbationSpace | None,
+    epsilon: float | None,
+    columns: Columns,
+) -> tuple[Classifier, Tensor, Tensor, Counterparts, PerturbationSpace]:
+    """Return what a certificate is asked about: as it is given, or made of a table.
+
+    Raises
+    ------
+    InvalidInput
+        If what is said belongs to the other of the two.
+    """
     if counterparts is None and space is None:
         model, data, plan = _asked(model, x, y, columns, epsilon=epsilon)
         x, y = _rows(data, model)
-        counterparts = plan.people(data.schema)
-        space = plan.space(data.schema)
-    elif counterparts is None or space is None or epsilon is not None:
+        return model, x, y, plan.people(data.schema), plan.space(data.schema)
+    if counterparts is None or space is None or epsilon is not None:
         raise InvalidInput("a tensor in unit space comes with counterparts and space, no epsilon")
-    else:
-        _refuse(columns)
-    return certificates.certify(
-        model, x, y, counterparts, space, max_nodes, claim=claim, K=K, D=D, d=d, until=until
-    )
+    _refuse(columns)
+    return model, x, y, counterparts, space
 
 
 def _asked(
@@ -147,7 +207,7 @@ def _asked(
     return model, data, Plan.of(data, model.access, **options)
 
 
-def _rows(data: Dataset, model: Classifier) -> tuple[Any, Any]:
+def _rows(data: Dataset, model: Classifier) -> tuple[Tensor, Tensor]:
     return data.test.x.to(model.device), data.test.y.to(model.device)
 
 

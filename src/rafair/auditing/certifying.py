@@ -71,7 +71,7 @@ def certify_seeds(
     Raises
     ------
     InvalidInput
-        If the model is no ReLU network, model and data do not fit together, or the store holds
+        If the model has no certificates, model and data do not fit together, or the store holds
         another run.
     """
     seeds = Seeds.chosen(model, data, plan)

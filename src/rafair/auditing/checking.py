@@ -33,6 +33,7 @@ def check(
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
     missing: str | Mapping[str, str] | None = None,
+    within: Mapping[str, float] | None = None,
     **options: Any,
 ) -> PlanCheck:
     """Say what ``rafair.audit`` with the same arguments would do: what moves, and what it costs.
@@ -41,7 +42,8 @@ def check(
     ----------
     model : Classifier, or any model that ``rafair.wrap`` takes, or None
         None says what is known without a model.
-    data, y, sensitive, reference, schema, feature_names, positive, missing : see ``rafair.audit``
+    data, y, sensitive, reference, schema, feature_names, positive, missing, within : \
+            see ``rafair.audit``
     **options : the fields of ``Plan``
 
     Returns
@@ -63,6 +65,7 @@ def check(
         "feature_names": feature_names,
         "positive": positive,
         "missing": missing,
+        "within": within,
     }
     data = described(model, data, y, facts)
     if model is None:

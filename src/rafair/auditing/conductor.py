@@ -42,6 +42,7 @@ def audit(
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
     missing: str | Mapping[str, str] | None = None,
+    within: Mapping[str, float] | None = None,
     device: str | None = None,
     engine: Engine | None = None,
     store: Store | None = None,
@@ -63,6 +64,9 @@ def audit(
         Sensitive columns; of a ``Dataset``, instead of its schema's.
     reference, schema, feature_names, positive, missing : see ``rafair.read_test``
         What the columns of a table mean.
+    within : mapping of str to float, optional
+        Sensitive number → largest distance of a counterpart's value from the person's own, in
+        original units: ``{"age": 10}``.
     **options : the fields of ``Plan``
     device : str, optional
         Audit a copy of the model there; by default the model's own device.
@@ -97,6 +101,7 @@ def audit(
         "feature_names": feature_names,
         "positive": positive,
         "missing": missing,
+        "within": within,
     }
     model, data = wrapped(model, data, y, facts)
     plan = Plan.of(data, model.access, has_trees=has_trees(model), **options)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "described", "wrapped"]
 
+# What a caller may say of a ``Dataset`` too: who is compared with whom.
+COMPARING = ("sensitive", "within")
+
 
 class Columns(TypedDict, total=False):
     """What a caller may say of a table's columns: keywords of ``rafair.read_test``."""
@@ -31,6 +34,7 @@ class Columns(TypedDict, total=False):
     ignore: Sequence[str]
     not_leaks: Sequence[str]
     relations: Sequence[str]
+    within: Mapping[str, float] | None
     name: str
 
 
@@ -70,13 +74,14 @@ def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Datase
     if not isinstance(data, Dataset):
         reads = None if isinstance(model, Classifier) else reader(model)
         return read_test(data, y, classes=_classes(model), reads=reads, **facts)
-    own = [name for name, value in facts.items() if value is not None and name != "sensitive"]
+    own = [name for name, value in facts.items() if value is not None and name not in COMPARING]
     if y is not None or own:
         raise InvalidInput(
             f"{'y' if y is not None else own[0]} belongs to a table; this Dataset has it itself"
         )
     sensitive = facts.get("sensitive")
-    return data if sensitive is None else data.with_sensitive(sensitive)
+    compared: Dataset = data if sensitive is None else data.with_sensitive(sensitive)
+    return compared.with_within(facts.get("within") or {})
 
 
 def _classes(model: Any) -> Any:

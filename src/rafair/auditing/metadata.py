@@ -86,6 +86,7 @@ def described(schema: Schema) -> dict[str, Any]:
     return {
         "label": schema.label,
         "classes": list(schema.classes),
+        **({} if schema.favourable is None else {"favourable": schema.favourable}),
         "sensitive": list(schema.sensitive),
         "relations": list(schema.relations),
         "features": [

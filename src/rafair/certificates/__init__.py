@@ -4,6 +4,7 @@ from rafair.certificates.cells import CELL_NODES
 from rafair.certificates.curve import certify_curve
 from rafair.certificates.provers import (
     MAX_NODES,
+    Certainty,
     certify,
     certify_cells,
     prover_of,
@@ -15,6 +16,7 @@ __all__ = [
     "CELL_NODES",
     "MAX_NODES",
     "CellCertificate",
+    "Certainty",
     "Certificate",
     "Property",
     "certify",

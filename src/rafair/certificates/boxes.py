@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rafair.certificates.demands import Demands
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "root_boxes"]
 
@@ -141,7 +141,7 @@ class Boxes:
 
 
 def root_boxes(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     x: Tensor,
     counterparts: Counterparts,
     space: PerturbationSpace,
@@ -168,7 +168,7 @@ def root_boxes(
 
 
 def own_boxes(
-    network: ReluNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
+    network: LayeredNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Boxes, Values]:
     """Return one box for each instance: Δ around v, without v's counterparts."""
     low, high = space.hull(x.to(torch.float64))
@@ -228,7 +228,9 @@ def _ranges(counts: Tensor, values: Values, grid: Tensor) -> tuple[Tensor, Tenso
     return owner, first, last, table[owner, other, start]
 
 
-def _alone(network: ReluNetwork, owner: Tensor, low: Tensor, high: Tensor, values: Values) -> Boxes:
+def _alone(
+    network: LayeredNetwork, owner: Tensor, low: Tensor, high: Tensor, values: Values
+) -> Boxes:
     """Return boxes with one value per sensitive column, so that these are never split."""
     nowhere = torch.zeros(len(owner), len(values.axes), dtype=torch.int64, device=owner.device)
     count = torch.full_like(owner, len(network.biases[-1]) - 1)
@@ -237,7 +239,7 @@ def _alone(network: ReluNetwork, owner: Tensor, low: Tensor, high: Tensor, value
 
 
 def _boxes(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     owner: Tensor,
     low: Tensor,
     high: Tensor,

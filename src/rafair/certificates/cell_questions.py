@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rafair.certificates.boxes import Boxes, Values
     from rafair.certificates.claim import Claim
     from rafair.problem import PerturbationSpace
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
     from rafair.problem.rounding import Rounding
 
 __all__ = ["BiasedCell", "FairCell", "Question"]
@@ -55,7 +55,7 @@ class BiasedCell:
     """f(v + δ) = c, and somebody in I(v + δ) is decided as a class that this forbids to them."""
 
     claim: Claim
-    network: ReluNetwork
+    network: LayeredNetwork
     space: PerturbationSpace
     rounding: Rounding
 
@@ -130,7 +130,7 @@ class FairCell:
     """f(v + δ) = c, and nobody in I(v + δ) is decided as a class that this forbids to them."""
 
     claim: Claim
-    network: ReluNetwork
+    network: LayeredNetwork
     space: PerturbationSpace
     rounding: Rounding
 

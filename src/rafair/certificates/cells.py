@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["CELL_NODES", "certify_network_cells"]
 
@@ -36,7 +36,7 @@ LATE_STEPS = 200
 
 
 def certify_network_cells(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     model: Classifier,
     x: Tensor,
     y: Tensor,
@@ -70,7 +70,7 @@ class _CellSearch:
     """The problem, and the steps that fill in a certificate."""
 
     model: Classifier
-    network: ReluNetwork
+    network: LayeredNetwork
     x: Tensor
     y: Tensor
     counterparts: Counterparts

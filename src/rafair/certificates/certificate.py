@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.problem.bound import Bound
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["certify_network"]
 
@@ -37,7 +37,7 @@ BIASED = ("TB", "FB")
 
 
 def certify_network(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     model: Classifier,
     x: Tensor,
     y: Tensor,
@@ -112,7 +112,7 @@ def _by_cells(
 
 
 def _searched(
-    claim: Claim, network: ReluNetwork, max_nodes: int, until: float, *, skip_alone: bool
+    claim: Claim, network: LayeredNetwork, max_nodes: int, until: float, *, skip_alone: bool
 ) -> Decisions:
     """Search I(v) × Δ of each instance for who is decided otherwise than claimed.
 

@@ -13,7 +13,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.fairness import Lipschitz
     from rafair.problem import Counterparts
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["Contest", "Demands"]
 
@@ -152,7 +152,7 @@ class Contest:
     lead: Tensor
 
     @classmethod
-    def at(cls, points: Tensor, sides: tuple[Tensor, Tensor], network: ReluNetwork) -> Contest:
+    def at(cls, points: Tensor, sides: tuple[Tensor, Tensor], network: LayeredNetwork) -> Contest:
         """Compare the scores of the two sides, see ``Demands.sides``, at some points, (n, d)."""
         scores = network.scores(points)
         (allowed, best), (forbidden, rival) = (_largest(scores, side) for side in sides)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from rafair.checks import check_one_of, check_whole
 from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, Lipschitz
 from rafair.problem import check_problem
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 from rafair.trees import tree_ensemble
 
 if TYPE_CHECKING:
@@ -26,18 +26,34 @@ if TYPE_CHECKING:
     from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
     from rafair.trees import TreeEnsemble
 
-__all__ = ["MAX_NODES", "Prover", "certify", "certify_cells", "prover_of", "why_uncertified"]
+__all__ = [
+    "MAX_NODES",
+    "Certainty",
+    "Prover",
+    "certify",
+    "certify_cells",
+    "prover_of",
+    "why_uncertified",
+]
 
 MAX_NODES = 5_000
+# Exact: boxes enough end in a proof or in a witness. Sound: a proof is a proof, but whoever comes
+# closer to a tie than any bound tells stays undecided.
+Certainty: TypeAlias = Literal["exact", "sound"]
 # Model, x, y, I(v), Δ and the number of boxes per instance.
 Question: TypeAlias = "tuple[Classifier, Tensor, Tensor, Counterparts, PerturbationSpace, int]"
 
 
 class Prover(Protocol):
     """What is known of a model that can be certified, and how it is."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """How much boxes enough decide."""
+        ...
 
     def claims(
         self, question: Question, claim: Property, condition: Lipschitz, until: float
@@ -56,7 +72,12 @@ class Prover(Protocol):
 class NetworkProver:
     """Branch and bound with CROWN."""
 
-    network: ReluNetwork
+    network: LayeredNetwork
+
+    @property
+    def certainty(self) -> Certainty:
+        """Linear bounds of curved activations converge, but are never the functions themselves."""
+        return "exact" if self.network.is_relu else "sound"
 
     def claims(
         self, question: Question, claim: Property, condition: Lipschitz, until: float
@@ -77,6 +98,11 @@ class TreeProver:
 
     ensemble: TreeEnsemble
 
+    @property
+    def certainty(self) -> Certainty:
+        """A box in which every tree has one leaf is decided by the model itself."""
+        return "exact"
+
     def claims(
         self, question: Question, claim: Property, condition: Lipschitz, until: float
     ) -> Certificate:
@@ -91,7 +117,7 @@ class TreeProver:
 
 
 def _of_network(model: Classifier) -> Prover:
-    return NetworkProver(relu_network(model))
+    return NetworkProver(layered_network(model))
 
 
 def _of_trees(model: Classifier) -> Prover:
@@ -146,14 +172,17 @@ def certify(
     With K = 0 this means f(v') = y for every v' in I(v + δ). With K > 0, v' may get a class c with
     D(y, c) ≤ K·d(v, v'): the bounds leave out everybody who may get any class.
 
-    Networks: complete branch and bound with CROWN bounds in float64; see ``branch_and_bound``.
+    Networks: complete branch and bound with CROWN bounds in float64; see ``branch_and_bound``. With
+    smooth activations it is complete in the limit: whoever is decided by more than the rounding
+    errors is proved with boxes enough.
     Trees: a complete search over the boxes that their thresholds make.
 
     Parameters
     ----------
     model : Classifier
-        A wrapped torch network of linear layers with ReLU between them, with logits as output; or
-        a tree ensemble, alone or behind transformers that work column by column.
+        A wrapped torch network of linear layers and activations of one number (``ACTIVATIONS``),
+        with logits as output; or a tree ensemble, alone or behind transformers that work column by
+        column.
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
     y : Tensor of int64, shape (n,)

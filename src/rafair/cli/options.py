@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, 
 
 import typer
 
-from rafair.cli.parsing import check_reading, engine, names, number_or
+from rafair.cli.parsing import check_reading, distances, engine, names, number_or
 from rafair.cli.sources import ModelChoice
 from rafair.cli.subjects import Asked, TableChoice
 from rafair.plans import Plan
@@ -30,6 +30,7 @@ __all__ = [
     "Sensitive",
     "Subject",
     "SubjectGroup",
+    "Within",
     "taking",
 ]
 
@@ -41,6 +42,13 @@ Subject: TypeAlias = Annotated[
 ]
 Sensitive: TypeAlias = Annotated[
     str | None, typer.Option(metavar="A,B", help="Sensitive columns [default: the data's].")
+]
+Within: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=NUMBER",
+        help="A sensitive number whose counterparts stay this near, as age=10; repeatable.",
+    ),
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, ...")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
@@ -171,6 +179,7 @@ class SubjectGroup:
         argument = Annotated[str | None, typer.Argument(help=about)]
         yield inspect.Parameter("subject", keyword, default=None, annotation=argument)
         yield inspect.Parameter("sensitive", keyword, default=None, annotation=Sensitive)
+        yield inspect.Parameter("within", keyword, default=None, annotation=Within)
         for name, kind, meta, text in (
             ("test", Path, None, "Without a plan: table of test rows, .csv or .parquet."),
             ("train", Path, None, "The rows the model was trained on, for ranges and levels."),
@@ -182,8 +191,9 @@ class SubjectGroup:
 
     def value(self, given: Mapping[str, Any]) -> Asked:
         """Return the subject."""
-        subject, sensitive, *tables = given.values()
-        return Asked(subject, TableChoice(*tables), names("--sensitive", sensitive))
+        subject, sensitive, within, *tables = given.values()
+        near = distances("--within", within or [])
+        return Asked(subject, TableChoice(*tables), names("--sensitive", sensitive), near)
 
 
 class EngineGroup:

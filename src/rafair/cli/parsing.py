@@ -100,5 +100,5 @@ def distances(option: str, texts: list[str]) -> dict[str, float]:
         except ValueError:
             name = ""
         if not name or not 0 <= found[name] < float("inf"):
-            raise InvalidInput(f"{option} {text!r}: write NAME=NUMBER, as age=10")
+            raise InvalidInput(f"{option} {text!r}: write COLUMN=NUMBER, as age=10")
     return found

@@ -49,7 +49,12 @@ class Source:
     plan: PlanFile | None = None
 
     @classmethod
-    def open(cls, name: str, sensitive: list[str] | None = None) -> Source:
+    def open(
+        cls,
+        name: str,
+        sensitive: list[str] | None = None,
+        within: Mapping[str, float] | None = None,
+    ) -> Source:
         """Open a benchmark by its name, or a plan by its path.
 
         Raises
@@ -63,7 +68,8 @@ class Source:
         if plan is None and Path(name).suffix:
             raise InvalidInput(f"{name}: {_advice(Path(name))}")
         data = load_dataset(name) if plan is None else plan.load()
-        return cls(data if sensitive is None else data.with_sensitive(sensitive), plan)
+        data = data if sensitive is None else data.with_sensitive(sensitive)
+        return cls(data.with_within(within or {}), plan)
 
     @classmethod
     def drafted(cls, text: str, path: Path) -> Source:

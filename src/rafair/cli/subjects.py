@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class Asked:
         The name of a benchmark, or the path of a plan.
     tables : TableChoice
     sensitive : list of str or None
+    within : mapping of str to float
+        Sensitive number → largest distance of a counterpart's value from the person's own.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Asked:
     subject: str | None
     tables: TableChoice
     sensitive: list[str] | None
+    within: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = [name for name, value in vars(self.tables).items() if value is not None]
@@ -99,7 +102,7 @@ class Asked:
             Also if tables come without a model, where the plan is kept.
         """
         if self.subject is not None:
-            return Source.open(self.subject, self.sensitive)
+            return Source.open(self.subject, self.sensitive, self.within)
         if directory is None:
             return Source.drafted(self._draft(choice, options), Path.cwd() / "plan.toml")
         if choice.path is None:
@@ -128,6 +131,7 @@ class Asked:
             self.sensitive or (),
             tables.positive,
             tables.missing or REFUSE,
+            within=self.within,
             model=model,
             audit=options,
         )

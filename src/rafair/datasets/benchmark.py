@@ -53,6 +53,8 @@ class Benchmark:
         Rows and columns that were left out → the reason.
     caveats : sequence of str
         Facts that a reader of results on these data should know.
+    favourable : str, optional
+        The class that people wish for, where the data are about that.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Benchmark:
     split: str
     dropped: Mapping[str, str]
     caveats: Sequence[str] = ()
+    favourable: str | None = None
 
     def path(self) -> Path:
         """Return the path of the embedded table."""
@@ -77,7 +80,7 @@ class Benchmark:
         """Read the embedded table; its schema is fitted to both splits together."""
         frame = pd.read_parquet(self.path())
         fitted = Schema.fit(frame, self.columns, self.label, self.classes)
-        schema = replace(fitted, setting="paper")
+        schema = replace(fitted, setting="paper", favourable=self.favourable)
         train, test = (Split.of(frame[frame[SPLIT] == part], schema) for part in (TRAIN, TEST))
         provenance = f"{self.source} {self.split}"
         return Dataset(self.name, schema, train, test, provenance, is_benchmark=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import pandas as pd
 from torch import Tensor
 
 from rafair.display import as_html, count, listed
+from rafair.errors import InvalidInput
 from rafair.schema import Column, Schema, as_kind
 from rafair.schema.fitting import check_comparing
 from rafair.schema.frames import PANDAS
 from rafair.schema.summary import features_table, in_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["Dataset", "Split"]
 
@@ -118,6 +120,8 @@ class Dataset:
         InvalidInput
             If a name is no feature, not sensitive or no number, or a distance is negative.
         """
+        if not isinstance(within, Mapping):
+            raise InvalidInput("within is for columns by name: within={'age': 10}")
         features = list(self.schema.features)
         for name, width in within.items():
             place = self.schema.index(name)

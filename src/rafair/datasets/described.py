@@ -77,7 +77,7 @@ class Description:
     Attributes
     ----------
     label : str
-    positive : value of the label, optional
+    positive, favourable : value of the label, optional
     columns : tuple of Described
     ignore : tuple of str
         Columns to leave out.
@@ -96,6 +96,7 @@ class Description:
     label: str
     columns: tuple[Described, ...]
     positive: Level | None = None
+    favourable: Level | None = None
     ignore: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
     test_share: float = TEST_SHARE
@@ -138,7 +139,8 @@ def schema_of(frame: pd.DataFrame, description: Description) -> Schema:
         raise InvalidInput("no sensitive column; set sensitive = true for at least one")
     for described in description.columns:
         check_comparing(described.column, is_sensitive=described.column.sensitive)
-    return Schema(features, description.label, classes, description.relations)
+    meant = description.favourable
+    return Schema(features, description.label, classes, description.relations, favourable=meant)
 
 
 def _feature(frame: pd.DataFrame, described: Described) -> Feature:

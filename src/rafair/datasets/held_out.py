@@ -52,6 +52,7 @@ def read_test(
     not_leaks: Sequence[str] = (),
     missing: str | Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
+    within: Mapping[str, float] | None = None,
     name: str = "table",
     reads: Callable[[Any], str | None] | None = None,
 ) -> Dataset:
@@ -83,7 +84,7 @@ def read_test(
             optional
         The rule for empty cells, of all columns or by column; see ``read_table``. Without a rule,
         an empty cell is an error.
-    one_hot, columns, ignore, not_leaks, relations : see ``read_table``.
+    one_hot, columns, ignore, not_leaks, relations, within : see ``read_table``.
     name : str
     reads : callable, optional
         Takes some rows, as a table of x's kind, and returns why a model cannot read them; None if
@@ -138,7 +139,8 @@ def read_test(
     test, lost = test_rows(whole, rows, schema)
     empty = Split.of(whole.iloc[:0], schema)
     provenance = f"{len(whole)} test rows, as they were given."
-    return Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    data = Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    return data.with_within(within or {})
 
 
 def _fills(

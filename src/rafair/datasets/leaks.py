@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rafair.schema import Feature, Schema
 
-__all__ = ["suspicions"]
+__all__ = ["is_suspicion", "suspicions"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Counts: TypeAlias = npt.NDArray[np.int64]
@@ -28,6 +28,8 @@ LEFT_OVER = 0.05
 ENOUGH_ROWS = 10
 # A rule by values is tried on features with at most this many rows' share of different values.
 REPEATED = 0.5
+# By these words its sentences can be told from other notes.
+AWAY, COPY = "tells it in", "I(v) varies"
 
 
 def suspicions(
@@ -70,6 +72,11 @@ def suspicions(
     return (*found, *_copies(schema, columns))
 
 
+def is_suspicion(note: str) -> bool:
+    """Tell whether a note of a dataset is one of ``suspicions``."""
+    return any(words in note for words in (AWAY, COPY))
+
+
 def _unit(feature: Feature, frame: pd.DataFrame) -> Floats:
     """Return a feature in unit space, with NaN in empty cells."""
     values = feature.read(frame)
@@ -91,11 +98,11 @@ def _leak(feature: Feature, unit: Floats, label: Counts, schema: Schema) -> str 
     most = rows - LEFT_OVER * allowed
     end = f"of {rows} rows. Was it known before the decision? If not, ignore it."
     if len(values) <= REPEATED * rows and (right := _by_value(counts)) >= most:
-        return f"gives {schema.label} away: its value tells it in {right} {end}"
+        return f"gives {schema.label} away: its value {AWAY} {right} {end}"
     right, cut = _by_threshold(counts)
     if feature.kind != "categorical" and right >= most:
         limit = feature.decode(values[cut : cut + 1]).iloc[0]
-        return f"gives {schema.label} away: whether it is below {limit} tells it in {right} {end}"
+        return f"gives {schema.label} away: whether it is below {limit} {AWAY} {right} {end}"
     return None
 
 
@@ -126,8 +133,8 @@ def _copies(schema: Schema, columns: dict[str, Floats]) -> Iterator[str]:
                 how = _same(columns[feature.name], columns[other.name])
                 if how:
                     yield (
-                        f"{other.name}: {how} the sensitive {feature.name} in every row; I(v) "
-                        f"varies {feature.name} alone, and a model that reads {other.name} looks "
+                        f"{other.name}: {how} the sensitive {feature.name} in every row; "
+                        f"{COPY} {feature.name} alone, and a model that reads {other.name} looks "
                         "fair. Make it sensitive too, with a relation between them, or ignore one."
                     )
 

@@ -46,6 +46,7 @@ def read_table(
     empty: Mapping[str, Sequence[Level]] | None = None,
     written: Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
+    within: Mapping[str, float] | None = None,
     not_leaks: Sequence[str] = (),
     name: str | None = None,
     test_share: float = TEST_SHARE,
@@ -89,6 +90,9 @@ def read_table(
     relations : sequence of str
         Conditions that every possible person meets, such as ``"age >= 18 + years_employed"``.
         Rows that break one are left out; ``notes`` of the result says how many.
+    within : mapping of str to float, optional
+        Sensitive number → largest distance of a counterpart's value from the person's own, in
+        original units: ``{"age": 10}``.
     not_leaks : sequence of str
         Features that tell the label on nearly all rows and are meant to: no note says so.
     name : str, optional
@@ -136,7 +140,8 @@ def read_table(
             schema = Schema(found.features, label, found.classes, relations, found.doubts)
             notes = (*notes, *found.doubts)
         notes = tuple(dict.fromkeys((*notes, *findings(schema, frame, not_leaks))))
-        return split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
+        data = split_table(frame, schema, name or stem, kind, test_share, random_state, notes)
+        return data.with_within(within or {})
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,7 @@ def _drops(run: Run, baseline: Run, rates: Mapping[str, float]) -> Iterator[Meas
     compared = compare(baseline, run)
     for rate in rates:
         change = compared.find("r_af" if rate == "tfr" else rate)
-        ground = (
-            "dropped by" if change.difference[0] == change.difference[1] else "dropped by up to"
-        )
+        ground = "drop" if change.difference[0] == change.difference[1] else "drop at most"
         low, high = (-end for end in reversed(change.ci))
         yield Measure(rate, 0.0 - change.difference[0], low, high, ground)
 

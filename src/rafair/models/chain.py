@@ -1,4 +1,4 @@
-"""A plain network, linear layers with ReLU between them, to which layers are appended."""
+"""A plain network, linear layers with activations between them, to which layers are appended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def linear_layer(weight: Tensor, bias: Tensor) -> nn.Linear:
 
 
 class NotAChain(Exception):  # noqa: N818 - no error: the model is used unchanged
-    """A model contains an operation that is neither linear nor a ReLU."""
+    """A model contains an operation that is neither linear nor an activation of one number."""
 
 
 class Chain:
@@ -36,7 +36,7 @@ class Chain:
     width : int
         Number of columns that the network reads.
     front : sequence of torch.nn.Module
-        Linear layers and ReLU with which the network begins.
+        Linear layers and activations with which the network begins.
     """
 
     def __init__(self, width: int, front: Sequence[nn.Module] = ()) -> None:
@@ -55,11 +55,11 @@ class Chain:
         self.offset = torch.zeros(width, dtype=torch.float64)
 
     def layer(self, layer: nn.Module) -> None:
-        """Append a linear layer, or a ReLU."""
+        """Append a linear layer, or an activation."""
         if isinstance(layer, nn.Linear):
             self.linear(layer.weight.detach().double(), layer.bias.detach().double())
         else:
-            self.relu()
+            self.activated(layer)
 
     def linear(self, matrix: Tensor, offset: Tensor) -> None:
         """Append the layer matrix · columns + offset."""
@@ -71,9 +71,9 @@ class Chain:
         """Append factor · column + offset for each column, both of shape (columns,)."""
         self.matrix, self.offset = self.matrix * factor[:, None], self.offset * factor + offset
 
-    def relu(self) -> None:
-        """Append a ReLU."""
-        self.done += [self._last(), nn.ReLU()]
+    def activated(self, activation: nn.Module) -> None:
+        """Append an activation, which changes each column by itself."""
+        self.done += [self._last(), activation]
         self._restart(self.width)
 
     def _last(self) -> nn.Linear:

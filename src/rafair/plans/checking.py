@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rafair.certificates import why_uncertified
+from rafair.certificates import prover_of, why_uncertified
 from rafair.display import Table, as_html, as_text, printable
 from rafair.errors import InvalidInput
 from rafair.fairness.quality import accuracy_figures
@@ -218,7 +218,8 @@ def _cost(model: Classifier, data: Dataset, plan: Plan) -> str:
     rate = _rows_per_second(model, data)
     proofs = ""
     if plan.certify is not False and why_uncertified(model) is None:
-        proofs = f" Proofs take at most {_time(plan.proof_seconds(n))} more."
+        kind = prover_of(model).certainty.capitalize()
+        proofs = f" {kind} proofs take at most {_time(plan.proof_seconds(n))} more."
     return (
         f"Cost: {', '.join(attacks)} on {n:,} seeds take at most {rows / 1e6:,.1f} million {what}; "
         f"at {rate:,.0f} a second here, {_time(rows / rate)}.{proofs}"

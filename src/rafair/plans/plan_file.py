@@ -130,6 +130,7 @@ def _plan(path: Path, content: dict[str, Any]) -> PlanFile:
         label=data.take("label", str, required=True),
         columns=tuple(_column(name, content, rule) for name, content in columns.items()),
         positive=data.take("positive", LEVEL),
+        favourable=data.take("favourable", LEVEL),
         ignore=data.texts("ignore"),
         relations=relations,
         test_share=float(data.take("test_share", NUMBER, default=TEST_SHARE)),

@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["Bound", "no_pattern"]
 
@@ -36,7 +36,7 @@ class Bound:
         margin's coefficients, carried back through upper lines and weights in absolute value.
     pattern : tuple of Tensor of int8, shapes (n, n₁), …
         For each neuron of each hidden layer, 1 where it is active, −1 where it is idle, 0 where it
-        is unstable.
+        is unstable. Empty unless the network has ReLU only.
     gain : Tensor, shape (n,), float64
         How much improved lower lines raised the bound; NaN where no improvement was tried.
     others : Tensor, shape (n,), float64
@@ -53,8 +53,10 @@ class Bound:
     others: Tensor
 
 
-def no_pattern(network: ReluNetwork, n: int) -> tuple[Tensor, ...]:
+def no_pattern(network: LayeredNetwork, n: int) -> tuple[Tensor, ...]:
     """Return the pattern of n boxes in which every neuron may be unstable."""
+    if not network.is_relu:
+        return ()
     return tuple(
         torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
         for bias in network.biases[:-1]

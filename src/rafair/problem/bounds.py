@@ -1,8 +1,8 @@
-"""Linear bounds of a ReLU network over boxes: CROWN, dense and batched, in float64.
+"""Linear bounds of a network over boxes: CROWN, dense and batched, in float64.
 
 The margin here is z_y − z_j, positive where the decision is right; the loss ``Margin`` has the
-opposite sign. CROWN replaces each ReLU by two lines, one below and one above it. In a box, a neuron
-is active if its input is never negative, idle if its input is never positive, else unstable.
+opposite sign. CROWN replaces each activation by two lines, one below and one above it. In a box, a
+ReLU is active if its input is never negative, idle if its input is never positive, else unstable.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["BOXES", "linear_bound"]
 
@@ -33,7 +33,7 @@ RAISES, RATE = 6, 0.3
 
 
 def linear_bound(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     low: Tensor,
     high: Tensor,
     y: Tensor,
@@ -49,7 +49,7 @@ def linear_bound(
 
     Parameters
     ----------
-    network : ReluNetwork
+    network : LayeredNetwork
     low, high : Tensor, shape (n, d), float64
         The corners of the boxes, in the network's input space.
     y : Tensor of int64, shape (n,)
@@ -59,7 +59,7 @@ def linear_bound(
     raise_from : Tensor, shape (n,), optional
         A bound above this number and not above ``enough`` is raised: gradient ascent improves the
         slopes of the lower lines. The bounds of the neurons stay as they are. By default no bound
-        is raised.
+        is raised; in a network with other activations than ReLU none is.
     enough : Tensor, shape (n,), or float
         The bound that proves a box.
     rivals : Tensor of int64, shape (n, r), optional
@@ -75,15 +75,18 @@ def linear_bound(
     """
     rivals = _all_rivals(network, y) if rivals is None else rivals
     goal = torch.as_tensor(enough).to(low).expand(len(low))
-    start = raise_from if network.n_hidden else None  # nothing of a linear model can be raised
+    can_raise = network.n_hidden and network.is_relu  # nothing of a linear model can be raised
+    start = raise_from if can_raise else None
     start = torch.full_like(low[:, 0], torch.inf) if start is None else start
     windows = torch.stack([start, goal], dim=1)
     problem = (network, (low, high), y, rivals, pattern, windows)
-    return compiled_bound(*problem, (RAISES, RATE)) if is_compiled(low) else _by_torch(*problem)
+    if network.is_relu and is_compiled(low):
+        return compiled_bound(*problem, (RAISES, RATE))
+    return _by_torch(*problem)
 
 
 def _by_torch(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     corners: tuple[Tensor, Tensor],
     y: Tensor,
     rivals: Tensor,
@@ -93,15 +96,7 @@ def _by_torch(
     """Bound margins over n boxes; see ``compiled_bound``, which does the same."""
     low, high = corners
     centre, radius = (low + high) / 2, (high - low) / 2
-    relaxed: list[Relaxation] = []
-    settled = []
-    for layer in range(network.n_hidden):
-        below, above = _neurons(network, relaxed, centre, radius, pattern[layer])
-        active = (pattern[layer] > 0) | (below >= 0)
-        idle = ~active & ((pattern[layer] < 0) | (above <= 0))
-        signs = active.to(torch.int8) - idle.to(torch.int8)
-        relaxed.append(Relaxation.over(below, above, signs))
-        settled.append(signs)
+    relaxed, settled = _relaxed(network, centre, radius, pattern)
     margins = _margins(network, centre, radius, y, rivals)
     lower, slope = margins.bounded(relaxed)
     gain, raised = torch.full_like(lower, torch.nan), slope.clone()
@@ -116,7 +111,9 @@ def _by_torch(
     chosen = torch.arange(n, device=y.device) * r + least
     felt = margins.rows[chosen].abs()
     for layer in reversed(range(network.n_hidden)):
-        felt = (felt * relaxed[layer].above) @ network.weights[layer].abs()
+        steep = torch.maximum(relaxed[layer].above.abs(), relaxed[layer].below.abs())
+        slopes = relaxed[layer].above if network.is_relu else steep
+        felt = (felt * slopes) @ network.weights[layer].abs()
     others = lower.clone()
     others[chosen] = torch.inf
     return Bound(
@@ -124,17 +121,37 @@ def _by_torch(
         raised[chosen],
         slope[chosen],
         felt,
-        tuple(settled),
+        settled,
         gain[chosen],
         others.view(n, r).amin(dim=1),
     )
+
+
+def _relaxed(
+    network: LayeredNetwork, centre: Tensor, radius: Tensor, pattern: tuple[Tensor, ...]
+) -> tuple[list[Relaxation], tuple[Tensor, ...]]:
+    """Return the lines of each hidden layer over n boxes, and the pattern; see ``Bound``."""
+    relaxed: list[Relaxation] = []
+    if not network.is_relu:
+        for blocks in network.activations:
+            relaxed.append(Relaxation.of(blocks, *_inputs(network, relaxed, centre, radius)))
+        return relaxed, ()
+    settled = []
+    for known in pattern:
+        below, above = _neurons(network, relaxed, centre, radius, known)
+        active = (known > 0) | (below >= 0)
+        idle = ~active & ((known < 0) | (above <= 0))
+        signs = active.to(torch.int8) - idle.to(torch.int8)
+        relaxed.append(Relaxation.over(below, above, signs))
+        settled.append(signs)
+    return relaxed, tuple(settled)
 
 
 @dataclass(frozen=True, eq=False)
 class _Functions:
     """r linear functions of a hidden layer, or r pairs of them, each over one of n boxes."""
 
-    network: ReluNetwork
+    network: LayeredNetwork
     rows: Tensor  # (r, width) or (2, r, width)
     const: Tensor  # (r,) or (2, r)
     box: Tensor  # (r,) of int64
@@ -171,9 +188,11 @@ class _Functions:
         rows, const, passed = self.rows, self.const, []
         for relu, weight, bias in reversed(self._layers(relaxed)):
             passed.append(rows)
-            down = rows.clamp_max(0)
+            up, down = rows.clamp_min(0), rows.clamp_max(0)
             const = const + (down * relu.shift).sum(dim=-1)
-            rows = torch.addcmul(rows.clamp_min(0) * relu.below, down, relu.above)
+            if not self.network.is_relu:  # the lower line of a ReLU passes through 0
+                const = const + (up * relu.base).sum(dim=-1)
+            rows = torch.addcmul(up * relu.below, down, relu.above)
             const = const + rows @ bias
             rows = rows @ weight
         lower = const + (rows * self.centre).sum(dim=-1) - (rows.abs() * self.radius).sum(dim=-1)
@@ -223,14 +242,14 @@ class _Functions:
         return list(zip(relaxed, self.network.weights, self.network.biases, strict=False))
 
 
-def _all_rivals(network: ReluNetwork, y: Tensor) -> Tensor:
+def _all_rivals(network: LayeredNetwork, y: Tensor) -> Tensor:
     """Return every class but y, shape (n, k − 1)."""
     rivals = torch.arange(len(network.biases[-1]) - 1, device=y.device).expand(len(y), -1)
     return rivals + (rivals >= y.unsqueeze(1))
 
 
 def _margins(
-    network: ReluNetwork, centre: Tensor, radius: Tensor, y: Tensor, rivals: Tensor
+    network: LayeredNetwork, centre: Tensor, radius: Tensor, y: Tensor, rivals: Tensor
 ) -> _Functions:
     """Return the margins z_y − z_j for every rival j, n · r functions, box by box."""
     weight, bias = network.weights[-1], network.biases[-1]
@@ -241,7 +260,11 @@ def _margins(
 
 
 def _neurons(
-    network: ReluNetwork, relaxed: list[Relaxation], centre: Tensor, radius: Tensor, pattern: Tensor
+    network: LayeredNetwork,
+    relaxed: list[Relaxation],
+    centre: Tensor,
+    radius: Tensor,
+    pattern: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Bound the inputs of a layer's ReLUs, each (n, width).
 
@@ -262,3 +285,12 @@ def _neurons(
         least, _ = functions.bounded(relaxed)
         below[box, neuron], above[box, neuron] = least[0], -least[1]
     return below, above
+
+
+def _inputs(
+    network: LayeredNetwork, relaxed: list[Relaxation], centre: Tensor, radius: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Bound the inputs of a layer's activations, each (n, width), whatever they are."""
+    anything = torch.zeros(len(centre), len(network.biases[len(relaxed)]), dtype=torch.int8)
+    below, above = _neurons(network, relaxed, centre, radius, anything.to(centre.device))
+    return torch.minimum(below, above), torch.maximum(below, above)  # of a point, up to rounding

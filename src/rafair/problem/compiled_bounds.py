@@ -15,7 +15,7 @@ from rafair.problem.threads import shared
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.problem.network import ReluNetwork
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["compiled_bound", "is_compiled"]
 
@@ -29,7 +29,7 @@ def is_compiled(low: Tensor) -> bool:
 
 
 def compiled_bound(
-    network: ReluNetwork,
+    network: LayeredNetwork,
     corners: tuple[Tensor, Tensor],
     y: Tensor,
     rivals: Tensor,

@@ -1,4 +1,4 @@
-"""A feed-forward ReLU network as float64 matrices, from which bounds are computed."""
+"""A feed-forward network as float64 matrices, from which bounds are computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
-from rafair.problem.piecewise_linear import Linear, relu_chains
+from rafair.problem.activations import RELU
+from rafair.problem.layering import Blocks, Linear, layers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from rafair.kernels.network import Network
     from rafair.models import Classifier
 
-__all__ = ["ReluNetwork", "relu_network", "why_no_relu_network"]
+__all__ = ["LayeredNetwork", "layered_network", "why_not_layered"]
 
 
 @dataclass(frozen=True, eq=False)
-class ReluNetwork:
-    """Dense layers with ReLU between them.
+class LayeredNetwork:
+    """Dense layers with an activation of each neuron between them.
 
     Attributes
     ----------
@@ -32,18 +33,28 @@ class ReluNetwork:
     layers : tuple of tuples of (weight, bias)
         The linear layers that the model itself runs in the place of each of these; several where
         consecutive ones were merged.
+    activations : tuple of tuples of (activation, width)
+        Of each hidden layer: which activation how many neurons have, one after the other.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     layers: tuple[tuple[Linear, ...], ...]
+    activations: tuple[Blocks, ...]
 
     @classmethod
-    def of(cls, layers: Sequence[Sequence[Linear]]) -> ReluNetwork:
-        """Merge consecutive linear layers, between which there is no ReLU."""
+    def of(
+        cls, layers: Sequence[Sequence[Linear]], activations: Sequence[Blocks] = ()
+    ) -> LayeredNetwork:
+        """Merge consecutive linear layers, between which there is no activation."""
         merged = [_merged(several) for several in layers]
         weights, biases = zip(*merged, strict=True)
-        return cls(weights, biases, tuple(map(tuple, layers)))
+        return cls(weights, biases, tuple(map(tuple, layers)), tuple(activations))
+
+    @cached_property
+    def is_relu(self) -> bool:
+        """Whether every activation is ReLU."""
+        return all(kind is RELU for blocks in self.activations for kind, _ in blocks)
 
     @cached_property
     def packed(self) -> Network:
@@ -55,7 +66,7 @@ class ReluNetwork:
 
     @property
     def n_hidden(self) -> int:
-        """Number of layers with a ReLU."""
+        """Number of layers with activations."""
         return len(self.weights) - 1
 
     def reads(self, columns: Sequence[int]) -> bool:
@@ -68,8 +79,12 @@ class ReluNetwork:
 
     def hidden(self, x: Tensor) -> Tensor:
         """Return the input of the last layer for rows x (n, d), shape (n, width), float64."""
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = torch.addmm(bias, x, weight.T).relu()
+        layers = zip(self.weights[:-1], self.biases[:-1], self.activations, strict=True)
+        for weight, bias, blocks in layers:
+            x = torch.addmm(bias, x, weight.T)
+            parts = torch.split(x, [width for _, width in blocks], dim=1)
+            active = [kind.value(part) for (kind, _), part in zip(blocks, parts, strict=True)]
+            x = active[0] if len(active) == 1 else torch.cat(active, dim=1)
         return x
 
     def scores(self, x: Tensor) -> Tensor:
@@ -77,12 +92,12 @@ class ReluNetwork:
         return torch.addmm(self.biases[-1], self.hidden(x), self.weights[-1].T)
 
 
-def relu_network(model: Classifier) -> ReluNetwork:
-    """Read a torch module as linear layers with ReLU between them.
+def layered_network(model: Classifier) -> LayeredNetwork:
+    """Read a torch module as linear layers with activations between them.
 
-    Consecutive linear layers are merged. Other piecewise linear activations, batch normalisation
-    and residual connections are rewritten; see ``relu_chains``. A single logit z becomes the logits
-    [0, z].
+    Consecutive linear layers are merged. Piecewise linear activations become ReLU; they, batch
+    normalisation and residual connections are rewritten, see ``layers_of``. A single logit z
+    becomes the logits [0, z].
 
     Raises
     ------
@@ -92,18 +107,19 @@ def relu_network(model: Classifier) -> ReluNetwork:
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    layers = [list(chain) for chain in relu_chains(body)]
+    chains, activations = layers_of(body)
+    layers = [list(chain) for chain in chains]
     weight, bias = layers[-1][-1]
     if len(weight) == 1:
         logits = torch.cat([torch.zeros_like(weight), weight])
         layers[-1][-1] = (logits, torch.cat([torch.zeros_like(bias), bias]))
-    return ReluNetwork.of(layers)
+    return LayeredNetwork.of(layers, activations)
 
 
-def why_no_relu_network(model: Classifier) -> str | None:
-    """Return why ``relu_network`` refuses a model; None if it does not."""
+def why_not_layered(model: Classifier) -> str | None:
+    """Return why ``layered_network`` refuses a model; None if it does not."""
     try:
-        relu_network(model)
+        layered_network(model)
     except InvalidInput as error:
         return str(error)
     return None

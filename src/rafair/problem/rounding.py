@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from rafair.problem.activations import Activation
     from rafair.problem.bound import Bound
-    from rafair.problem.network import ReluNetwork
-    from rafair.problem.piecewise_linear import Linear
+    from rafair.problem.layering import Blocks, Linear
+    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["Rounding"]
 
@@ -30,6 +31,10 @@ ROUNDINGS = 8
 # Operations on a bound after the last layer (mixing two bounds, carrying one over to a half of the
 # box) add less than seven times the bound's own terms.
 AFTERWARDS = 8
+# A smooth activation as any library computes it lies within this many unit roundoffs, times one
+# more than the absolute value of its input, of the exact one. Libraries round the exponential
+# function, tanh and erf to one or two units in the last place.
+ACTIVATION_ERROR = 8
 # For the rounding of the numbers computed here.
 SAFETY = 1.01
 
@@ -40,7 +45,7 @@ class Rounding:
 
     Attributes
     ----------
-    network : ReluNetwork
+    network : LayeredNetwork
     dtype : torch.dtype
         Type in which the model runs.
     given : torch.dtype
@@ -49,7 +54,7 @@ class Rounding:
         For each instance, the largest error of a bound as it is computed in float64.
     """
 
-    network: ReluNetwork
+    network: LayeredNetwork
     dtype: torch.dtype
     given: torch.dtype
     bounds: Tensor
@@ -57,7 +62,7 @@ class Rounding:
     @classmethod
     def around(
         cls,
-        network: ReluNetwork,
+        network: LayeredNetwork,
         low: Tensor,
         high: Tensor,
         dtype: torch.dtype,
@@ -120,7 +125,7 @@ def _pair(errors: Tensor) -> Tensor:
 
 
 def _model_errors(
-    network: ReluNetwork, low: Tensor, high: Tensor, dtype: torch.dtype, given: torch.dtype
+    network: LayeredNetwork, low: Tensor, high: Tensor, dtype: torch.dtype, given: torch.dtype
 ) -> Tensor:
     """Bound the error of every logit that the model computes for points of a box, (n, k)."""
     size = torch.maximum(low.abs(), high.abs())
@@ -128,25 +133,63 @@ def _model_errors(
     # lattice's spacing), then cast to the model's type.
     error = (3 * _unit(given) + _unit(dtype)) * size
     added, slopes = [error], [(torch.ones_like(error), torch.ones_like(error))]
+    own = torch.zeros_like(error)
     for layer, linear in enumerate(network.layers):
-        added.append(_added(linear, size + error, dtype))
+        added.append(_added(linear, size + error, dtype, own))
         error = error @ network.weights[layer].abs().T + added[-1]
         if layer < network.n_hidden:
             low, high = _affine(network, layer, low, high)
-            # The slope of a ReLU between the exact input and the computed one.
-            slopes.append(((low > error).to(low.dtype), (high >= -error).to(low.dtype)))
-            low, high = low.relu(), high.relu()
-            size = high
+            (low, high), between, own = _activated(
+                network.activations[layer], low, high, error, dtype
+            )
+            slopes.append(between)
+            steep = torch.maximum(between[0].abs(), between[1].abs())
+            error = (steep if not network.is_relu else 1.0) * error
+            size = torch.maximum(low.abs(), high.abs()) + own
     return _carried(network, added, slopes)
 
 
-def _added(linear: tuple[Linear, ...], size: Tensor, dtype: torch.dtype) -> Tensor:
+def _activated(
+    blocks: Blocks, low: Tensor, high: Tensor, error: Tensor, dtype: torch.dtype
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+    """Carry intervals of inputs, (n, width), through the activations of a layer.
+
+    Returns
+    -------
+    (low, high)
+        The interval of the exact values.
+    (least, greatest)
+        Of the slope between the exact input and the computed one, ``error`` away.
+    own
+        How far rounding may move the values for a given input.
+    """
+    widths, found = [width for _, width in blocks], []
+    parts = zip(*(torch.split(part, widths, dim=1) for part in (low, high, error)), strict=True)
+    for (activation, _), (least, most, off) in zip(blocks, parts, strict=True):
+        size = torch.maximum(least.abs(), most.abs()) + off
+        values = activation.range(least, most)
+        between = activation.slopes(least - off, most + off)
+        found.append((*values, *between, _activation_error(activation, size, dtype)))
+    low, high, least, most, own = (torch.cat(same, dim=1) for same in zip(*found, strict=True))
+    return (low, high), (least, most), own
+
+
+def _activation_error(activation: Activation, size: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bound what computing an activation adds to its value, for inputs up to a size."""
+    if activation.is_exact:
+        return torch.zeros_like(size)
+    units = sum(_unit(of) for of in (dtype, torch.float64))
+    error = ACTIVATION_ERROR * units * activation.scale * (1 + size)
+    return error + activation.gap + torch.finfo(dtype).tiny
+
+
+def _added(linear: tuple[Linear, ...], size: Tensor, dtype: torch.dtype, added: Tensor) -> Tensor:
     """Bound what rounding adds to the outputs of consecutive linear layers, (n, width).
 
-    ``size`` bounds the absolute values of their inputs as they are computed, (n, width).
+    ``size`` bounds the absolute values of their inputs as they are computed, (n, width), ``added``
+    what their computation added to these.
     """
-    kind, added = torch.finfo(dtype), torch.zeros(1, size.shape[1], dtype=size.dtype)
-    added = added.to(size.device)
+    kind = torch.finfo(dtype)
     for weight, bias in linear:
         absolute, n = weight.abs().T, weight.shape[1]
         terms = size @ absolute + bias.abs()
@@ -160,8 +203,10 @@ def _added(linear: tuple[Linear, ...], size: Tensor, dtype: torch.dtype) -> Tens
     return added
 
 
-def _affine(network: ReluNetwork, layer: int, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Return interval bounds of the inputs of a layer's ReLUs."""
+def _affine(
+    network: LayeredNetwork, layer: int, low: Tensor, high: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return interval bounds of the inputs of a layer's activations."""
     weight, bias = network.weights[layer], network.biases[layer]
     middle = torch.addmm(bias, (low + high) / 2, weight.T)
     reach = (high - low) / 2 @ weight.abs().T
@@ -169,7 +214,7 @@ def _affine(network: ReluNetwork, layer: int, low: Tensor, high: Tensor) -> tupl
 
 
 def _carried(
-    network: ReluNetwork, added: list[Tensor], slopes: list[tuple[Tensor, Tensor]]
+    network: LayeredNetwork, added: list[Tensor], slopes: list[tuple[Tensor, Tensor]]
 ) -> Tensor:
     """Carry what is added before and after each layer on to the logits, (n, k).
 
@@ -179,7 +224,7 @@ def _carried(
         What is added to the network's inputs, then to the outputs of each linear layer.
     slopes : list of pairs of Tensor
         For each linear layer, the least and the greatest slope from what ``added`` speaks of to the
-        layer's inputs: 1 for the first, those of the ReLUs for the others.
+        layer's inputs: 1 for the first, those of the activations for the others.
     """
     total = added[-1]
     n, k = len(added[0]), len(network.biases[-1])
@@ -196,25 +241,51 @@ def _carried(
     return total
 
 
-def _bound_errors(network: ReluNetwork, size: Tensor) -> Tensor:
+def _bound_errors(network: LayeredNetwork, size: Tensor) -> Tensor:
     """Bound the error of the linear bounds of every logit, as computed in float64, (n, k).
 
-    A bound is a sum of products of weights, slopes in [0, 1] and inputs. T, the sum of their
-    absolute values, at most doubles with each layer, because a line's offset is no larger than the
-    bounds of its neuron. Rounding changes the sum by γ(N)·T, where N is the number of roundings of
-    a term. Besides, the lines of a layer may miss the ReLU by the error of the bounds from which
-    they were computed, and by 4·u·T; ``missed`` carries that on through |W|.
+    A bound is a sum of products of weights, slopes and inputs. T is the sum of their absolute
+    values. Lines of ReLU at most double T, because their slopes lie in [0, 1] and their offsets are
+    no larger than the bounds of the neuron. Those of an activation g with slopes up to s turn T
+    into at most 3·s·T + |g(0)|: an offset is g(z) − slope · z at some z. Rounding changes the sum
+    by γ(N)·T, where N is the number of roundings of a term. Besides, the lines of a layer may miss
+    the activation by the error of the bounds from which they were computed (times the slopes of
+    both), and by a few u·T; ``missed`` carries that on through |W|.
     """
     unit = _unit(torch.float64)
     share = _gamma(2 * sum(weight.shape[1] + ROUNDINGS for weight in network.weights), unit)
-    terms, missed = size, torch.zeros_like(size)
+    steep, start, off = _shapes(network, size)
+    terms, missed = 2 * size, torch.zeros_like(size)
     error = missed
-    for weight, bias in zip(network.weights, network.biases, strict=True):
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         carried = missed @ weight.abs().T
-        terms = 2 * terms @ weight.abs().T + bias.abs()
-        error = share * terms + carried
-        missed = error + 4 * unit * terms + carried
+        inputs = terms @ weight.abs().T + bias.abs()
+        error = share * inputs + carried
+        if layer == network.n_hidden:
+            break
+        if network.is_relu:
+            terms, missed = 2 * inputs, error + 4 * unit * inputs + carried
+        else:
+            slope = steep[layer]
+            terms = 3 * slope * inputs + start[layer]
+            own = off[layer] * unit * (1 + inputs + terms)
+            missed = 2 * slope * error + own + slope * carried
     return error
+
+
+def _shapes(network: LayeredNetwork, like: Tensor) -> tuple[list[Tensor], ...]:
+    """Return, for each hidden layer, the largest slopes, |g(0)| and roundings of its neurons."""
+    found: tuple[list[Tensor], ...] = ([], [], [])
+    for blocks in network.activations:
+        widths = torch.tensor([width for _, width in blocks], device=like.device)
+        zero = like.new_zeros(1)
+        shapes = [
+            (kind.steepest, float(kind.value(zero).abs()), ACTIVATION_ERROR * (1 + kind.scale))
+            for kind, _ in blocks
+        ]
+        for column, several in zip(zip(*shapes, strict=True), found, strict=True):
+            several.append(like.new_tensor(column).repeat_interleave(widths))
+    return found
 
 
 def _unit(dtype: torch.dtype) -> float:

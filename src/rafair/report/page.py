@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rafair.report.figures import draw_figures
-from rafair.report.people import worst_stories
+from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
+from rafair.report.bars import clean_bar, robust_bar
+from rafair.report.cautions import cautions
+from rafair.report.explorer import people_shown
+from rafair.report.figures import draw_figures, draw_panels
+from rafair.report.harmed import harmed
+from rafair.report.lead import lead_of
+from rafair.report.method import LIMITS, command_of, facts
+from rafair.report.people import chosen_stories
+from rafair.report.repaired import repair_tables
 from rafair.report.tables import (
-    Table,
     certificates_table,
     headline_table,
     members_tables,
     rates_table,
-    repairable_table,
     sensitive_table,
 )
-from rafair.report.templating import inline_svg, render
-from rafair.report.words import access, answer, has_curve, strongest_attack, warnings
+from rafair.report.templating import inline_panel, render
+from rafair.report.words import (
+    attribute,
+    counted,
+    dissent,
+    has_curve,
+    repaired,
+    shape,
+    strongest_attack,
+)
 from rafair.runs.files import replace_file
 
 if TYPE_CHECKING:
+    from rafair.report.bars import Bar
     from rafair.runs import AuditResult
 
 __all__ = ["render_pages", "write_report"]
 
 REPORT = "report.html"
+# Notes beside the answer; more of them, and lighter ones, stand at the end.
+FEW = 4
+LEGEND = (
+    "TF: right and fair. TB: right, but somebody alike is decided otherwise. FF: wrong for "
+    "everyone alike. FB: wrong, and somebody alike is decided otherwise."
+)
+SECTIONS = {
+    "answer": "Answer",
+    "harmed": "Who is harmed?",
+    "attribute": "Which attribute?",
+    "change": "How much change?",
+    "people": "People",
+    "matrix": "Before and after",
+    "repairs": "Repairs",
+    "method": "Method and limits",
+}
 
 
 def write_report(run: AuditResult, path: str | Path) -> None:
@@ -42,37 +73,90 @@ def write_report(run: AuditResult, path: str | Path) -> None:
     InvalidInput
         If the path is a directory, its parent does not exist, or the disk is full.
     """
-    replace_file(Path(path), render_pages(run)[REPORT])
-
-
-def _certificates(run: AuditResult) -> Table | None:
-    if not has_curve(run):
-        return None
-    return certificates_table(run.metrics, run.metrics["certificates"]["curve"])
+    replace_file(Path(path), _page(run))
 
 
 def render_pages(run: AuditResult) -> dict[str, bytes]:
     """Return the report and its figures: file name within a run directory → content."""
-    figures = draw_figures(run)
+    figures = {f"figures/{name}.svg": svg for name, svg in draw_figures(run).items()}
+    return {REPORT: _page(run), **figures}
+
+
+def _page(run: AuditResult) -> bytes:
+    told = cautions(run)
+    grave = [caution for caution in told if caution.is_grave][:FEW]
+    panels = {
+        name: [inline_panel(svg) for svg in drawn] for name, drawn in draw_panels(run).items()
+    }
+    tables = _tables(run)
     page = render(
         "report.html.j2",
-        run=run,
+        **_colours(),
         metrics=run.metrics,
         manifest=run.manifest,
+        schema=run.manifest["schema"],
+        contents=_contents(change=bool(panels["curves"]), repairs=bool(tables["repairs"])),
         headline=strongest_attack(run.metrics),
-        answer=answer(run),
-        access=access(run.manifest),
-        warnings=warnings(run),
-        tables={
-            "headline": headline_table(run),
-            "rates": rates_table(run),
-            "repairable": repairable_table(run),
-            "sensitive": sensitive_table(run),
-            "members": members_tables(run),
-            "certificates": _certificates(run),
-        },
-        stories=worst_stories(run),
-        figures={name: inline_svg(svg) for name, svg in figures.items()},
+        lead=lead_of(run),
+        grave=grave,
+        later=told[len(grave) :],
+        harmed=harmed(run),
+        attributes=_attributes(run.metrics),
+        words=_words(run),
+        legend=LEGEND,
+        panels=panels,
+        tables=tables,
+        stories=chosen_stories(run),
+        people=people_shown(run),
+        facts=facts(run),
+        limits=LIMITS,
+        command=command_of(run.manifest),
     )
-    pages = {f"figures/{name}.svg": svg for name, svg in figures.items()}
-    return {REPORT: page.encode(), **pages}
+    return page.encode()
+
+
+def _colours() -> dict[str, Any]:
+    return {"cells": CELL_COLOURS, "proved": PROVED, "broken": BROKEN, "undecided": UNDECIDED}
+
+
+def _contents(**optional: bool) -> list[tuple[str, str]]:
+    """Return the sections that a page has; those that are not named are on every page."""
+    return [(name, title) for name, title in SECTIONS.items() if optional.get(name, True)]
+
+
+def _words(run: AuditResult) -> dict[str, str | None]:
+    """Return the sentences that stand above sections."""
+    metrics, name = run.metrics, strongest_attack(run.metrics)
+    return {
+        "attribute": attribute(metrics),
+        "dissent": dissent(metrics["clean"], metrics["attacks"][name], name),
+        "shape": shape(metrics["attacks"][name], name, counted(run)),
+        "repaired": repaired(metrics),
+    }
+
+
+def _tables(run: AuditResult) -> dict[str, Any]:
+    curve = run.metrics["certificates"]["curve"] if has_curve(run) else None
+    return {
+        "headline": headline_table(run),
+        "rates": rates_table(run),
+        "sensitive": sensitive_table(run),
+        "members": members_tables(run),
+        "certificates": None if curve is None else certificates_table(run.metrics, curve),
+        "repairs": repair_tables(run),
+    }
+
+
+def _attributes(metrics: dict[str, Any]) -> list[tuple[str, dict[str, Bar]]]:
+    """Return the shares of each sensitive attribute alone, and of all jointly."""
+    scopes = [*metrics["by_sensitive"].items()]
+    if len(scopes) > 1:
+        scopes.append(("all jointly", metrics))
+    return [
+        (
+            name,
+            {key: clean_bar(rates["clean"], key) for key in ("if", "af")}
+            | {key: robust_bar(rates["robust"][key]) for key in ("r_if", "r_af")},
+        )
+        for name, rates in scopes
+    ]

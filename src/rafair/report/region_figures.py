@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rafair.report.drawing import axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import BROKEN, PROVED, UNDECIDED
 from rafair.runs.regions import ANSWERS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["draw_regions"]
 
 Floats = npt.NDArray[np.float64]
 
-COLOURS = {"fair": "#0072B2", "unfair": "#D55E00", "undecided": "#CC79A7"}
+COLOURS = {"fair": PROVED, "unfair": BROKEN, "undecided": UNDECIDED}
 # The maps: an answer, its title, and its sequence of colours.
 MAPS = (("fair", "fair everywhere", "Blues"), ("unfair", "with somebody unfair", "Oranges"))
 # Levels that an axis names, and the characters of each.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-__all__ = ["inline_svg", "render"]
+from rafair.plots.palette import BROKEN, FAINT, INK, LINE, PROVED
+
+__all__ = ["inline_panel", "inline_svg", "render"]
+
+# Colours that a page has of its own for dark screens.
+THEMED = {INK: "ink", FAINT: "faint", LINE: "line", PROVED: "proved", BROKEN: "broken"}
+# What matplotlib calls its groups.
+NAMED = re.compile(r' id="(?:figure|patch|axes|matplotlib|[xy]tick|line2d|text|legend|Fill)[^"]*"')
 
 
 @cache
@@ -31,3 +39,16 @@ def inline_svg(svg: bytes) -> Markup:
     """Return an SVG of matplotlib as markup without the XML prologue."""
     text = svg.decode()
     return Markup(text[text.index("<svg") :])  # noqa: S704 - matplotlib has escaped all texts in it
+
+
+def inline_panel(svg: bytes) -> Markup:
+    """Return an SVG of matplotlib for a page that has colours of its own and other panels.
+
+    Its background is left out, its colours follow the page's, and its groups lose their names,
+    which other panels have too.
+    """
+    text = NAMED.sub("", str(inline_svg(svg)))
+    for colour, name in THEMED.items():
+        text = text.replace(f": {colour.lower()}", f": var(--{name})")
+    text = text.replace("fill: #ffffff", "fill: none")
+    return Markup(text)  # noqa: S704 - as above

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rafair.auditing.controls import changed_by_family
 from rafair.plans.checking import READS
+from rafair.plots import strongest_attack
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
-# Warn if at least this share of the seeds has only gradients that are exactly zero.
-MASKED = 0.05
-
-__all__ = ["access", "answer", "has_curve", "percent", "quality", "strongest_attack", "warnings"]
+__all__ = [
+    "access",
+    "answer",
+    "attribute",
+    "counted",
+    "dissent",
+    "ground",
+    "has_curve",
+    "percent",
+    "quality",
+    "reach",
+    "repaired",
+    "shape",
+    "strongest_attack",
+    "varied",
+]
 
 
 def percent(share: float) -> str:
@@ -50,16 +62,6 @@ def access(manifest: dict[str, Any]) -> str:
     )
 
 
-def strongest_attack(metrics: dict[str, Any]) -> str:
-    """Return the attack with the lowest R-AF; among equals the last.
-
-    A family follows its variants in the metrics, so a family wins over its equal variants.
-    """
-    attacks: dict[str, Any] = metrics["attacks"]
-    # min returns the first of equal elements, so the order is reversed.
-    return min(reversed(list(attacks)), key=lambda name: float(attacks[name]["r_af"]))
-
-
 def has_curve(run: AuditResult) -> bool:
     """Tell whether a run proved anything at more than one ε."""
     return len(run.metrics.get("certificates", {}).get("curve", ())) > 1
@@ -69,23 +71,20 @@ def answer(run: AuditResult) -> list[str]:
     """Return the findings, one sentence each."""
     metrics = run.metrics
     clean, name = metrics["clean"], strongest_attack(metrics)
-    sensitive = _varied(run.manifest)
+    sensitive = varied(run.manifest)
     found = [
         (
             f"Of {metrics['n_seeds']} people, {percent(clean['acc'])} are predicted correctly, and "
             f"{percent(clean['af'])} are predicted correctly whatever their {sensitive}."
         ),
         *_robust(run, sensitive),
-        _shape(metrics["attacks"][name], name, _counted(run)),
-        _attribute(metrics),
-        _dissent(clean, metrics["attacks"][name], name),
+        shape(metrics["attacks"][name], name, counted(run)),
+        attribute(metrics),
+        dissent(clean, metrics["attacks"][name], name),
     ]
-    fixed = metrics["repairs"].get(name)
+    fixed = repaired(metrics)
     if fixed is not None:
-        found.append(
-            f"Benign perturbations, which need the true label, bring the share back to "
-            f"{percent(fixed['r_af'])}."
-        )
+        found.append(fixed)
     return found
 
 
@@ -96,11 +95,11 @@ def _robust(run: AuditResult, sensitive: str) -> list[str]:
     interval = f"95 % interval {100 * (low or high)[0]:.0f} to {100 * high[1]:.0f} %"
     shares = {name: _share(rate) for name, rate in robust.items()}
     first = (
-        f"Whatever changes by at most {_reach(run.manifest)}, {shares['r_af']} still are "
+        f"Whatever changes by at most {reach(run.manifest)}, {shares['r_af']} still are "
         f"({interval}); {shares['r_acc']} are still predicted correctly themselves, and "
         f"{shares['r_if']} are still decided alike whatever their {sensitive}."
     )
-    return [first, _ground(run)]
+    return [first, ground(run)]
 
 
 def _share(rate: dict[str, Any]) -> str:
@@ -112,7 +111,7 @@ def _share(rate: dict[str, Any]) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def _ground(run: AuditResult) -> str:
+def ground(run: AuditResult) -> str:
     """Say whether these shares are proved or found by attacks alone."""
     proofs, robust = run.manifest["proofs"], run.metrics["robust"]
     if proofs["why_not"] is not None:
@@ -131,7 +130,7 @@ def _ground(run: AuditResult) -> str:
     )
 
 
-def _reach(manifest: dict[str, Any]) -> str:
+def reach(manifest: dict[str, Any]) -> str:
     """Describe the size of Δ."""
     plan, features = manifest["plan"], manifest["schema"]["features"]
     shared = f"{plan['epsilon']:g} of each feature's range"
@@ -144,13 +143,25 @@ def _reach(manifest: dict[str, Any]) -> str:
     return f"{shared} ({'; '.join(parts)})"
 
 
-def _counted(run: AuditResult) -> str:
+def counted(run: AuditResult) -> str:
     """Name what the rates of an attack count."""
     is_pooled = run.manifest["plan"]["select"] == "pooled"
     return "all instances on the way" if is_pooled else "all"
 
 
-def _shape(rates: dict[str, Any], name: str, counted: str) -> str:
+def repaired(metrics: dict[str, Any]) -> str | None:
+    """Say what benign perturbations bring back after the strongest attack; None without repair."""
+    fixed = metrics["repairs"].get(strongest_attack(metrics))
+    if fixed is None:
+        return None
+    return (
+        "Benign perturbations, which need the true label, bring the share back to "
+        f"{percent(fixed['r_af'])}."
+    )
+
+
+def shape(rates: dict[str, Any], name: str, counted: str) -> str:
+    """Say which cell most of the broken instances of an attack are in."""
     kinds = {
         "tbr": "right for them but different for someone like them (true biased)",
         "ffr": "wrong for them and for everyone like them (false fair)",
@@ -163,7 +174,8 @@ def _shape(rates: dict[str, Any], name: str, counted: str) -> str:
     return f"What breaks most often is a decision {kinds[worst]}: {share}."
 
 
-def _attribute(metrics: dict[str, Any]) -> str:
+def attribute(metrics: dict[str, Any]) -> str:
+    """Say how many decisions depend on a sensitive attribute, and on which most."""
     alone = {name: rates["clean"]["if"] for name, rates in metrics["by_sensitive"].items()}
     lowest = min(alone, key=lambda name: alone[name])
     jointly = metrics["clean"]["if"]
@@ -180,7 +192,8 @@ def _attribute(metrics: dict[str, Any]) -> str:
     return f"{text}; {lowest} alone changes {percent(1 - alone[lowest])}{most}."
 
 
-def _dissent(clean: dict[str, Any], attacked: dict[str, Any], name: str) -> str:
+def dissent(clean: dict[str, Any], attacked: dict[str, Any], name: str) -> str:
+    """Say what share of a person's counterparts is decided otherwise, on average."""
     low, high = clean["ci"]["dissent"]
     return (
         f"On average {percent(clean['dissent'])} of a person's counterparts are decided otherwise "
@@ -189,76 +202,11 @@ def _dissent(clean: dict[str, Any], attacked: dict[str, Any], name: str) -> str:
     )
 
 
-def _varied(manifest: dict[str, Any]) -> str:
+def varied(manifest: dict[str, Any]) -> str:
     """Name the sensitive attributes, and how far each may differ."""
     names = _listed(manifest["schema"]["sensitive"])
     limits = manifest["counterparts"].get("comparable")
     return f"{names} ({'; '.join(limits)})" if limits else names
-
-
-def warnings(run: AuditResult) -> list[str]:
-    """Return the reasons for which a reader should trust the numbers less, one sentence each."""
-    model, counted = run.manifest["model"], run.manifest["counterparts"]
-    found = []
-    if model["accuracy"] <= model["majority_share"] + 0.01:
-        found.append(
-            f"The model's accuracy ({model['accuracy']:.3f}) is that of always predicting the most "
-            f"frequent class ({model['majority_share']:.3f}): robustness says little here."
-        )
-    if model.get("predicted_classes") == 1:
-        found.append(
-            "The model predicts one class for everybody in the test split: it is robust and fair "
-            "because it decides nothing."
-        )
-    if (run.manifest.get("zero_gradients") or 0) >= MASKED:
-        is_proved = run.manifest["proofs"]["why_not"] is None
-        hint = " Proofs need no gradient." if is_proved else " Use --attack ensemble."
-        found.append(
-            f"At {percent(run.manifest['zero_gradients'])} of the seeds every gradient is exactly "
-            "zero: attacks that follow gradients are blind there, and what they do not break may "
-            f"not be robust.{hint}"
-        )
-    found += [_control(family, changed) for family, changed in _controls(run.manifest).items()]
-    found += run.manifest["dataset"].get("notes", [])
-    if run.metrics.get("certificates", {}).get("conflicts"):
-        found.append(
-            f"{run.metrics['certificates']['conflicts']} seeds are proved and were broken all the "
-            "same: a certificate is wrong. Please report this."
-        )
-    if counted["checked"] < counted["of"]:
-        found.append(
-            f"Only {counted['checked']} of {counted['of']} combinations of sensitive values were "
-            "checked; fairness can only be lower than shown."
-        )
-    if run.manifest["plan"]["setting"] == "paper":
-        found.append(
-            "Setting paper: codes of categories move by fractions, so a perturbed instance is not "
-            "always a possible person; values are shown rounded to the nearest possible one."
-        )
-    return found
-
-
-def _controls(manifest: dict[str, Any]) -> dict[str, int | None]:
-    """Return the families that changed no cell → cells that their control changed.
-
-    The value is None if no control was run.
-    """
-    if manifest["plan"]["epsilon"] == 0:
-        return {}
-    controls = manifest.get("controls", {})
-    changed = changed_by_family(manifest["cost"])
-    return {family: controls.get(family) for family, count in changed.items() if count == 0}
-
-
-def _control(family: str, changed: int | None) -> str:
-    if changed:
-        return (
-            f"{family} changed no seed's cell. With all of the domain within reach it changes "
-            f"{changed}: the attack works, and the model holds against it here."
-        )
-    return f"{family} changed no seed's cell: it shows nothing about the model." + (
-        "" if changed is None else " Nor does it with all of the domain within reach."
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from rafair.display import Table, as_html, as_text
 from rafair.errors import InvalidInput
+from rafair.plots import Plot
 from rafair.runs.summary import cells_table, certificates_table, headline
 from rafair.runs.tidy import tidy
 
@@ -52,6 +53,14 @@ class AuditResult:
 
     def _repr_html_(self) -> str:
         return as_html(self._answer, self._remarks)
+
+    @property
+    def plot(self) -> Plot:
+        """The figures of the audit, drawn by ``.curves()``, ``.matrix()`` and ``.groups()``.
+
+        Each returns axes of matplotlib, which notebooks show and programs may change.
+        """
+        return Plot(self.metrics, self.instances, self.manifest, self.certificates)
 
     @property
     def _answer(self) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rafair.display import Table
+from rafair.plots import CLAIMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,6 @@ End: TypeAlias = Literal["at_least", "at_most"]
 
 HEADLINE = ("acc", "if", "af")
 MEASURES = (*HEADLINE, "af_balanced")
-CLAIMS = {"accurate_fair": "R-AF", "accurate": "R-ACC", "fair": "R-IF"}
 
 
 def headline(metrics: dict[str, Any], epsilon: float) -> Table:

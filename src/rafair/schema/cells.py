@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from rafair.errors import InvalidInput
+from rafair.schema.gaps import LEVEL
 
-__all__ = ["as_numbers", "as_whole", "hot_codes", "shown"]
+__all__ = ["as_numbers", "as_whole", "hot_codes", "in_units", "shown"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -24,6 +25,20 @@ def shown(value: object) -> str:
     """Return a cell as text for a message: text in quotes, numbers without their NumPy type."""
     text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def in_units(value: object, unit: str) -> str:
+    """Return a cell as text for a reader: a number with its unit, ``"missing"`` for an empty cell.
+
+    Numbers have six significant digits; large ones nine, with commas between thousands.
+    """
+    if pd.isna(value):  # type: ignore[call-overload]
+        return LEVEL
+    text = str(value)
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        number = float(value)
+        text = f"{number:,.9g}" if abs(number) >= 10_000 else f"{number:.6g}"
+    return f"{text} {unit}".rstrip()
 
 
 def as_numbers(column: pd.Series) -> Floats:

@@ -43,15 +43,16 @@ class Schema:
     label : str
         Name of the column with the ground truth.
     classes : tuple
-        The label's values; score i belongs to class i. With two classes the second one is
-        positive, so that y = 1 means positive.
+        The label's values; score i belongs to class i. Of two, the second is positive: y = 1.
     relations : tuple of str
         Conditions on the columns that every possible person meets; see ``parse_relation``.
     doubts : tuple of str
         What a person should check after ``infer``, one sentence each.
     setting : {"paper", "feasible"}
-        What may be perturbed unless a call says otherwise: ``PerturbationSpace.of`` and
-        ``rafair.audit`` take their default from here. *paper* on the benchmarks.
+        What may be perturbed unless a call of ``PerturbationSpace.of`` or ``rafair.audit`` says
+        otherwise; *paper* on the benchmarks.
+    favourable : value of the label, optional
+        The class that people wish for; the report tells who would get it.
     """
 
     features: tuple[Feature, ...]
@@ -60,6 +61,7 @@ class Schema:
     relations: tuple[str, ...] = ()
     doubts: tuple[str, ...] = field(default=(), compare=False)
     setting: Literal["paper", "feasible"] = field(default="feasible", compare=False)
+    favourable: Level | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         claims = [name for f in self.features for name in {f.name, *f.sources}]
@@ -70,6 +72,8 @@ class Schema:
             raise InvalidInput(
                 f"label {self.label!r} has {len(self.classes)} class; a classifier needs two"
             )
+        if self.favourable not in (None, *self.classes):
+            raise InvalidInput(f"label {self.label!r} never has the value {self.favourable!r}")
         _ = self.conditions
 
     def __repr__(self) -> str:

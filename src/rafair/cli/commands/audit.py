@@ -71,6 +71,7 @@ def command(
                 **source.options(plan),
             )
         run = _with_origin(run, model=origin, dataset=source.origin())
+        run = replace(run, manifest={**run.manifest, "command": list(context.obj)})
         write_run(run, directory, render_pages)
     failed = _failures(run.metrics, bounds)
     if not quiet:
@@ -93,6 +94,7 @@ def _with_origin(run: AuditResult, **origins: dict[str, Any]) -> AuditResult:
 
 def _show(run: AuditResult) -> None:
     from rafair.cli.terminal import console, show_table
+    from rafair.report.cautions import warnings
     from rafair.report.tables import (
         certificates_table,
         headline_table,
@@ -100,7 +102,7 @@ def _show(run: AuditResult) -> None:
         rates_table,
         sensitive_table,
     )
-    from rafair.report.words import access, answer, has_curve, quality, warnings
+    from rafair.report.words import access, answer, has_curve, quality
 
     tables = [headline_table(run), rates_table(run), *members_tables(run)]
     if has_curve(run):

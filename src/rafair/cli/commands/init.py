@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rafair.cli.options import MISSING
+from rafair.cli.options import MISSING, Within
 from rafair.cli.parsing import distances, names
 
 
@@ -19,13 +19,7 @@ def command(
         str | None, typer.Option(help="The label's value to call positive [default: the last].")
     ] = None,
     missing: Annotated[str, typer.Option(metavar="RULE", help=MISSING)] = "refuse",
-    within: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=NUMBER",
-            help="A sensitive number whose counterparts stay this near, as age=10; repeatable.",
-        ),
-    ] = None,
+    within: Within = None,
 ) -> int:
     """Propose a plan for a table, on standard output: rafair init data.csv ... > plan.toml."""
     columns = names("--sensitive", sensitive) or []

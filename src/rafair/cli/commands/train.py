@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rafair.checks import check_whole
 from rafair.cli.options import Quiet, Sensitive, Subject
 from rafair.cli.parsing import names
+from rafair.cli.robust_training import RobustChoice, train_robust
 from rafair.cli.sources import Source
+from rafair.errors import InvalidInput
 from rafair.plans.plan import LARGEST_RANDOM_STATE
+
+if TYPE_CHECKING:
+    from rafair.models.adapters.torch_module import TorchClassifier
+
+METHODS = "adversarial, certified, counterpart, rafair, standard or worst-counterpart"
 
 
 def command(
@@ -19,37 +26,95 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Weights [default: NAME.safetensors here].")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="[default: 30, more for few rows]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="[default: 30, or 60 with --robust; more for few rows]")
+    ] = None,
     random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="30 epochs without L2 penalty and averaged weights.")
     ] = False,
+    robust: Annotated[
+        str | None, typer.Option(metavar="METHOD", help=f"Train robustly: {METHODS}.")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="With --robust: Δ to train for [default: 0.1; 0.05 on benchmarks]."),
+    ] = None,
+    setting: Annotated[
+        str | None,
+        typer.Option(
+            help="With --robust: paper or feasible [default: feasible; paper on benchmarks]."
+        ),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(help="With --robust: weight of the robust loss, 0 to 1 [default: METHOD's]."),
+    ] = None,
+    without_sensitive: Annotated[
+        bool,
+        typer.Option("--without-sensitive", help="With --robust: read no sensitive column."),
+    ] = False,
+    balance: Annotated[
+        float | None,
+        typer.Option(help="With --robust: 0 weighs people alike, 1 the classes [default: 0]."),
+    ] = None,
+    balanced: Annotated[bool, typer.Option("--balanced", help="The same as --balance 1.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --robust: go on from the last epoch that ended.")
+    ] = False,
     sensitive: Sensitive = None,
     quiet: Quiet = False,
 ) -> int:
-    """Train and measure the baseline network FCNN(6)."""
+    """Train and measure the baseline network FCNN(6), or a robust one."""
     columns = names("--sensitive", sensitive)
-
-    from rafair.cli.terminal import console, progress
-    from rafair.fairness import model_quality
-    from rafair.models import epochs_for, serialise_fcnn, train_fcnn
-    from rafair.problem import Counterparts
-    from rafair.runs.files import check_file_target, replace_file
-
+    if balanced and balance is not None:
+        raise InvalidInput("--balanced is --balance 1; give one of them")
+    weight = 1.0 if balanced else balance
+    choice = RobustChoice(robust, epsilon, setting, strength, without_sensitive, weight, resume)
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
+    if robust is None:
+        choice.check_unused()
+    elif plain:
+        raise InvalidInput("--plain is for the baseline; leave it or --robust away")
+
+    from rafair.runs.files import check_file_target
+
     source = Source.open(subject, columns)
-    data = source.data
     target = out or Path(f"{source.name}.safetensors")
     check_file_target(target)
+    if robust is not None:
+        return train_robust(source, choice, target, epochs, random_state, quiet=quiet)
+    model = _baseline(source, epochs, random_state, plain=plain, quiet=quiet)
+    _write(source, model, target, quiet=quiet)
+    return 0
+
+
+def _baseline(
+    source: Source, epochs: int | None, random_state: int, *, plain: bool, quiet: bool
+) -> TorchClassifier:
+    from rafair.cli.terminal import progress
+    from rafair.models import epochs_for, train_fcnn
+
+    data = source.data
     total = epochs_for(len(data.train.y), plain=plain) if epochs is None else epochs
     with progress(quiet=quiet) as on_progress:
-        model = train_fcnn(
+        return train_fcnn(
             data,
             random_state=random_state,
             epochs=total,
             plain=plain,
             on_epoch=lambda done: on_progress("epochs", done, total),
         )
+
+
+def _write(source: Source, model: TorchClassifier, target: Path, *, quiet: bool) -> None:
+    from rafair.cli.terminal import console
+    from rafair.fairness import model_quality
+    from rafair.models import serialise_fcnn
+    from rafair.problem import Counterparts
+    from rafair.runs.files import replace_file
+
+    data = source.data
     people = Counterparts.of(data.schema)
     figures = model_quality(model, data.test.x, data.test.y, people)
     replace_file(target, serialise_fcnn(model.module, data.schema, figures))
@@ -57,4 +122,3 @@ def command(
         for name, value in figures.items():
             console().print(f"{name.replace('_', ' '):<18} {value:.4f}")
         console().print(f"Weights: {target}", soft_wrap=True)
-    return 0

@@ -49,6 +49,7 @@ BENCHMARK = Benchmark(
     title="Adult (census income)",
     label="income",
     classes=("<=50K", ">50K"),
+    favourable=">50K",
     columns=(
         Column("age", "integer", "years", sensitive=True),
         Column("workclass", "categorical"),

@@ -44,6 +44,7 @@ BENCHMARK = Benchmark(
     title="COMPAS (ProPublica recidivism)",
     label=LABEL,
     classes=("no", "yes"),
+    favourable="no",
     columns=COLUMNS,
     raw=(
         RawFile(

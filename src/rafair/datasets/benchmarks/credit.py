@@ -81,6 +81,7 @@ BENCHMARK = Benchmark(
     title="German Credit (Statlog)",
     label=LABEL,
     classes=("bad", "good"),
+    favourable="good",
     columns=tuple(_column(name, levels) for name, levels in ATTRIBUTES),
     raw=(
         RawFile(

@@ -157,18 +157,28 @@ def _returned(module: KerasModule, rows: Any) -> Output:
 
 
 def _plain(model: Any, width: int, front: Sequence[nn.Module], keras: Any) -> nn.Sequential | None:
-    """Return a plain network as layers: linear, ReLU, a last softmax or sigmoid; else None."""
+    """Return a plain network as layers: linear, activations, a last squash; else None."""
+    squash: Squash = ""
     try:
         chain = Chain(width, front)
-        found = [_append(chain, layer, keras) for layer in _chained(model, keras)]
+        for layer in _chained(model, keras):
+            _unsquashed(chain, squash)
+            squash = _append(chain, layer, keras)
     except NotAChain:
         return None
-    squash = found[-1] if found else ""
-    if any(found[:-1]) or (squash == "sigmoid" and chain.width != 1):
+    if squash == "sigmoid" and chain.width != 1:
         return None
     layers = chain.module(torch.float64 if model.compute_dtype == "float64" else torch.float32)
     ends: dict[str, list[nn.Module]] = {"softmax": [nn.Softmax(dim=1)], "sigmoid": [nn.Sigmoid()]}
     return nn.Sequential(*layers, *ends.get(squash, [])).eval()
+
+
+def _unsquashed(chain: Chain, squash: Squash) -> None:
+    """Append a squash that turned out not to be the last: a sigmoid is an activation there."""
+    if squash == "softmax":
+        raise NotAChain
+    if squash:
+        chain.activated(nn.Sigmoid())
 
 
 def _chained(model: Any, keras: Any) -> list[Any]:
@@ -212,13 +222,20 @@ def _append(chain: Chain, layer: Any, keras: Any) -> Squash:
     activation = getattr(layer, "activation", None)
     if name == "Softmax":
         activation = keras.activations.softmax
-    if activation is keras.activations.relu:
-        chain.relu()
-    elif activation is keras.activations.softmax or activation is keras.activations.sigmoid:
+    if activation is keras.activations.softmax or activation is keras.activations.sigmoid:
         return "softmax" if activation is keras.activations.softmax else "sigmoid"
-    elif activation not in (None, keras.activations.linear):
-        raise NotAChain
+    if activation not in (None, keras.activations.linear):
+        _activate(chain, activation, keras)
     return ""
+
+
+def _activate(chain: Chain, activation: Any, keras: Any) -> None:
+    """Append one of Keras's functions of one number."""
+    for name, make in ACTIVATIONS.items():
+        if activation is getattr(keras.activations, name, None):
+            chain.activated(make())
+            return
+    raise NotAChain
 
 
 def _numbers(variable: Any) -> Tensor:
@@ -269,7 +286,15 @@ def _rescaling(chain: Chain, layer: Any) -> None:
 def _relu(chain: Chain, layer: Any) -> None:
     if layer.max_value is not None or layer.negative_slope or layer.threshold:
         raise NotAChain
-    chain.relu()
+    chain.activated(nn.ReLU())
+
+
+def _leaky_relu(chain: Chain, layer: Any) -> None:
+    chain.activated(nn.LeakyReLU(float(layer.negative_slope)))
+
+
+def _elu(chain: Chain, layer: Any) -> None:
+    chain.activated(nn.ELU(float(layer.alpha)))
 
 
 def _softmax(chain: Chain, layer: Any) -> None:  # noqa: ARG001 - as in all of LAYERS
@@ -281,6 +306,25 @@ def _same(chain: Chain, layer: Any) -> None:
     """Append nothing: the layer does not change the rows in prediction."""
 
 
+# Keras's functions with their default parameters.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "celu": nn.CELU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "hard_sigmoid": nn.Hardsigmoid,
+    "hard_silu": nn.Hardswish,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "log_sigmoid": nn.LogSigmoid,
+    "mish": nn.Mish,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "selu": nn.SELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+    "tanh": nn.Tanh,
+    "tanh_shrink": nn.Tanhshrink,
+}
 LAYERS: dict[str, Callable[[Chain, Any], None]] = {
     "Activation": _same,
     "ActivityRegularization": _same,
@@ -288,11 +332,13 @@ LAYERS: dict[str, Callable[[Chain, Any], None]] = {
     "BatchNormalization": _batch_normalization,
     "Dense": _dense,
     "Dropout": _same,
+    "ELU": _elu,
     "Flatten": _same,
     "GaussianDropout": _same,
     "GaussianNoise": _same,
     "Identity": _same,
     "InputLayer": _same,
+    "LeakyReLU": _leaky_relu,
     "Normalization": _normalization,
     "ReLU": _relu,
     "Rescaling": _rescaling,

@@ -1,10 +1,10 @@
-"""Convert a graph to a plain network, linear layers with ReLU between them, where possible."""
+"""Convert a graph to a plain network, linear layers and activations, where possible."""
 
 # All functions in the table have the same parameters.
 # ruff: noqa: ARG001
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rafair.models.onnx_graph.graph import Graph, Node
 
 __all__ = ["chain_of"]
+
+Step: TypeAlias = "Callable[[Chain, Node, list[Tensor | None]], None]"
 
 
 def chain_of(graph: Graph, wanted: str, width: int, front: Sequence[nn.Module]) -> Chain | None:
@@ -108,8 +110,23 @@ def _batch_normalization(chain: Chain, node: Node, given: list[Tensor | None]) -
     chain.scaled(factor, bias - mean * factor)
 
 
-def _relu(chain: Chain, node: Node, given: list[Tensor | None]) -> None:
-    chain.relu()
+def _activation(make: Callable[[Node], nn.Module]) -> Step:
+    """Return a step that appends an activation."""
+
+    def append(chain: Chain, node: Node, given: list[Tensor | None]) -> None:
+        chain.activated(make(node))
+
+    return append
+
+
+def _gelu(node: Node) -> nn.Module:
+    return nn.GELU(approximate=node.get("approximate", "none"))
+
+
+def _selu(node: Node) -> nn.Module:
+    if node.get("alpha") is not None or node.get("gamma") is not None:
+        raise NotAChain
+    return nn.SELU()
 
 
 def _same(chain: Chain, node: Node, given: list[Tensor | None]) -> None:
@@ -137,20 +154,28 @@ def _ones(chain: Chain) -> Tensor:
     return torch.ones_like(chain.offset)
 
 
-STEPS: dict[str, Callable[[Chain, Node, list[Tensor | None]], None]] = {
+STEPS: dict[str, Step] = {
     "Add": _add,
     "BatchNormalization": _batch_normalization,
     "Cast": _same,
     "Div": _div,
     "Dropout": _same,
+    "Elu": _activation(lambda node: nn.ELU(node.get("alpha", 1.0))),
     "Flatten": _flatten,
+    "Gelu": _activation(_gelu),
     "Gemm": _gemm,
     "Identity": _same,
+    "LeakyRelu": _activation(lambda node: nn.LeakyReLU(node.get("alpha", 0.01))),
     "MatMul": _gemm,
     "Mul": _mul,
     "Neg": _neg,
-    "Relu": _relu,
+    "Relu": _activation(lambda _: nn.ReLU()),
     "Reshape": _reshape,
+    "Selu": _activation(_selu),
+    "Sigmoid": _activation(lambda _: nn.Sigmoid()),
+    "Softplus": _activation(lambda _: nn.Softplus()),
+    "Softsign": _activation(lambda _: nn.Softsign()),
     "Squeeze": _squeeze,
     "Sub": _sub,
+    "Tanh": _activation(lambda _: nn.Tanh()),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rafair.fairness import Verdict
-from rafair.report.drawing import PALETTE, axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import PALETTE
 from rafair.report.tables import Table
 from rafair.reproduce.cells.attacked import AttackCell, CleanCell, attack_cells, clean, outcomes
 from rafair.reproduce.document import Block, Grid, Picture, Section, Text

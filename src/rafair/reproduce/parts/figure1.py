@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rafair.report.drawing import CELL_COLOURS, INK, axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import CELL_COLOURS, INK
 from rafair.reproduce.cells.drawn import MODES, DrawnCell
 from rafair.reproduce.document import Picture, Section
 from rafair.reproduce.part import Part

@@ -9,16 +9,8 @@ import torch
 
 from rafair.analysis import median_slopes
 from rafair.attacks.registry import variants_of
-from rafair.report.drawing import (
-    CELL_COLOURS,
-    CELL_NAMES,
-    FAINT,
-    PALETTE,
-    axes_of,
-    new_figure,
-    style,
-    svg,
-)
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import CELL_COLOURS, CELL_NAMES, FAINT, PALETTE
 from rafair.report.tables import Table
 from rafair.reproduce.cells.trends import trend_cells
 from rafair.reproduce.document import Grid, Picture, Section

@@ -1,4 +1,4 @@
-"""One style for all figures: vector graphics in the colour-blind safe palette of Okabe and Ito."""
+"""One style for all figures, which are vector graphics."""
 
 from __future__ import annotations
 
@@ -7,29 +7,15 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from rafair.plots.palette import FAINT, INK
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "CELL_COLOURS",
-    "CELL_NAMES",
-    "FAINT",
-    "INK",
-    "PALETTE",
-    "axes_of",
-    "new_figure",
-    "style",
-    "svg",
-]
-
-# True fair, true biased, false fair, false biased.
-CELL_COLOURS = {"tfr": "#009E73", "tbr": "#E69F00", "ffr": "#56B4E9", "fbr": "#D55E00"}
-CELL_NAMES = {"tfr": "true fair", "tbr": "true biased", "ffr": "false fair", "fbr": "false biased"}
-INK, FAINT = "#222222", "#888888"
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+__all__ = ["axes_of", "new_figure", "style", "svg"]
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

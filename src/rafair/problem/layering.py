@@ -1,10 +1,11 @@
-"""Rewrites modules with piecewise linear activations as linear layers with ReLU between them.
+"""Rewrites modules as linear layers with an activation of each neuron between them.
 
-A value inside the module is a chain of linear layers on top of the outputs of the last ReLU, the
-basis. An activation g(z) = c + Σⱼ aⱼ ReLU(sⱼ (z − tⱼ)), such as LeakyReLU or ReLU6, is a linear
-layer, ReLU and another linear layer. A value that is needed later, as that of a residual
-connection, passes through the ReLU unchanged: as itself where it is not negative, else as ReLU(z) −
-ReLU(−z).
+A value inside the module is a chain of linear layers on top of the outputs of the last activations,
+the basis. A piecewise linear activation g(z) = c + Σⱼ aⱼ ReLU(sⱼ (z − tⱼ)), such as LeakyReLU or
+ReLU6, is a linear layer, ReLU and another linear layer. A value that is needed later, as that of a
+residual connection, passes through the activations unchanged. Where all of them are ReLU it passes
+as itself where it is not negative, else as ReLU(z) − ReLU(−z), so that the network has ReLU only;
+beside other activations it passes through the identity.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from rafair.errors import InvalidInput
+from rafair.problem.activations import IDENTITY, RELU, Activation, activation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Chain", "Linear", "relu_chains"]
+__all__ = ["Blocks", "Chain", "Linear", "layers_of"]
 
 Linear: TypeAlias = tuple[Tensor, Tensor]
 Chain: TypeAlias = tuple[Linear, ...]
+# Which activation how many neurons of a layer have, one after the other.
+Blocks: TypeAlias = tuple[tuple[Activation, int], ...]
 
 # Layers that change nothing in evaluation mode.
 IDLE = (nn.Identity, nn.Dropout)
@@ -49,7 +53,7 @@ class Hinges:
     offset: float = 0.0
 
 
-RELU = Hinges((1.0,), (0.0,), (1.0,))
+PLAIN = Hinges((1.0,), (0.0,), (1.0,))
 
 
 def leaky(slope: float | Tensor) -> Hinges:
@@ -62,12 +66,13 @@ def clipped(low: float, high: float) -> Hinges:
     return Hinges((1.0, 1.0), (low, high), (1.0, -1.0), low)
 
 
-ACTIVATIONS: dict[type[nn.Module], Callable[[Any], Hinges]] = {
-    nn.ReLU: lambda _: RELU,
+PIECEWISE: dict[type[nn.Module], Callable[[Any], Hinges]] = {
+    nn.ReLU: lambda _: PLAIN,
     nn.LeakyReLU: lambda layer: leaky(layer.negative_slope),
     nn.PReLU: lambda layer: leaky(_numbers(layer.weight)),
     nn.ReLU6: lambda _: clipped(0.0, 6.0),
     nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
+    nn.Hardsigmoid: lambda _: Hinges((1.0, 1.0), (-3.0, 3.0), (1 / 6, -1 / 6)),
 }
 # Functions and methods that do what a layer does; their other arguments are the layer's.
 FUNCTIONS: dict[Any, type[nn.Module]] = {
@@ -76,18 +81,37 @@ FUNCTIONS: dict[Any, type[nn.Module]] = {
     "relu": nn.ReLU,
     functional.leaky_relu: nn.LeakyReLU,
     functional.relu6: nn.ReLU6,
+    functional.hardtanh: nn.Hardtanh,
+    functional.hardsigmoid: nn.Hardsigmoid,
+    torch.tanh: nn.Tanh,
+    functional.tanh: nn.Tanh,
+    "tanh": nn.Tanh,
+    torch.sigmoid: nn.Sigmoid,
+    functional.sigmoid: nn.Sigmoid,
+    "sigmoid": nn.Sigmoid,
+    functional.gelu: nn.GELU,
+    functional.silu: nn.SiLU,
+    functional.mish: nn.Mish,
+    functional.elu: nn.ELU,
+    functional.celu: nn.CELU,
+    functional.selu: nn.SELU,
+    torch.selu: nn.SELU,
+    functional.softplus: nn.Softplus,
+    functional.softsign: nn.Softsign,
+    functional.hardswish: nn.Hardswish,
+    functional.logsigmoid: nn.LogSigmoid,
 }
 SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 
-def relu_chains(body: nn.Module) -> list[Chain]:
-    """Return chains of linear layers, with a ReLU after each but the last, that compute a module.
+def layers_of(body: nn.Module) -> tuple[list[Chain], list[Blocks]]:
+    """Return chains of linear layers, and the activations after each but the last.
 
     Raises
     ------
     InvalidInput
-        If it has other parts than linear layers, batch normalisation in evaluation mode, piecewise
-        linear activations and sums.
+        If the module has other parts than linear layers, batch normalisation in evaluation mode,
+        sums and activations of one number.
     """
     first = next((module for module in body.modules() if isinstance(module, nn.Linear)), None)
     if first is None:
@@ -99,7 +123,7 @@ def relu_chains(body: nn.Module) -> list[Chain]:
         last = ()
         for layer in layers:
             last = rewriting.after(layer, last, others=())[0]
-    return [*rewriting.chains, last or (rewriting.unit(rewriting.width),)]
+    return [*rewriting.chains, last or (rewriting.unit(rewriting.width),)], rewriting.blocks
 
 
 def _in_sequence(module: nn.Module) -> list[nn.Module] | None:
@@ -123,11 +147,12 @@ def _traced(body: nn.Module) -> fx.GraphModule:
 
 @dataclass(eq=False)
 class _Rewriting:
-    """The chains up to the last ReLU, and the width of its basis."""
+    """The chains and activations up to the last ones, and the width of their basis."""
 
     width: int
     device: torch.device
     chains: list[Chain] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
 
     def unit(self, n: int) -> Linear:
         """Return the linear layer that changes nothing."""
@@ -148,8 +173,11 @@ class _Rewriting:
             return (*chain, _linear(layer)), list(others)
         if isinstance(layer, nn.BatchNorm1d) and not layer.training and layer.track_running_stats:
             return (*chain, *self._normalised(layer)), list(others)
-        if type(layer) in ACTIVATIONS:
-            return self.activated(ACTIVATIONS[type(layer)](layer), chain, others)
+        if type(layer) in PIECEWISE:
+            return self.hinged(PIECEWISE[type(layer)](layer), chain, others)
+        activation = activation_of(layer)
+        if activation is not None:
+            return self.passed(activation, chain, None, others)
         raise _unknown(type(layer).__name__)
 
     def _normalised(self, layer: nn.BatchNorm1d) -> Chain:
@@ -171,37 +199,51 @@ class _Rewriting:
         eye, zero = self.unit(self.size(left))
         return (*self._stacked([left, right]), (torch.cat([eye, eye], dim=1), zero))
 
-    def activated(
+    def hinged(
         self, hinges: Hinges, chain: Chain, others: Sequence[Chain]
     ) -> tuple[Chain, list[Chain]]:
-        """Put an activation on a value, and let other values pass it unchanged."""
-        n, count = self.size(chain), len(hinges.signs)
+        """Put a piecewise linear activation on a value; other values pass it unchanged."""
+        n = self.size(chain)
         eye, zero = self.unit(n)
         into = chain
-        if hinges.signs != RELU.signs or hinges.places != RELU.places:
+        if hinges.signs != PLAIN.signs or hinges.places != PLAIN.places:
             pairs = zip(hinges.signs, hinges.places, strict=True)
             shifts = torch.cat([zero - sign * place for sign, place in pairs])
             into = (*chain, (torch.cat([sign * eye for sign in hinges.signs]), shifts))
-        kept, back = self._kept() if others else (None, eye.new_zeros(self.width, 0))
-        stacked = [into] if kept is None else [into, kept]
-        chains = self._stacked(stacked)
         after = torch.cat([eye * factor for factor in hinges.factors], dim=1)
-        self.chains.append(chains)
-        self.width = self.size(chains)
-        rest = back.new_zeros(n, back.shape[1])
-        out: Chain = ((torch.cat([after, rest], dim=1), zero + hinges.offset),)
-        if hinges is RELU and not others:
-            out = ()
-        back = torch.cat([back.new_zeros(len(back), n * count), back], dim=1)
-        return out, [_on(back, other) for other in others]
+        own = None if hinges is PLAIN else (after, zero + hinges.offset)
+        return self.passed(RELU, into, own, others)
 
-    def _kept(self) -> tuple[Chain, Tensor]:
-        """Return how the basis passes a ReLU, and the matrix that restores it."""
+    def passed(
+        self, activation: Activation, into: Chain, after: Linear | None, others: Sequence[Chain]
+    ) -> tuple[Chain, list[Chain]]:
+        """Put an activation on a value, a layer behind it, and let other values pass unchanged."""
+        width, stacked = self.size(into), [into]
+        blocks: Blocks = ((activation, width),)
+        back = torch.zeros(self.width, 0, dtype=torch.float64, device=self.device)
+        if others:
+            kept, passing, back = self._kept(activation)
+            stacked, blocks = [into, kept], (*blocks, (passing, self.size(kept)))
+        self.chains.append(self._stacked(stacked))
+        self.blocks.append(blocks)
+        self.width = self.size(self.chains[-1])
+        if after is None and not others:
+            return (), []
+        weight, bias = after or self.unit(width)
+        out = torch.cat([weight, weight.new_zeros(len(weight), self.width - width)], dim=1)
+        back = torch.cat([back.new_zeros(len(back), width), back], dim=1)
+        return ((out, bias),), [_on(back, other) for other in others]
+
+    def _kept(self, activation: Activation) -> tuple[Chain, Activation, Tensor]:
+        """Return how the basis passes activations, through which, and what restores it."""
         eye, zero = self.unit(self.width)
+        is_relu = all(kind is RELU for blocks in self.blocks for kind, _ in blocks)
+        if activation is not RELU or not is_relu:
+            return (), IDENTITY, eye
         if self.chains:  # outputs of a ReLU
-            return (), eye
+            return (), RELU, eye
         pairs = torch.cat([eye, -eye])
-        return ((pairs, torch.cat([zero, zero])),), pairs.T
+        return ((pairs, torch.cat([zero, zero])),), RELU, pairs.T
 
     def _stacked(self, chains: Sequence[Chain]) -> Chain:
         """Return one chain that computes several, one below the other."""
@@ -277,6 +319,6 @@ def _numbers(parameter: Tensor) -> Tensor:
 
 def _unknown(name: str) -> InvalidInput:
     return InvalidInput(
-        "certificates need linear layers, batch normalisation, piecewise linear activations and "
-        f"sums; this network has {name}"
+        "certificates need linear layers, batch normalisation, activations of one number and sums; "
+        f"this network has {name}"
     )

@@ -1,0 +1,162 @@
+"""``rafair train --robust``: trains, keeps checkpoints, measures, and tells a collapse."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rafair.errors import InvalidInput, naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rafair.cli.sources import Source
+    from rafair.training import Figures, Task
+
+__all__ = ["RobustChoice", "train_robust"]
+
+DONE, COLLAPSED = 0, 3
+# Epochs between two lines of progress where standard error is no terminal.
+EVERY = 10
+
+
+@dataclass(frozen=True)
+class RobustChoice:
+    """What is asked of robust training; None or False where nothing was given."""
+
+    method: str | None = None
+    epsilon: float | None = None
+    setting: str | None = None
+    strength: float | None = None
+    without_sensitive: bool = False
+    balance: float | None = None
+    resume: bool = False
+
+    def check_unused(self) -> None:
+        """Refuse options of robust training where no method is named.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        for name, value in vars(self).items():
+            if value not in (None, False):
+                flag = f"--{name.replace('_', '-')}"
+                raise InvalidInput(f"{flag} is for robust training; name a method with --robust")
+
+    def task(self, source: Source) -> Task:
+        """Return the people of the training split, with I(v) and Δ.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        from rafair.training import Task
+
+        data, balance = source.data, self.balance or 0.0
+        people, space = self.problem(source)
+        classes = len(data.schema.classes)
+        return Task.of(data.train.x, data.train.y, classes, people, space, balance)
+
+    def problem(self, source: Source) -> tuple[Any, Any]:
+        """Return I(v) and Δ."""
+        from rafair.plans.plan import OWN_EPSILON
+        from rafair.problem import Counterparts, PerturbationSpace
+
+        schema, usual = source.data.schema, 0.05 if source.data.is_benchmark else OWN_EPSILON
+        epsilon = usual if self.epsilon is None else self.epsilon
+        space = PerturbationSpace.of(schema, epsilon, self.setting)  # type: ignore[arg-type]
+        return Counterparts.of(schema), space
+
+
+def train_robust(
+    source: Source,
+    choice: RobustChoice,
+    target: Path,
+    epochs: int | None,
+    random_state: int,
+    *,
+    quiet: bool,
+) -> int:
+    """Train by a method, write the network, and print its figures beside the constant model's."""
+    from rafair.models import serialise_fcnn, wrap
+    from rafair.runs.files import replace_file
+    from rafair.training import Options, fit_robust, make_method
+    from rafair.training.measuring import measured
+
+    schema, test = source.data.schema, source.data.test
+    method = make_method(str(choice.method), choice.strength)
+    options = Options(
+        choice.without_sensitive, choice.balance or 0.0, epochs, random_state=random_state
+    )
+    task, kept = choice.task(source), target.with_name(f"{target.name}.checkpoint")
+    keep, state = _checkpoints(kept, (method, task, options), resume=choice.resume)
+    trained = fit_robust(method, task, options, on_epoch=_told(quiet), keep=keep, state=state)
+    model = wrap(trained.network, schema, output="logits")
+    found = measured(model, test.x, test.y, *choice.problem(source), n_attacked=100)
+    replace_file(target, serialise_fcnn(trained.network, schema, found.as_dict()))
+    kept.unlink(missing_ok=True)
+    if not quiet:
+        _show(source, choice, found, target)
+    if found.collapsed(len(schema.classes)):
+        told = "the network became the constant model (balanced accuracy {:.3f})".format
+        advice = "train with --balanced, another --strength or a smaller --epsilon"
+        print(f"collapsed: {told(found.balanced_accuracy)}; {advice}", file=sys.stderr)
+        return COLLAPSED
+    return DONE
+
+
+def _checkpoints(
+    path: Path, training: tuple[Any, Any, Any], *, resume: bool
+) -> tuple[Callable[[dict[str, Any]], None], dict[str, Any] | None]:
+    """Return what keeps the state of an epoch, and the state to go on from."""
+    from rafair.runs.files import replace_file
+    from rafair.training.checkpoint import (
+        identity_of_training,
+        read_checkpoint,
+        serialise_checkpoint,
+    )
+
+    identity = identity_of_training(*training)
+    if resume and not path.is_file():
+        raise InvalidInput(f"{path}: no checkpoint to resume; leave --resume away")
+    with naming(path):
+        state = read_checkpoint(path.read_bytes(), identity) if resume else None
+    return lambda found: replace_file(path, serialise_checkpoint(identity, found)), state
+
+
+def _told(quiet: bool) -> Callable[[int, int, Figures], None]:
+    """Return what shows the figures of an epoch in a line of standard error."""
+    is_terminal = sys.stderr.isatty()
+
+    def show(done: int, total: int, figures: Figures) -> None:
+        if quiet or not (is_terminal or done % EVERY == 0 or done == total):
+            return
+        line = (
+            f"epoch {done}/{total}  loss {figures.loss:.3f}  accuracy {figures.accuracy:.3f}  "
+            f"certified R-AF {figures.r_af:.3f}, balanced {figures.r_af_balanced:.3f}"
+        )
+        print(line, file=sys.stderr, end="\r" if is_terminal and done < total else "\n", flush=True)
+
+    return show
+
+
+def _show(source: Source, choice: RobustChoice, found: Any, target: Path) -> None:
+    from rafair.cli.terminal import console, show_table
+    from rafair.report.tables import Table
+    from rafair.training.measuring import constant_measured
+
+    rows = []
+    constant = constant_measured(source.data.test.y, found)
+    for name, each in ((str(choice.method), found), ("constant model", constant)):
+        figures = (each.accuracy, each.balanced_accuracy, each.r_af, each.r_af_balanced)
+        rows.append((name, *(f"{figure:.3f}" for figure in (*figures, each.attacked))))
+    heads = ("", "accuracy", "balanced", "proved R-AF", "balanced R-AF", "attacked R-AF")
+    title = (
+        f"{source.name}: accuracy on {len(source.data.test):,} test people, proofs about "
+        f"{found.n_people} of them, the attack on {found.n_attacked}"
+    )
+    show_table(Table(title, heads, rows))
+    console().print(f"\nWeights: {target}", soft_wrap=True)

@@ -1,0 +1,152 @@
+"""Figures of a network on test people: its accuracy, what is proved, and what an attack leaves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rafair.attacks.ensemble import Ensemble
+from rafair.certificates import certify
+from rafair.certificates.branching import BROKEN, PROVED
+from rafair.fairness import TF, balanced_rates, constant_model, judge
+from rafair.fairness.decisions import predict
+from rafair.fairness.quality import accuracy_figures
+
+if TYPE_CHECKING:
+    from rafair.models import Classifier
+    from rafair.problem import Counterparts, PerturbationSpace
+
+__all__ = ["PEOPLE", "Measured", "constant_measured", "measured"]
+
+# Test people who are certified and attacked, unless a call says otherwise.
+PEOPLE, MAX_NODES = 500, 2000
+# A balanced accuracy this close to that of a constant model is no better.
+CLOSE = 0.01
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of a model on test people; rates are shares in [0, 1].
+
+    Attributes
+    ----------
+    accuracy, balanced_accuracy : float
+        On all test people.
+    r_af, r_af_balanced : float
+        Of whom it is proved that every v' in I(v) × Δ gets the right class: the share of people,
+        and its mean over the classes.
+    r_af_most, r_af_balanced_most : float
+        The same of whom no counterexample is known.
+    attacked, attacked_balanced : float
+        The same of whom the strongest attack on this very network does not break; NaN if nobody was
+        attacked.
+    n_people, n_attacked : int
+        How many test people, drawn at random, were certified and attacked.
+    n_classes : int
+        How many classes the model gives to the test people.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    r_af: float
+    r_af_balanced: float
+    r_af_most: float
+    r_af_balanced_most: float
+    attacked: float
+    attacked_balanced: float
+    n_people: int
+    n_attacked: int
+    n_classes: int
+
+    def collapsed(self, k: int) -> bool:
+        """Tell whether this is no better than a model that gives everybody one of k classes."""
+        return self.n_classes == 1 or self.balanced_accuracy < 1 / k + CLOSE
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+def measured(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    *,
+    n_people: int = PEOPLE,
+    n_attacked: int = 0,
+    random_state: int = 0,
+) -> Measured:
+    """Measure a model.
+
+    Parameters
+    ----------
+    model : Classifier
+        One that has certificates.
+    x : Tensor, shape (n, d), unit space
+    y : Tensor of int64, shape (n,)
+    counterparts, space : see ``rafair.certify``
+    n_people, n_attacked : int
+        How many of them, drawn at random, to certify, and how many of those to attack.
+    random_state : int
+        Seed of the draw.
+    """
+    generator = torch.Generator().manual_seed(random_state)
+    rows = torch.randperm(len(y), generator=generator)[:n_people]
+    some, labels = x[rows], y[rows]
+    status = certify(model, some, labels, counterparts, space, MAX_NODES).status
+    least, most = status == PROVED, status != BROKEN
+    tried = min(n_attacked, len(rows))
+    unbroken = _unbroken(model, some[:tried], labels[:tried], counterparts, space)
+    shares = balanced_rates({"least": least, "most": most}, labels)
+    left = balanced_rates({"left": unbroken}, labels[:tried]) if tried else {"left": float("nan")}
+    clean = accuracy_figures(model, x, y)
+    return Measured(
+        clean["accuracy"],
+        clean["balanced_accuracy"],
+        _share(least),
+        shares["least"],  # type: ignore[arg-type]  # a share, no interval
+        _share(most),
+        shares["most"],  # type: ignore[arg-type]
+        _share(unbroken),
+        left["left"],  # type: ignore[arg-type]
+        len(rows),
+        tried,
+        len(torch.unique(predict(model, x))),
+    )
+
+
+def constant_measured(y: Tensor, like: Measured) -> Measured:
+    """Return the figures of the constant model, proved and attacked as no other can be."""
+    found = constant_model(y)
+    share, balanced = found["acc"], found["af_balanced"]
+    return replace(
+        like,
+        accuracy=share,
+        balanced_accuracy=balanced,
+        r_af=share,
+        r_af_balanced=balanced,
+        r_af_most=share,
+        r_af_balanced_most=balanced,
+        attacked=share,
+        attacked_balanced=balanced,
+        n_classes=1,
+    )
+
+
+def _unbroken(
+    model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
+) -> Tensor:
+    """Tell whom the strongest attack leaves accurate and fair, shape (n,), bool."""
+    if not len(x):
+        return torch.zeros(0, dtype=torch.bool)
+    point = Ensemble().run(model, x, y, counterparts, space).x_adv
+    return judge(model, point, y, counterparts).cells == TF
+
+
+def _share(happened: Tensor) -> float:
+    return float(happened.double().mean())

@@ -1,0 +1,1 @@
+"""One file per training method; ``rafair.training.registry`` finds them."""
