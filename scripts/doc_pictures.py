@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 import rafair
-from rafair.report.drawing import CELL_COLOURS, CELL_NAMES, PALETTE, axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import BROKEN, CELL_COLOURS, CELL_NAMES, PROVED, UNDECIDED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,12 +75,11 @@ def bounds(run: rafair.AuditResult) -> Figure:
     unbroken = [1 - rate["broken"] for rate in rates]
     figure = new_figure(6, 3.2)
     (axes,) = axes_of(figure, 1)
-    blue, _, green, *_ = PALETTE
-    axes.fill_between(at, 0, proved, color=green, alpha=0.5, label="proved")
-    axes.fill_between(at, proved, unbroken, color="#cccccc", label="undecided")
-    axes.fill_between(at, unbroken, 1, color=PALETTE[1], alpha=0.35, label="broken by an example")
-    axes.plot(at, proved, color=blue, marker="o", markersize=4)
-    axes.plot(at, unbroken, color=blue, marker="o", markersize=4)
+    axes.fill_between(at, 0, proved, color=PROVED, alpha=0.5, label="proved")
+    axes.fill_between(at, proved, unbroken, color=UNDECIDED, alpha=0.5, label="undecided")
+    axes.fill_between(at, unbroken, 1, color=BROKEN, alpha=0.35, label="broken by an example")
+    for ends in (proved, unbroken):
+        axes.plot(at, ends, color="black", marker="o", markersize=4, linewidth=1)
     axes.set(xlabel="ε, share of each range", ylabel="share of people (R-AF)", ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
@@ -93,11 +93,11 @@ def attributes(run: rafair.AuditResult) -> Figure:
     (axes,) = axes_of(figure, 1)
     for place, rates in enumerate(rows.values()):
         axes.barh(place + 0.19, 1 - rates["if"], height=0.36, color=CELL_COLOURS["tbr"])
-        axes.barh(place - 0.19, rates["dissent"], height=0.36, color=PALETTE[0])
+        axes.barh(place - 0.19, rates["dissent"], height=0.36, color=PROVED)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set(xlabel="share", xlim=(0, None))
     axes.plot([], [], "s", color=CELL_COLOURS["tbr"], label="people with one (1 − IF)")
-    axes.plot([], [], "s", color=PALETTE[0], label="mean share of them (dissent)")
+    axes.plot([], [], "s", color=PROVED, label="mean share of them (dissent)")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure
 

@@ -24,7 +24,7 @@ CODE = (
     "<iframe srcdoc='<script>parent.ran = 1</script>'>", "__proto__", "constructor", "&lt;b&gt;",
     "=cmd|' /C calc'!A0", "a" * 300, "\u2028window.ran=1",
 )  # fmt: skip
-PAYLOADS = tuple(end + code for code in CODE for end in ("", "\"", "'", "</td>", "-->"))
+PAYLOADS = tuple(end + code for code in CODE for end in ("", '"', "'", "</td>", "-->"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rafair.report.words import answer, warnings
+from rafair.report.cautions import warnings
+from rafair.report.words import answer
 from rafair.runs.summary import headline
 
 if TYPE_CHECKING:
