@@ -12,7 +12,7 @@ from rafair.fairness.rates import balanced_rates
 from rafair.models import wrap
 from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import linear_bound
-from rafair.problem.network import relu_network
+from rafair.problem.network import layered_network
 
 if TYPE_CHECKING:
     from rafair.training.task import Task
@@ -73,6 +73,6 @@ def certified_rows(network: nn.Sequential, task: Task) -> Tensor:
 
     A quick lower bound of what ``rafair.certify`` decides; rounding is not accounted for.
     """
-    rows = relu_network(wrap(network, output="logits"))
+    rows = layered_network(wrap(network, output="logits"))
     low, high = task.low.double(), task.high.double()
     return linear_bound(rows, low, high, task.y, no_pattern(rows, len(task))).lower > 0
