@@ -1,48 +1,17 @@
 """docs/own-data.md, run from the top to the end in an empty directory."""
 
 import re
-import shlex
 import sys
 import warnings
 from pathlib import Path
 
 import pandas as pd
-import pytest
+from steps import edited, run
 
 import rafair
-from rafair.cli.app import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def edited(plan, lines):
-    """Put the keys of a TOML excerpt where they belong in a plan, over what stands there."""
-    section = ""
-    for line in filter(None, lines.splitlines()):
-        if line.startswith("["):
-            section = line
-            assert section in plan.splitlines()
-            continue
-        key = line.partition(" =")[0]
-        before, head, rest = plan.partition(f"{section}\n") if section else ("", "", plan)
-        own, mark, others = rest.partition("\n[")
-        own = re.sub(rf"^{key} = .*\n?", "", own, flags=re.MULTILINE)
-        plan = f"{before}{head}{line}\n{own}{mark}{others}"
-    return plan
-
-
-def run(line, capsys):
-    arguments = shlex.split(line)
-    assert arguments.pop(0) == "rafair"
-    target = arguments[arguments.index(">") + 1] if ">" in arguments else None
-    with pytest.raises(SystemExit) as ended, warnings.catch_warnings():
-        main(arguments[: arguments.index(">")] if target else arguments)
-    printed = capsys.readouterr()
-    assert ended.value.code == 0, (line, printed.err)
-    if target:
-        Path(target).write_text(printed.out, encoding="utf-8")
-    return printed.out
 
 
 def test_every_step_of_the_how_to_works(tmp_path, monkeypatch, capsys):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rafair.comparing.changed import OF_RUNS
 from rafair.display import Table
+from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
 from rafair.report.templating import render
 from rafair.schema.gaps import LEVEL as MISSING_CELL
 
@@ -18,21 +19,43 @@ __all__ = ["render_comparison"]
 
 # People that the page lists for each run; the JSON file has all of them.
 LISTED = 200
+PERSON = "person_"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one run against the first."""
+
+    run: str
+    answer: str
+    notes: list[str]
+    headline: Table
+    attacked: Table
+    people: Table
 
 
 def render_comparison(comparison: Comparison) -> bytes:
     """Return a comparison as an HTML file without outside references."""
-    sections = [
-        (
-            run,
-            _answer(comparison, run),
-            comparison.table(run),
-            comparison.table(run, attacked=True),
-            _people(comparison, run),
-        )
-        for run in comparison.names[1:]
-    ]
-    return render("comparison.html.j2", comparison=comparison, sections=sections).encode()
+    return render(
+        "comparison.html.j2",
+        comparison=comparison,
+        sections=[_section(comparison, run) for run in comparison.names[1:]],
+        cells=CELL_COLOURS,
+        proved=PROVED,
+        broken=BROKEN,
+        undecided=UNDECIDED,
+    ).encode()
+
+
+def _section(comparison: Comparison, run: str) -> Section:
+    return Section(
+        run,
+        _answer(comparison, run),
+        [note for note in comparison.notes if note.startswith(f"{run}: ")],
+        comparison.table(run),
+        comparison.table(run, attacked=True),
+        _people(comparison, run),
+    )
 
 
 def _answer(comparison: Comparison, run: str) -> str:
@@ -55,34 +78,33 @@ def _name(rate: str) -> str:
 def _people(comparison: Comparison, run: str) -> Table:
     """Return who changed: before and after, and the person in original units."""
     rows = comparison.changed[comparison.changed["run"] == run]
-    persons = [name for name in rows if str(name).startswith("person_")]
-    whole = [name for name in ("row", "seed") if name in rows][:1]
-    heads = (
-        *whole,
-        "label",
-        "prediction",
-        "cell",
-        "R-AF",
-        *(str(name).removeprefix("person_") for name in persons),
-    )
-    shown = rows.head(LISTED).to_dict("records")
+    known = "row" if "row" in rows else "seed"
+    heads = ("row", "label", "decision", "cell", "R-AF", "person")
     texts = [
         (
-            *(_cell(row[name]) for name in (*whole, "label")),
-            *(_step(row[f"{name}_before"], row[f"{name}_after"]) for name in OF_RUNS),
-            *(_cell(row[name]) for name in persons),
+            _cell(row[known]),
+            _cell(row["label"]),
+            *(_step(row, name) for name in ("prediction", "cell", "r_af")),
+            _person(row),
         )
-        for row in shown
+        for row in rows.head(LISTED).to_dict("records")
     ]
     more = f"; the first {LISTED} of {len(rows)}" if len(rows) > LISTED else ""
     return Table(f"Who changed{more}", heads, texts)
 
 
-def _step(before: object, after: object) -> str:
+def _step(row: dict[Any, Any], name: str) -> str:
+    before, after = row[f"{name}_before"], row[f"{name}_after"]
     return _cell(after) if before == after else f"{_cell(before)} → {_cell(after)}"
 
 
-def _cell(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]  # a single cell
+def _person(row: dict[Any, Any]) -> str:
+    values = {str(name): value for name, value in row.items() if str(name).startswith(PERSON)}
+    told = (f"{name.removeprefix(PERSON)} {_cell(value)}" for name, value in values.items())
+    return " · ".join(told)
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
         return MISSING_CELL
     return f"{value:.6g}" if isinstance(value, float) else str(value)

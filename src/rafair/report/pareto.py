@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rafair.display import Table
-from rafair.report.drawing import FAINT, INK, PALETTE, axes_of, new_figure, style, svg
+from rafair.plots.drawing import axes_of, new_figure, style, svg
+from rafair.plots.palette import FAINT, INK, LINE, PALETTE
 from rafair.training.pareto import BASELINE, CONSTANT, best_points
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _drawn(points: Sequence[Point], epsilon: float) -> Figure:
             ylabel=accuracy.replace("_", " "),
             xlim=(-0.03, 1.0),
         )
-        axes.grid(color="#dddddd", lw=0.8)
+        axes.grid(color=LINE, lw=0.8)
         axes.set_axisbelow(True)
     _legend(panels[-1], colours, points)
     return figure
