@@ -21,12 +21,15 @@ from rafair.reproduce import Study
 from rafair.schema import Column
 
 # What only a command has: files that it reads or writes, and how it talks.
-ITS_OWN = {"help", "out", "quiet", "resume", "fail_under", "model", "test", "train"}
+ITS_OWN = {"help", "out", "quiet", "resume", "fail_under", "model", "test", "train", "pareto"}
+# A value of another option in one word.
+IN_SHORT = {"balanced": "balance"}
 # Other spellings that are understood too.
 ALSO = {
     "n_seeds": "--seeds",
     "backend": "--engine",
     "inputs": "--model-inputs",
+    "method": "--robust",
     "output": "--model-output",
 }
 # The functions that a command stands for.
@@ -41,7 +44,7 @@ PYTHON = {
     "repair": (rafair.repair_run, rafair.audit, load_model),
     "report": (),
     "reproduce": (Study, Engine),
-    "train": (rafair.train_fcnn, read_table),
+    "train": (rafair.train_fcnn, rafair.RobustClassifier, read_table),
 }
 
 
@@ -58,7 +61,8 @@ def parameters_of(functions):
 def test_an_option_has_the_name_of_its_parameter_in_python(command):
     known = parameters_of(PYTHON[command])
     for name, option in options_of(command).items():
-        if name in ITS_OWN:
+        if name in ITS_OWN | set(IN_SHORT):
+            assert name not in IN_SHORT or IN_SHORT[name] in known
             continue
         assert known & {name, f"{name}s"}, name
         # The first spelling is the name; an option that may be repeated has its singular.

@@ -12,7 +12,7 @@ import pytest
 
 from rafair import load_run
 from rafair.cli import terminal
-from rafair.cli.resuming import command_to_resume
+from rafair.cli.resuming import command_of_result, command_to_resume
 from rafair.engine import bars
 
 
@@ -49,6 +49,20 @@ def test_without_a_named_directory_the_advice_names_it(audit, tmp_path, monkeypa
     advice = audit().err.splitlines()[-1]
     (run,) = (tmp_path / "runs").iterdir()
     assert advice.endswith(f" --resume --out runs/{run.name}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "--out run --jobs 2 --quiet",
+        "--out=a --resume --jobs=all --backend ray",
+        "--engine=ray --address auto",
+    ],
+)
+def test_where_and_by_whom_it_was_computed_is_no_part_of_the_kept_command(more):
+    typed = ["audit", *more.split(), "credit", "--steps", "2", "--sensitive=sex"]
+    assert command_of_result(typed) == ["audit", "credit", "--steps", "2", "--sensitive=sex"]
+    assert command_of_result(["audit", "--", "--out"]) == ["audit", "--", "--out"]
 
 
 def test_what_was_typed_is_kept_and_quoted():

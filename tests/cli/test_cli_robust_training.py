@@ -1,4 +1,4 @@
-"""``rafair train --robust`` and ``--pareto``: what they print, write and refuse."""
+"""``rafair train --method`` and ``--pareto``: what they print, write and refuse."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from rafair import load_dataset, load_model
 from rafair.training import method_names
 from rafair.training.pareto import Training
 
-FEW = ("train", "credit", "--robust", "certified", "--epochs", "2", "--out", "net.safetensors")
+FEW = ("train", "credit", "--method", "certified", "--epochs", "2", "--out", "net.safetensors")
 
 
 def test_the_help_names_every_method(rafair):
@@ -75,12 +75,12 @@ def test_an_interrupted_training_is_resumed_to_the_same_bytes(rafair, tmp_path, 
     [
         (("--balanced",), "--balance is for robust training"),
         (("--epsilon", "0.1"), "--epsilon is for robust training"),
-        (("--robust", "magic"), "unknown method 'magic'"),
-        (("--robust", "certified", "--plain"), "--plain is for the baseline"),
-        (("--robust", "certified", "--strength", "2"), "strength must lie in [0, 1]"),
-        (("--robust", "certified", "--balanced", "--balance", "0.5"), "give one of them"),
-        (("--robust", "certified", "--resume"), "no checkpoint to resume"),
-        (("--pareto", "--robust", "certified"), "--pareto tries several values of --robust"),
+        (("--method", "magic"), "unknown method 'magic'"),
+        (("--method", "certified", "--plain"), "--plain is for the baseline"),
+        (("--method", "certified", "--strength", "2"), "strength must lie in [0, 1]"),
+        (("--method", "certified", "--balanced", "--balance", "0.5"), "give one of them"),
+        (("--method", "certified", "--resume"), "no checkpoint to resume"),
+        (("--pareto", "--method", "certified"), "--pareto tries several values of --method"),
     ],
 )
 def test_options_without_a_meaning_are_refused(rafair, options, told):

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
     from rafair.runs import RunDirectory
 
-__all__ = ["Resume", "check_resumable", "command_to_resume", "kept_run", "resumable"]
+__all__ = [
+    "Resume",
+    "check_resumable",
+    "command_of_result",
+    "command_to_resume",
+    "kept_run",
+    "resumable",
+]
+
+# Options on which no result depends, and whether a value follows them.
+WITHOUT_EFFECT = {
+    **dict.fromkeys(("--out", "--jobs", "--backend", "--engine", "--address"), True),
+    **dict.fromkeys(("--resume", "--quiet"), False),
+}
 
 Resume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")
@@ -87,3 +100,20 @@ def command_to_resume(typed: Sequence[str], out: Path) -> str:
     if not any(word == "--out" or word.startswith("--out=") for word in words):
         words += ["--out", str(out)]
     return f"go on with: {shlex.join(['rafair', *words])}"
+
+
+def command_of_result(typed: Sequence[str]) -> list[str]:
+    """Return the typed command without where it writes, who computes and how much it tells.
+
+    A run that was interrupted and continued thereby keeps the same command as one that was not.
+    """
+    words, kept = iter(typed), []
+    for word in words:
+        if word == "--":  # what follows are no options
+            return [*kept, word, *words]
+        name, equals, _ = word.partition("=")
+        if name not in WITHOUT_EFFECT:
+            kept.append(word)
+        elif WITHOUT_EFFECT[name] and not equals:
+            next(words, None)
+    return kept

@@ -1,4 +1,4 @@
-"""``rafair train --robust``: trains, keeps checkpoints, measures, and tells a collapse."""
+"""``rafair train --method``: trains, keeps checkpoints, measures, and tells a collapse."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RobustChoice:
         for name, value in vars(self).items():
             if value not in (None, False):
                 flag = f"--{name.replace('_', '-')}"
-                raise InvalidInput(f"{flag} is for robust training; name a method with --robust")
+                raise InvalidInput(f"{flag} is for robust training; name how with --method")
 
     def check_for_pareto(self) -> None:
         """Refuse what ``--pareto`` varies itself.
@@ -56,7 +56,7 @@ class RobustChoice:
         """
         for name, value in vars(self).items():
             if name not in ("epsilon", "setting", "resume") and value not in (None, False):
-                flag = "--robust" if name == "method" else f"--{name.replace('_', '-')}"
+                flag = f"--{name.replace('_', '-')}"
                 raise InvalidInput(f"--pareto tries several values of {flag}; leave it away")
 
     def task(self, source: Source) -> Task:

@@ -30,7 +30,7 @@ class Method(ABC):
     Attributes
     ----------
     name : str
-        As ``rafair train --robust`` and ``RobustClassifier`` take it.
+        As ``rafair train --method`` and ``RobustClassifier`` take it.
     compares : bool
         Whether the method is about counterparts, so that it needs a sensitive column.
     hidden : tuple of int

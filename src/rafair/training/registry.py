@@ -26,7 +26,7 @@ def method_classes() -> dict[str, type[Method]]:
 
 
 def method_names() -> tuple[str, ...]:
-    """Return the names of the methods, as ``rafair train --robust`` takes them."""
+    """Return the names of the methods, as ``rafair train --method`` takes them."""
     return tuple(sorted(method_classes()))
 
 

@@ -17,7 +17,7 @@ from rafair.cli.options import (
     SubjectGroup,
     taking,
 )
-from rafair.cli.resuming import Resume, check_resumable, kept_run
+from rafair.cli.resuming import Resume, check_resumable, command_of_result, kept_run
 from rafair.gating import measure, parse_limits
 from rafair.gating.deciding import DROPPING
 
@@ -71,7 +71,7 @@ def command(
                 **source.options(plan),
             )
         run = _with_origin(run, model=origin, dataset=source.origin())
-        run = replace(run, manifest={**run.manifest, "command": list(context.obj)})
+        run = replace(run, manifest={**run.manifest, "command": command_of_result(context.obj)})
         write_run(run, directory, render_pages)
     failed = _failures(run.metrics, bounds)
     if not quiet:

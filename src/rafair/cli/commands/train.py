@@ -29,40 +29,41 @@ def command(
         typer.Option(help="Weights [default: NAME.safetensors here]; a directory with --pareto."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="[default: 30, or 60 with --robust; more for few rows]")
+        int | None, typer.Option(help="[default: 30, or 60 with --method; more for few rows]")
     ] = None,
     random_state: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="30 epochs without L2 penalty and averaged weights.")
     ] = False,
-    robust: Annotated[
-        str | None, typer.Option(metavar="METHOD", help=f"Train robustly: {METHODS}.")
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "--robust", metavar="NAME", help=f"Train robustly: {METHODS}."),
     ] = None,
     epsilon: Annotated[
         float | None,
-        typer.Option(help="With --robust: Δ to train for [default: 0.1; 0.05 on benchmarks]."),
+        typer.Option(help="With --method: Δ to train for [default: 0.1; 0.05 on benchmarks]."),
     ] = None,
     setting: Annotated[
         str | None,
         typer.Option(
-            help="With --robust: paper or feasible [default: feasible; paper on benchmarks]."
+            help="With --method: paper or feasible [default: feasible; paper on benchmarks]."
         ),
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(help="With --robust: weight of the robust loss, 0 to 1 [default: METHOD's]."),
+        typer.Option(help="With --method: weight of the robust loss, 0 to 1 [default: the method's]."),
     ] = None,
     without_sensitive: Annotated[
         bool,
-        typer.Option("--without-sensitive", help="With --robust: read no sensitive column."),
+        typer.Option("--without-sensitive", help="With --method: read no sensitive column."),
     ] = False,
     balance: Annotated[
         float | None,
-        typer.Option(help="With --robust: 0 weighs people alike, 1 the classes [default: 0]."),
+        typer.Option(help="With --method: 0 weighs people alike, 1 the classes [default: 0]."),
     ] = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="The same as --balance 1.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="With --robust: go on from the last epoch that ended.")
+        bool, typer.Option("--resume", help="With --method: go on from the last epoch that ended.")
     ] = False,
     pareto: Annotated[
         bool,
@@ -78,13 +79,13 @@ def command(
     if balanced and balance is not None:
         raise InvalidInput("--balanced is --balance 1; give one of them")
     weight = 1.0 if balanced else balance
-    choice = RobustChoice(robust, epsilon, setting, strength, without_sensitive, weight, resume)
+    choice = RobustChoice(method, epsilon, setting, strength, without_sensitive, weight, resume)
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
     if pareto:
         choice.check_for_pareto()
-    elif robust is None:
+    elif method is None:
         choice.check_unused()
-    if plain and (pareto or robust is not None):
+    if plain and (pareto or method is not None):
         raise InvalidInput("--plain is for the baseline; leave it away")
 
     from rafair.runs.files import check_file_target
@@ -95,7 +96,7 @@ def command(
         return train_pareto(source, choice, directory, epochs, random_state, quiet=quiet)
     target = out or Path(f"{source.name}.safetensors")
     check_file_target(target)
-    if robust is not None:
+    if method is not None:
         return train_robust(source, choice, target, epochs, random_state, quiet=quiet)
     model = _baseline(source, epochs, random_state, plain=plain, quiet=quiet)
     _write(source, model, target, quiet=quiet)
