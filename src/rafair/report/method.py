@@ -114,7 +114,7 @@ def _certificates(manifest: dict[str, Any]) -> str:
 
 
 def command_of(manifest: dict[str, Any]) -> str:
-    """Return the command line of a run, as the manifest keeps it, or the call in Python that repeats it."""
+    """Return the command that the manifest keeps, or the call in Python that repeats the run."""
     if "command" in manifest:
         return shlex.join(["rafair", *manifest["command"]])
     plan = manifest["plan"]

@@ -51,7 +51,7 @@ def command(
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(help="With --method: weight of the robust loss, 0 to 1 [default: the method's]."),
+        typer.Option(help="With --method: weight of the robust loss [default: the method's]."),
     ] = None,
     without_sensitive: Annotated[
         bool,
