@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.models import Access, Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["GuardedClassifier"]
+__all__ = ["GuardedClassifier", "guarded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +178,12 @@ class GuardedClassifier:
         size = rows_per_call(AUTO, self.model)
         for block in self.counterparts.blocks(len(tensors[0]), size):
             yield tuple(tensor[block] for tensor in tensors)
+
+
+def guarded(model: Any) -> GuardedClassifier | None:
+    """Return the guard that a model is, or holds as ``rafair.Guard`` does; None if it is none."""
+    found = getattr(model, "guarded", model)
+    return found if isinstance(found, GuardedClassifier) else None
 
 
 class _Differentiable(torch.autograd.Function):
