@@ -134,9 +134,9 @@ class Average:
         self, ranges: _Ranges, low: Tensor, high: Tensor, sides: tuple[Tensor, Tensor]
     ) -> Bound:
         labels, rivals = sides
-        n, c, r = len(low), len(ranges.weight), rivals.shape[1]
+        (n, d), c, r = low.shape, len(ranges.weight), rivals.shape[1]
         low, high, spread = self._members(ranges, low, high)
-        repeated = labels.repeat_interleave(c * r), rivals.repeat_interleave(c, 0).reshape(-1, 1)
+        repeated = labels.repeat_interleave(c * r), rivals.repeat_interleave(c, 0).view(-1, 1)
         low, high, spread = (end.repeat_interleave(r, 0) for end in (low, high, spread))
         parts = linear_bound(
             self.network, low, high, repeated[0], no_pattern(self.network, len(low)),
@@ -147,10 +147,10 @@ class Average:
         weight = ranges.weight.view(1, c, 1)
         const = (middle.view(n, c, r) * weight).sum(1)
         slope, felt = (
-            (each.view(n, c, r, -1) * weight.unsqueeze(3)).sum(1) for each in (parts.slope, felt)
+            (each.view(n, c, r, d) * weight.unsqueeze(3)).sum(1) for each in (parts.slope, felt)
         )
         slope[:, :, list(self.columns)] = 0
-        radius = radius.view(n, c, r, -1)[:, 0]
+        radius = radius.view(n, c, r, d)[:, 0]
         lower = const - (slope.abs() * radius).sum(2)
         return _worst(lower, slope, felt)
 

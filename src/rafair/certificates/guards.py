@@ -226,13 +226,14 @@ def _all_of_them(
     members = guard.members
     asked = (guard.model, members.representative(x), y, members.everyone, space, max_nodes)
     found = base.claims(asked, "accurate_fair", STRICT, until)
+    decided = replace(found.only(PROVED), nodes=found.nodes)
     rows = (found.status == BROKEN).nonzero()[:, 0]
+    if not len(rows):
+        return decided
     columns, points = list(guard.counterparts.columns), found.witness[rows].clone()
     points[:, columns] = x[rows][:, columns]
     wrong = predict(guard, points) != y[rows]
-    nothing = replace(Certificate.unknown(x), nodes=found.nodes)
-    kept = nothing.written(rows[wrong], _broken(points[wrong], found.nodes[rows[wrong]]))
-    return replace(kept, status=torch.where(found.status == PROVED, PROVED, kept.status))
+    return decided.written(rows[wrong], _broken(points[wrong], found.nodes[rows[wrong]]))
 
 
 def _broken(points: Tensor, nodes: Tensor) -> Certificate:
