@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rafair.checks import check_one_of
 from rafair.guarding.members import Members
-from rafair.guarding.rules import RULES, joined, votes
+from rafair.guarding.rules import ABSTAINING, RULES, joined, votes
 from rafair.models import require_wrapped
 from rafair.problem.batching import AUTO, forward_rows, rows_per_call
 from rafair.problem.distinct import distinct
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.models import Access, Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["GuardedClassifier"]
+__all__ = ["GuardedClassifier", "guarded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,11 @@ class GuardedClassifier:
         """Description of the model, for the report."""
         own = getattr(self.model, "kind", type(self.model).__name__)
         return f"guard by {self.rule} over I(v) of a {own}"
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether the last class is no answer."""
+        return self.rule == ABSTAINING
 
     @property
     def reads(self) -> str:
@@ -178,6 +183,12 @@ class GuardedClassifier:
         size = rows_per_call(AUTO, self.model)
         for block in self.counterparts.blocks(len(tensors[0]), size):
             yield tuple(tensor[block] for tensor in tensors)
+
+
+def guarded(model: Any) -> GuardedClassifier | None:
+    """Return the guard that a model is, or holds as ``rafair.Guard`` does; None if it is none."""
+    found = getattr(model, "guarded", model)
+    return found if isinstance(found, GuardedClassifier) else None
 
 
 class _Differentiable(torch.autograd.Function):

@@ -16,7 +16,7 @@ __all__ = ["repair_tables"]
 # Parts of the metrics that other sections show.
 SHOWN = {
     "dataset", "n_seeds", "n_counterparts", "comparable", "clean", "robust", "attacks", "repairs",
-    "by_sensitive", "certificates", "repairable",
+    "by_sensitive", "certificates", "repairable", "guard",
 }  # fmt: skip
 
 
