@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from rafair.fairness import STRICT, Lipschitz
-from rafair.fairness.decisions import predict
+from rafair.fairness.decisions import counterpart_scores, own_scores, predict
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.dense import path
 from rafair.runs.instances import column_names
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["described", "digest_of_columns", "identity_of", "manifest_of", "versions"]
 
+# Seeds that are asked whether the model reads a sensitive attribute at all.
+ASKED = 100
 LIBRARIES = ("rafair", "torch", "numba", "numpy", "pandas", "scipy")
 
 
@@ -53,6 +55,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "reads": getattr(model, "reads", "unit"),
             "dtype": str(model.dtype).removeprefix("torch."),
             "predicted_classes": len(torch.unique(predict(model, test_x))),
+            "unread": _unread(seeds),
             **accuracy_figures(model, test_x, test_y),
         },
         "counterparts": {
@@ -63,6 +66,20 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
         },
         "schema": described(seeds.schema),
     }
+
+
+def _unread(seeds: Seeds) -> list[str] | None:
+    """Return the sensitive attributes that change no score; None if the model gives none."""
+    if seeds.model.access == "labels":
+        return None
+    x, size = seeds.x[:ASKED], seeds.plan.batch_size
+    own = own_scores(seeds.model, x, size).unsqueeze(1)
+    everyone = {name: seeds.people(name) for name in seeds.schema.sensitive}
+    return [
+        name
+        for name, people in everyone.items()
+        if len(people) > 1 and bool((counterpart_scores(seeds.model, x, people, size) == own).all())
+    ]
 
 
 def _sizes(seeds: Seeds) -> list[int]:

@@ -14,12 +14,12 @@ from rafair.report.harmed import harmed
 from rafair.report.lead import lead_of
 from rafair.report.method import LIMITS, command_of, facts
 from rafair.report.people import chosen_stories
-from rafair.report.repaired import repair_tables
 from rafair.report.tables import (
     certificates_table,
     headline_table,
     members_tables,
     rates_table,
+    repairable_table,
     sensitive_table,
 )
 from rafair.report.templating import inline_panel, render
@@ -95,7 +95,7 @@ def _page(run: AuditResult) -> bytes:
         metrics=run.metrics,
         manifest=run.manifest,
         schema=run.manifest["schema"],
-        contents=_contents(change=bool(panels["curves"]), repairs=bool(tables["repairs"])),
+        contents=_contents(is_repaired=bool(run.metrics["repairs"])),
         headline=strongest_attack(run.metrics),
         lead=lead_of(run),
         grave=grave,
@@ -103,6 +103,7 @@ def _page(run: AuditResult) -> bytes:
         harmed=harmed(run),
         attributes=_attributes(run.metrics),
         words=_words(run),
+        proves=run.manifest["proofs"]["why_not"] is None,
         legend=LEGEND,
         panels=panels,
         tables=tables,
@@ -119,9 +120,9 @@ def _colours() -> dict[str, Any]:
     return {"cells": CELL_COLOURS, "proved": PROVED, "broken": BROKEN, "undecided": UNDECIDED}
 
 
-def _contents(**optional: bool) -> list[tuple[str, str]]:
-    """Return the sections that a page has; those that are not named are on every page."""
-    return [(name, title) for name, title in SECTIONS.items() if optional.get(name, True)]
+def _contents(*, is_repaired: bool) -> list[tuple[str, str]]:
+    """Return the sections that a page has."""
+    return [part for part in SECTIONS.items() if is_repaired or part[0] != "repairs"]
 
 
 def _words(run: AuditResult) -> dict[str, str | None]:
@@ -143,7 +144,7 @@ def _tables(run: AuditResult) -> dict[str, Any]:
         "sensitive": sensitive_table(run),
         "members": members_tables(run),
         "certificates": None if curve is None else certificates_table(run.metrics, curve),
-        "repairs": repair_tables(run),
+        "repairable": repairable_table(run),
     }
 
 

@@ -171,8 +171,8 @@ def repaired(metrics: dict[str, Any]) -> str | None:
     if fixed is None:
         return None
     return (
-        "Benign perturbations, which need the true label, bring the share back to "
-        f"{percent(fixed['r_af'])}."
+        "Benign perturbations, which need the true label, bring R-AF after "
+        f"{strongest_attack(metrics)} back to {percent(fixed['r_af'])}."
     )
 
 
