@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from rafair.fairness import STRICT, Lipschitz
-from rafair.fairness.decisions import predict
+from rafair.fairness.decisions import counterpart_scores, predict
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.dense import path
 from rafair.runs.instances import column_names
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["described", "digest_of_columns", "identity_of", "manifest_of", "versions"]
 
+# People of whom all counterparts are scored to see whether a model reads a sensitive feature, and
+# the difference of scores up to which it does not: rounding.
+ASKED, ROUNDING = 50, 1e-6
 LIBRARIES = ("rafair", "torch", "numba", "numpy", "pandas", "scipy")
 
 
@@ -60,6 +63,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "of": counterparts.total,
             "comparable": who_is_comparable(seeds.schema.features),
             "each": _sizes(seeds),
+            "unread": _unread(seeds),
         },
         "schema": described(seeds.schema),
     }
@@ -73,6 +77,20 @@ def _sizes(seeds: Seeds) -> list[int]:
     blocks = people.blocks(len(seeds.x))
     counts = torch.cat([people.valid(seeds.x[block]).sum(dim=1) for block in blocks])
     return [int(counts.min()), int(counts.max())]
+
+
+def _unread(seeds: Seeds) -> list[str]:
+    """Return the sensitive features that change no score of the first seeds."""
+    if seeds.model.access == "labels":
+        return []
+
+    def is_unread(name: str) -> bool:
+        people, size = seeds.people(name), seeds.plan.batch_size
+        scores = counterpart_scores(seeds.model, seeds.x[:ASKED], people, size)
+        spread = scores.amax(dim=1) - scores.amin(dim=1)
+        return bool((spread <= ROUNDING * scores.abs().amax(dim=1).clamp(min=1)).all())
+
+    return [name for name in seeds.schema.sensitive if is_unread(name)]
 
 
 def versions() -> dict[str, str]:

@@ -66,6 +66,13 @@ def _model(run: AuditResult) -> Iterator[Caution]:
             "because it decides nothing.",
         )
 
+    for name in run.manifest["counterparts"].get("unread", ()):
+        yield Caution(
+            MISLEADING,
+            f"The model does not read {name}: no score changes with it. That it decides people "
+            f"alike whatever their {name} says little where another column tells {name}.",
+        )
+
 
 def _notes(run: AuditResult) -> Iterator[Caution]:
     for note in run.manifest["dataset"].get("notes", []):
