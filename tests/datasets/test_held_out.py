@@ -92,7 +92,7 @@ def test_rows_beyond_the_reference_are_kept_and_named(train):
     x.loc["case 9", "job"] = "pope"
     data = read_test(x, y, sensitive=["sex"], reference=train)
     widened = "its domain was widened to hold them."
-    beyond = "1 of 60 test rows lie beyond the reference in"
+    beyond = "1 of 60 test rows lies beyond the reference in"
     assert {*data.notes} >= {
         f"{beyond} income (row case 7: 900); {widened}",
         f"{beyond} job (row case 9: 'pope'); {widened}",

@@ -411,6 +411,6 @@ def test_a_column_that_a_column_transformer_drops_need_not_be_described():
     by_number = make_column_transformer((StandardScaler(), [1]), (OneHotEncoder(), [2]))
     other = make_pipeline(by_number, LogisticRegression()).fit(frame, y)
     with pytest.raises(
-        rafair.InvalidInput, match="reads a column 'case' that the data do not have"
+        rafair.InvalidInput, match="reads a column 'case' that the data do not have or leave out"
     ):
         rafair.wrap(other, data.schema)

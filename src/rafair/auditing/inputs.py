@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rafair.datasets import Dataset, read_test
@@ -9,6 +10,8 @@ from rafair.errors import InvalidInput
 from rafair.guarding import guarded
 from rafair.models import Classifier, wrap
 from rafair.models.queried import reader
+from rafair.models.reading import columns_read
+from rafair.schema.leaving_out import kept_for_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,8 +78,7 @@ def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Datase
         If a ``Dataset`` comes with facts that it has itself, or ``read_test`` refuses.
     """
     if not isinstance(data, Dataset):
-        reads = None if isinstance(model, Classifier) else reader(model)
-        return read_test(data, y, classes=_classes(model), reads=reads, **facts)
+        return _with_read(model, data, y, facts)
     own = [name for name, value in facts.items() if value is not None and name not in COMPARING]
     if y is not None or own:
         raise InvalidInput(
@@ -85,6 +87,34 @@ def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Datase
     sensitive = facts.get("sensitive")
     compared: Dataset = data if sensitive is None else data.with_sensitive(sensitive)
     return compared.with_within(facts.get("within") or {})
+
+
+def _with_read(model: Any, table: Any, y: Any, facts: Mapping[str, Any]) -> Dataset:
+    """Return test data that hold every column which the model reads.
+
+    A column that would be left out, as a constant or text, is a feature that nothing moves.
+
+    Raises
+    ------
+    InvalidInput
+        If it has too many different values for one.
+    """
+    reads = None if isinstance(model, Classifier) else reader(model)
+    given = {"classes": _classes(model), "reads": reads, **facts}
+    data = read_test(table, y, **given)
+    known = data.schema.columns
+    read = [name for name in columns_read(model, known) if name not in known]
+    kept = kept_for_model(read, data.notes)
+    if not kept:
+        return data
+    try:
+        whole = read_test(table, y, columns=[column for column, _ in kept.values()], **given)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"the model reads {', '.join(map(repr, kept))}, but {error}. Fit it without that "
+            "column, or audit lambda rows: model.predict_proba(rows.assign(column=value))"
+        ) from error
+    return replace(whole, notes=(*whole.notes, *(told for _, told in kept.values())))
 
 
 def _classes(model: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from rafair.fairness import STRICT, Lipschitz
-from rafair.fairness.decisions import counterpart_scores, own_scores, predict
+from rafair.fairness.decisions import counterpart_scores, predict
 from rafair.fairness.quality import accuracy_figures
 from rafair.problem.dense import path
 from rafair.runs.instances import column_names
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.auditing.batches import Seeds
+    from rafair.problem import Counterparts
     from rafair.schema import Schema
 
 __all__ = ["described", "digest_of_columns", "identity_of", "manifest_of", "versions"]
 
-# Seeds that are asked whether the model reads a sensitive attribute at all.
-ASKED = 100
+# People of whom all counterparts are scored to see whether a model reads a sensitive feature, and
+# the difference of scores up to which it does not: rounding.
+ASKED, ROUNDING = 50, 1e-6
 LIBRARIES = ("rafair", "torch", "numba", "numpy", "pandas", "scipy")
 
 
@@ -72,14 +74,16 @@ def _unread(seeds: Seeds) -> list[str] | None:
     """Return the sensitive attributes that change no score; None if the model gives none."""
     if seeds.model.access == "labels":
         return None
-    x, size = seeds.x[:ASKED], seeds.plan.batch_size
-    own = own_scores(seeds.model, x, size).unsqueeze(1)
     everyone = {name: seeds.people(name) for name in seeds.schema.sensitive}
     return [
-        name
-        for name, people in everyone.items()
-        if len(people) > 1 and bool((counterpart_scores(seeds.model, x, people, size) == own).all())
+        name for name, people in everyone.items() if len(people) > 1 and _is_unread(seeds, people)
     ]
+
+
+def _is_unread(seeds: Seeds, people: Counterparts) -> bool:
+    scores = counterpart_scores(seeds.model, seeds.x[:ASKED], people, seeds.plan.batch_size)
+    spread = scores.amax(dim=1) - scores.amin(dim=1)
+    return bool((spread <= ROUNDING * scores.abs().amax(dim=1).clamp(min=1)).all())
 
 
 def _sizes(seeds: Seeds) -> list[int]:

@@ -107,7 +107,8 @@ def command_of_result(typed: Sequence[str]) -> list[str]:
 
     A run that was interrupted and continued thereby keeps the same command as one that was not.
     """
-    words, kept = iter(typed), []
+    words = iter(typed)
+    kept: list[str] = []
     for word in words:
         if word == "--":  # what follows are no options
             return [*kept, word, *words]

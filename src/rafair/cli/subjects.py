@@ -116,15 +116,19 @@ class Asked:
 
     def _draft(self, choice: ModelChoice, options: Mapping[str, Any]) -> str:
         """Draft a plan that can lie anywhere: its paths are absolute."""
+        from rafair.models.loading import columns_of_file
         from rafair.plans.drafting import REFUSE, draft_plan
         from rafair.plans.plan_file import ModelFile
         from rafair.plans.tables import Tables
 
         tables, model = self.tables, None
+        read: tuple[str, ...] = ()
         test, train = (path and path.absolute() for path in (tables.test, tables.train))
         if choice.path is not None:
             how = (choice.inputs or "auto", choice.output or "auto", choice.trust)
             model = ModelFile(choice.path.absolute(), *how)
+            unsafe = choice.unsafe_pickle
+            read = columns_of_file(choice.path, (), choice.trust, unsafe_pickle=unsafe)
         return draft_plan(
             Tables(test, train),  # type: ignore[arg-type]  # there is a test table
             str(tables.label),
@@ -134,4 +138,5 @@ class Asked:
             within=self.within,
             model=model,
             audit=options,
+            read=read,
         )

@@ -122,6 +122,8 @@ class Dataset:
         """
         if not isinstance(within, Mapping):
             raise InvalidInput("within is for columns by name: within={'age': 10}")
+        if not within:
+            return self
         features = list(self.schema.features)
         for name, width in within.items():
             place = self.schema.index(name)

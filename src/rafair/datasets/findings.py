@@ -19,7 +19,11 @@ __all__ = ["findings"]
 
 
 def findings(
-    schema: Schema, frame: pd.DataFrame, not_leaks: Collection[str] = ()
+    schema: Schema,
+    frame: pd.DataFrame,
+    not_leaks: Collection[str] = (),
+    *,
+    is_inferred: bool = False,
 ) -> tuple[str, ...]:
     """Name numbers far away from the others, leaks, copies, and numbers computed from others.
 
@@ -30,6 +34,9 @@ def findings(
         Rows in original units; empty cells of a feature are passed over.
     not_leaks : collection of str
         See ``suspicions``.
+    is_inferred : bool
+        Whether the schema was inferred from these and other rows, which has named the numbers far
+        away already.
 
     Returns
     -------
@@ -41,7 +48,7 @@ def findings(
     InvalidInput
         See ``suspicions``.
     """
-    ranged = [feature for feature in schema.features if not feature.has_levels]
-    far = [told_of_bulk(feature, feature.read(frame).dropna()) for feature in ranged]
+    asked = () if is_inferred else [f for f in schema.features if not f.has_levels]
+    far = [told_of_bulk(feature, feature.read(frame).dropna()) for feature in asked]
     leaks = suspicions(schema, frame, not_leaks)
     return (*filter(None, far), *leaks, *derivations(schema, frame))

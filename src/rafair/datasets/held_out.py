@@ -117,13 +117,14 @@ def read_test(
         left = np.setdiff1d(np.arange(n), list(unread))
         rows, frame = names[left], frame.iloc[left].reset_index(drop=True)
         labels = labels.iloc[left].reset_index(drop=True)
+    is_inferred = schema is None
     if schema is None:
         known = None if reference is None else _reference(reference, feature_names, frame)
         if known is not None:
             staying |= stay_empty(known, fills)
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
-        told = (label, tuple(sensitive or ()), one_hot, columns)
+        told = (label, tuple(map(str, sensitive or ())), one_hot, columns)
         features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
         schema = Schema(features, label, known_classes, tuple(relations))
@@ -135,7 +136,8 @@ def read_test(
         notes = (*notes, *told_of_outside(frame, rows, schema.features, "the schema"))
         schema = widened(schema, frame)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
-    notes = tuple(dict.fromkeys((*notes, *findings(schema, whole, not_leaks))))
+    found = findings(schema, whole, not_leaks, is_inferred=is_inferred)
+    notes = tuple(dict.fromkeys((*notes, *found)))
     test, lost = test_rows(whole, rows, schema)
     empty = Split.of(whole.iloc[:0], schema)
     provenance = f"{len(whole)} test rows, as they were given."

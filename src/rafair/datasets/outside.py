@@ -47,9 +47,9 @@ def told_of_outside(
                 f"row {name}: {shown(value)}"
                 for name, value in zip(names[:NAMED], values.iloc[out[:NAMED]], strict=True)
             ]
-            more = ", …" if len(out) > NAMED else ""
+            more, lie = ", …" if len(out) > NAMED else "", "lies" if len(out) == 1 else "lie"
             notes.append(
-                f"{len(out)} of {len(frame)} test rows lie beyond {what} in {feature.name} "
+                f"{len(out)} of {len(frame)} test rows {lie} beyond {what} in {feature.name} "
                 f"({', '.join(seen)}{more}); its domain was widened to hold them."
             )
     return notes

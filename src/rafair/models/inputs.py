@@ -64,8 +64,9 @@ class Feed:
         lost = [name for name in self.columns if name not in self._names()]
         if lost:
             raise InvalidInput(
-                f"the model reads a column {lost[0]!r} that the data do not have; describe it as a "
-                "feature, with perturbable = false if it only names people"
+                f"the model reads a column {lost[0]!r} that the data do not have or leave out; "
+                f"describe it: [features.{lost[0]}] in a plan, where ignore must not name it, or "
+                f"Column({lost[0]!r}) in columns=[…]; with perturbable = false if it cannot change"
             )
 
     def _names(self) -> tuple[str, ...]:

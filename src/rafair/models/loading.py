@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from functools import cache
@@ -13,10 +14,11 @@ from rafair.errors import InvalidInput
 from rafair.models import formats
 from rafair.models.formats.checks import check_file, first_line
 from rafair.models.formats.permission import Permission
+from rafair.models.reading import columns_read
 from rafair.models.wrapping import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from rafair.models.classifier import Classifier
     from rafair.models.inputs import Inputs
@@ -76,15 +78,33 @@ def load_model(
         If the file cannot be read safely, or ``rafair.wrap`` refuses its model.
     """
     path = Path(path)
+    with _reading(path) as found:
+        return _load(found, path, schema, _allowed(trust, unsafe_pickle), (output, inputs))
+
+
+def columns_of_file(
+    path: Path, known: Collection[str], trust: Sequence[str], *, unsafe_pickle: bool
+) -> tuple[str, ...]:
+    """Return the columns that the model of a file reads, as far as names tell.
+
+    See ``columns_read`` and, for what is raised, ``load_model``.
+    """
+    with _reading(path):
+        check_file(path)
+        return columns_read(read_model(path, trust, unsafe_pickle=unsafe_pickle), known)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[ModuleType]:
+    """Yield the format of a file; turn whatever is raised into one line that names the file."""
     found = _formats().get(path.suffix.lower() or PLAIN)
     if found is None:
         raise InvalidInput(
             f"{_shown(path)}: no known kind of model file; its name must end in one of "
             f"{', '.join(model_suffixes())}"
         )
-    allowed = Permission((trust,) if isinstance(trust, str) else tuple(trust), unsafe_pickle)
     try:
-        return _load(found, path, schema, allowed, (output, inputs))
+        yield found
     except InvalidInput as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise InvalidInput(f"{_shown(path)}: {reason}") from error
@@ -98,14 +118,17 @@ def load_model(
         ) from error
 
 
+def _allowed(trust: Sequence[str], unsafe_pickle: bool) -> Permission:
+    return Permission((trust,) if isinstance(trust, str) else tuple(trust), unsafe_pickle)
+
+
 def read_model(path: Path, trust: Sequence[str], *, unsafe_pickle: bool) -> Any:
     """Return the model of a file as its library has it; None for a file of ``rafair train``.
 
     See ``load_model``, which has read the file before.
     """
     found = _formats()[path.suffix.lower() or PLAIN]
-    permission = Permission(tuple(trust), unsafe_pickle)
-    return found.read(path, permission) if hasattr(found, "read") else None
+    return found.read(path, _allowed(trust, unsafe_pickle)) if hasattr(found, "read") else None
 
 
 def _load(

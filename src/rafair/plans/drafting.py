@@ -17,9 +17,10 @@ from rafair.plans.options import options_of
 from rafair.plans.plan import OWN_EPSILON, Plan
 from rafair.plans.tables import Tables
 from rafair.schema import Column, Schema
+from rafair.schema.leaving_out import kept_for_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -70,6 +71,7 @@ def draft_plan(
     within: Mapping[str, float] | None = None,
     model: ModelFile | None = None,
     audit: Mapping[str, Any] | None = None,
+    read: Collection[str] = (),
 ) -> str:
     """Propose a plan for a CSV or Parquet file, or for test rows with or without training rows.
 
@@ -85,6 +87,8 @@ def draft_plan(
         Parameters of the audit, by the names of the fields of ``Plan``.
     within : mapping of str to float, optional
         Sensitive number → largest distance of a counterpart's value from the person's own.
+    read : collection of str
+        Columns that the model reads; of them none is left out.
 
     Returns
     -------
@@ -103,10 +107,7 @@ def draft_plan(
         frame = test if train is None else rows_together(train, test, label)
         positive = _meant(frame, label, positive)
         near = [Column(name, within=width) for name, width in (within or {}).items()]
-        schema = Schema.infer(
-            frame, label=label, sensitive=sensitive, positive=positive, columns=near
-        )
-        schema = replace(schema, doubts=(*schema.doubts, *suspicions(schema, frame)))
+        schema = _schema(frame, label, sensitive, positive, near, read)
     used = {*schema.columns, label}
     ignored = [name for name in frame.columns if name not in used]
     head = HEAD.format(table=_commented(str(tables.test)), model="" if model else " --model MODEL")
@@ -117,6 +118,30 @@ def draft_plan(
         _features(schema, frame, missing),
     )
     return "\n".join([head, RELATIONS, *itertools.chain(*parts)])
+
+
+def _schema(
+    frame: pd.DataFrame,
+    label: str,
+    sensitive: Sequence[str],
+    positive: Level | None,
+    near: Sequence[Column],
+    read: Collection[str],
+) -> Schema:
+    """Infer what the columns mean, with all that a person should know of them."""
+
+    def infer(columns: Sequence[Column]) -> Schema:
+        return Schema.infer(
+            frame, label=label, sensitive=sensitive, positive=positive, columns=columns
+        )
+
+    schema = infer(near)
+    lost = [name for name in read if name not in {*schema.columns, label}]
+    kept = kept_for_model(lost, schema.doubts)
+    if kept:
+        schema = infer([*near, *(column for column, _ in kept.values())])
+    told = (told for _, told in kept.values())
+    return replace(schema, doubts=(*schema.doubts, *told, *suspicions(schema, frame)))
 
 
 def _meant(frame: pd.DataFrame, label: str, positive: Level | None) -> Level | None:
@@ -215,6 +240,8 @@ def _feature(feature: Feature, doubts: Sequence[str]) -> Iterator[str]:
         yield f"unit = {_value(feature.unit)}"
     if feature.sensitive:
         yield "sensitive = true"
+    if not feature.perturbable and feature.kind != "ordinal":  # an ordinal one does not by default
+        yield "perturbable = false"
     if feature.within is not None:
         yield f"within = {_value(feature.within)}   # counterparts: at most this far from own"
 

@@ -20,7 +20,7 @@ from rafair.schema.fitting import (
     kind_of_column,
     levels_of,
 )
-from rafair.schema.leaving_out import why_left_out
+from rafair.schema.leaving_out import LEFT_OUT, why_left_out
 from rafair.schema.one_hot import one_hot_groups
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _check_sensitive(sensitive: Sequence[str], known: Sequence[str]) -> None:
 def _check_left_in(sensitive: Sequence[str], usable: set[str], doubts: Sequence[str]) -> None:
     lost = [name for name in sensitive if name not in usable]
     if lost:
-        why = [doubt for doubt in doubts if doubt.startswith(f"{lost[0]}: left out")]
+        why = [doubt for doubt in doubts if doubt.startswith(f"{lost[0]}{LEFT_OUT}")]
         raise InvalidInput(f"sensitive column {lost[0]!r} cannot be used: {'; '.join(why)}")
 
 
@@ -228,13 +228,13 @@ def _single(
     name = column.name
     present = values.dropna().infer_objects()
     if present.empty:
-        doubts.append(f"{name}: left out, every cell is empty.")
+        doubts.append(f"{name}{LEFT_OUT}every cell is empty.")
         return None
     why = None if is_said else why_left_out(present)
     # One value tells something where others are missing.
     tells = column.sensitive or column.missing != "refuse"
     if why is not None and not (tells and present.nunique() == 1):
-        doubts.append(f"{name}: left out, {read_as_numbers(present) or why}.")
+        doubts.append(f"{name}{LEFT_OUT}{read_as_numbers(present) or why}.")
         return None
     kind = column.kind or kind_of_values(present)
     whole = as_whole(present)
@@ -246,7 +246,7 @@ def _single(
     except InvalidInput as error:
         if refuse or is_said or column.missing != "refuse":
             raise
-        doubts.append(f"{name}: left out, {error}.")
+        doubts.append(f"{name}{LEFT_OUT}{error}.")
         return None
     n_missing = len(values) - len(present)
     if n_missing and column.missing == "refuse":

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rafair.schema.fitting import kind_of_column
+from rafair.schema.fitting import Column, kind_of_column
 
-__all__ = ["why_left_out"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
+__all__ = ["kept_for_model", "why_left_out"]
+
+# Between the name of a column and the reason why it is no feature.
+LEFT_OUT = ": left out, "
 # A text column with at most this many different values is none of identifiers and free text.
 FEW_VALUES = 10
 # A text column with more different values than this share of the rows is an identifier.
@@ -54,6 +60,31 @@ def why_left_out(values: pd.Series) -> str | None:
     if text.str.count(r"\s+").mean() >= SENTENCE - 1:
         return "it is free text: nearly every row has a text of its own"
     return "nearly every row has a text of its own; an identifier"
+
+
+def kept_for_model(read: Iterable[str], told: Iterable[str]) -> dict[str, tuple[Column, str]]:
+    """Return how columns that were left out are kept because a model reads them.
+
+    Parameters
+    ----------
+    read : iterable of str
+        The columns that the model reads and the schema lacks.
+    told : iterable of str
+        What was said when features were inferred.
+
+    Returns
+    -------
+    dict of str to (Column, str)
+        Column → a feature that nothing moves, and a sentence that says so. A column of which
+        nothing was said is missing here.
+    """
+    reasons = dict(note.split(LEFT_OUT, 1) for note in told if LEFT_OUT in note)
+    said = "kept, since the model reads it, as a feature that nothing moves"
+    return {
+        name: (Column(name, perturbable=False), f"{name}: {said}; {reasons[name]}")
+        for name in read
+        if name in reasons
+    }
 
 
 def _why_numbers(values: pd.Series, different: int) -> str | None:

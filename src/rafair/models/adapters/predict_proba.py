@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from rafair.models.conversion import obstacle, threshold_of
 from rafair.models.extras import comes_from
 from rafair.models.inputs import Feed, choose_inputs
 from rafair.models.queried import Answer, QueriedClassifier, asked
+from rafair.models.reading import columns_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,38 +93,10 @@ def _ways(model: Any) -> list[tuple[Callable[[Any], Any], Answer]]:
 
 def _feed(model: Any, schema: Schema | None, inputs: Inputs) -> Feed:
     """Choose what a model reads: a frame if it was fitted to named columns."""
-    # A classifier fitted before a threshold was put on it knows the names, the threshold does not.
-    inner = [getattr(model, "estimator", None)]
-    parts = [model, *(step for _, step in getattr(model, "steps", [])), *inner]
-    named = next(filter(None, map(_names, parts)), ())
-    if schema is not None:
-        idle = next(filter(None, map(_dropped, parts)), set())
-        named = tuple(name for name in named if name in schema.columns or name not in idle)
+    named = columns_read(model, schema.columns if schema is not None else ())
     if inputs == "frame" or (inputs == "auto" and named and schema is not None):
         return Feed("frame", schema, named)
     return Feed(choose_inputs(inputs, schema), schema)
-
-
-def _names(part: Any) -> tuple[str, ...]:
-    """Return the names of the columns to which a part of a model was fitted, if they have names."""
-    found = getattr(part, "feature_names_in_", None)
-    if found is None:  # CatBoost has its own attribute, which numbers columns without names
-        found = getattr(part, "feature_names_", None) or ()
-        found = () if list(found) == [str(place) for place in range(len(found))] else found
-    return tuple(map(str, found))
-
-
-def _dropped(part: Any) -> set[str]:
-    """Return the columns that a ``ColumnTransformer`` which chooses by name was given and drops."""
-    used: set[str] = set()
-    for _, step, wanted in getattr(part, "transformers_", ()):
-        names = [wanted] if isinstance(wanted, str) else wanted
-        if isinstance(step, str) and step == "drop":
-            continue
-        if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
-            return set()  # by number: the place of every column counts
-        used |= set(names)
-    return set(_names(part)) - used if used else set()
 
 
 def _width(model: Any, schema: Schema | None) -> int:
