@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Mending"]
 
 
-
 @dataclass(frozen=True, eq=False)
 class Mending:
     """Several repairs of the same seeds.
