@@ -4,7 +4,6 @@ import catboost
 import lightgbm
 import pandas as pd
 import pytest
-import torch
 import xgboost
 from sklearn.ensemble import (
     ExtraTreesClassifier,
