@@ -27,6 +27,7 @@ __all__ = [
     "best_split",
     "bound_sum",
     "bound_tree",
+    "empty_forest",
     "restricted",
     "same_tree",
     "undecided",
@@ -34,7 +35,8 @@ __all__ = [
 ]
 
 PIECES = types.int32[::1]
-LEFT, RIGHT, BOTH = 1, 2, 3
+# The columns of a node's links; the sides of a test are numbered alike.
+TEST, LEFT, RIGHT, BOTH = 0, 1, 2, 3
 
 
 class Forest(NamedTuple):
@@ -42,10 +44,9 @@ class Forest(NamedTuple):
 
     Attributes
     ----------
-    test : array of int32, shape (nodes,)
-        The test of an inner node; −1 at a leaf.
-    left, right : array of int32, shape (nodes,)
-        The nodes where the test is met, and where it is not.
+    links : array of int32, shape (nodes, 4)
+        The test of an inner node, −1 at a leaf; the nodes where it is met, and where it is not;
+        and 0, so that a node lies in one line of the cache.
     value : array of float64, shape (nodes,)
         What a leaf adds.
     roots : array of int32, shape (trees,)
@@ -53,9 +54,7 @@ class Forest(NamedTuple):
         The part that a tree is added to; see ``Parts``.
     """
 
-    test: NDArray[np.int32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
+    links: NDArray[np.int32]
     value: NDArray[np.float64]
     roots: NDArray[np.int32]
     owner: NDArray[np.int32]
@@ -114,21 +113,24 @@ class Work(NamedTuple):
     sums: Sums
 
 
-FOREST = types.NamedTuple([PIECES, PIECES, PIECES, NUMBERS, PIECES, PIECES], Forest)
+_TABLE = types.int32[:, ::1]
+FOREST = types.NamedTuple([_TABLE, NUMBERS, PIECES, PIECES], Forest)
 TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 
 
 @inner
 def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
-    """Allocate memory for trees of at most so many nodes."""
+    """Allocate memory for trees of at most so many nodes; most of it is never touched."""
+    passed = np.empty((3, 2 * n_nodes + 1), np.int32)
+    passed[0, -1] = 0
     return Work(
-        np.zeros((2, n_nodes + 2), np.int32),
-        np.zeros((2, n_nodes + 2), np.int32),
-        np.full(2 * n_nodes + 4, -1, np.int32),
-        np.zeros(n_nodes + 2),
-        np.zeros(n_nodes + 2),
-        np.zeros((3, 2 * n_nodes + 1), np.int32),
-        np.zeros(2 * n_nodes),
+        np.empty((2, n_nodes + 2), np.int32),
+        np.empty((2, n_nodes + 2), np.int32),
+        np.empty(2 * n_nodes + 4, np.int32),
+        np.empty(n_nodes + 2),
+        np.empty(n_nodes + 2),
+        passed,
+        np.empty(2 * n_nodes),
         np.zeros(n_tests),
         sums_for(n_parts),
     )
@@ -151,11 +153,11 @@ def undecided(
     forest: Forest, tests: Tests, node: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> int:
     """Go down from a node to a leaf, or to the first node with pieces on both sides."""
-    while forest.test[node] >= 0:
-        sides = _sides(tests, forest.test[node], low, high)
+    while forest.links[node, TEST] >= 0:
+        sides = _sides(tests, forest.links[node, TEST], low, high)
         if sides == BOTH:
             break
-        node = forest.left[node] if sides == LEFT else forest.right[node]
+        node = forest.links[node, LEFT] if sides == LEFT else forest.links[node, RIGHT]
     return node
 
 
@@ -179,9 +181,9 @@ def _visit(
         nodes[count] = node
         if owner >= 0:
             work.kids[owner] = count
-        if forest.test[node] >= 0:
-            stack[depth], owners[depth] = forest.right[node], 2 * count + 1
-            stack[depth + 1], owners[depth + 1] = forest.left[node], 2 * count
+        if forest.links[node, TEST] >= 0:
+            stack[depth], owners[depth] = forest.links[node, RIGHT], 2 * count + 1
+            stack[depth + 1], owners[depth + 1] = forest.links[node, LEFT], 2 * count
             depth += 2
         else:
             work.kids[2 * count] = -1
@@ -215,7 +217,9 @@ def bound_tree(
     at = 0
     while kids[2 * at] >= 0:
         left, right = kids[2 * at], kids[2 * at + 1]
-        _note(work, forest.test[nodes[at]], place, forest.owner[tree], most[left] - most[right])
+        _note(
+            work, forest.links[nodes[at], TEST], place, forest.owner[tree], most[left] - most[right]
+        )
         at = left if most[left] >= most[right] else right
     return most[0], least[0], count
 
@@ -263,7 +267,7 @@ def same_tree(
         node = work.nodes[0, at]
         if node != work.nodes[1, at]:
             return False
-        if forest.test[node] >= 0 and is_sensitive[tests.feature[forest.test[node]]]:
+        if forest.links[node, TEST] >= 0 and is_sensitive[tests.feature[forest.links[node, TEST]]]:
             return False
     return True
 
@@ -308,32 +312,44 @@ def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
 
 
 @inner
+def empty_forest(n_nodes: int, n_trees: int) -> Forest:
+    """Allocate memory for a forest of at most so many nodes."""
+    return Forest(
+        np.empty((n_nodes, 4), np.int32),
+        np.empty(n_nodes),
+        np.empty(n_trees, np.int32),
+        np.empty(n_trees, np.int32),
+    )
+
+
+@inner
 def restricted(
-    forest: Forest, tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
+    forest: Forest,
+    tests: Tests,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+    room: Forest,
 ) -> tuple[Forest, NDArray[np.float64]]:
-    """Return the trees cut down to what a box reaches, and what those of one leaf add to parts."""
+    """Return the trees cut down to what a box reaches, and what those of one leaf add to parts.
+
+    The trees lie in ``room``, which is as large as the forest.
+    """
     total, n_trees, base = 0, 0, np.zeros(work.sums.most.shape[1])
     for tree in range(len(forest.roots)):
         count = _visit(forest, tests, tree, low, high, work, 0)
         if count == 1:
             base[forest.owner[tree]] += forest.value[work.nodes[0, 0]]
         else:
+            _copy(forest, count, total, work, room)
+            room.roots[n_trees], room.owner[n_trees] = total, forest.owner[tree]
             total, n_trees = total + count, n_trees + 1
     small = Forest(
-        np.full(total, -1, np.int32),
-        np.zeros(total, np.int32),
-        np.zeros(total, np.int32),
-        np.zeros(total),
-        np.zeros(n_trees, np.int32),
-        np.zeros(n_trees, np.int32),
+        room.links[:total],
+        room.value[:total],
+        room.roots[:n_trees],
+        room.owner[:n_trees],
     )
-    start, place = 0, 0
-    for tree in range(len(forest.roots)):
-        count = _visit(forest, tests, tree, low, high, work, 0)
-        if count > 1:
-            _copy(forest, count, start, work, small)
-            small.roots[place], small.owner[place] = start, forest.owner[tree]
-            start, place = start + count, place + 1
     return small, base
 
 
@@ -342,6 +358,7 @@ def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> 
     """Copy the nodes of a visit to where they belong in a smaller forest."""
     for at in range(count):
         node = work.nodes[0, at]
-        small.test[start + at], small.value[start + at] = forest.test[node], forest.value[node]
-        small.left[start + at] = start + work.kids[2 * at]
-        small.right[start + at] = start + work.kids[2 * at + 1]
+        small.links[start + at, TEST] = forest.links[node, TEST]
+        small.links[start + at, LEFT] = start + work.kids[2 * at]
+        small.links[start + at, RIGHT] = start + work.kids[2 * at + 1]
+        small.value[start + at] = forest.value[node]

@@ -17,6 +17,7 @@ from rafair.kernels.forests import (
     Work,
     best_split,
     bound_sum,
+    empty_forest,
     restricted,
     undecided,
     work_for,
@@ -203,8 +204,9 @@ def search_alike(
     found: Found,
 ) -> None:
     """Search, for the people from first to before last, a δ at which all margins are positive."""
-    work = work_for(len(forest.test), len(tests.feature), len(goal.parts.parent))
+    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()
-        small, base = restricted(forest, tests, low, high, work)
+        small, base = restricted(forest, tests, low, high, work, room)
         _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

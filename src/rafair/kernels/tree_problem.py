@@ -122,10 +122,10 @@ class Queue(NamedTuple):
 def queue_for(budget: int, n_features: int) -> Queue:
     """Allocate memory for so many boxes."""
     return Queue(
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros(budget + 3, np.int32),
-        np.zeros(budget + 3, np.int32),
+        np.empty((budget + 3, n_features), np.int32),
+        np.empty((budget + 3, n_features), np.int32),
+        np.empty(budget + 3, np.int32),
+        np.empty(budget + 3, np.int32),
     )
 
 

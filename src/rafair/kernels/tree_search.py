@@ -18,6 +18,7 @@ from rafair.kernels.forests import (
     best_split,
     bound_sum,
     bound_tree,
+    empty_forest,
     restricted,
     same_tree,
     work_for,
@@ -219,7 +220,8 @@ def search(
     found: Found,
 ) -> None:
     """Search the boxes of the people from first to before last; see ``Found``."""
-    work = work_for(len(forest.test), len(tests.feature), len(goal.parts.parent))
+    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()
         wide_low, wide_high = low.copy(), high.copy()
@@ -230,5 +232,5 @@ def search(
             own = people.own[person, column]
             wide_low[column] = min(low[column], own)
             wide_high[column] = max(high[column], own)
-        small, base = restricted(forest, tests, wide_low, wide_high, work)
+        small, base = restricted(forest, tests, wide_low, wide_high, work, room)
         _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,8 +73,28 @@ class TreeEnsemble:
         found = [axis.pieces(x[:, place]) for place, axis in enumerate(self.axes)]
         return np.stack(found, axis=1)
 
+    def leaves(self, x: Tensor) -> npt.NDArray[np.int32]:
+        """Return the leaf of each tree that rows fall into, by their pieces, shape (n, trees)."""
+        from rafair.kernels.tree_scores import leaves_of
+
+        forest = self.forest(0, 1)[0]
+        found = np.zeros((len(x), len(forest.roots)), np.int32)
+        leaves_of(forest, self.pulled.tests, np.ascontiguousarray(self.pieces(x)), found)
+        return found
+
     def forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
         """Return the margin of one class over another: its trees, and how they are added."""
+        known = self._forests
+        if (winner, loser) not in known:
+            known[winner, loser] = self._forest(winner, loser)
+        return known[winner, loser]
+
+    @cached_property
+    def _forests(self) -> dict[tuple[int, int], tuple[Forest, Parts]]:
+        """The margins that were asked for."""
+        return {}
+
+    def _forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
         from rafair.kernels.forests import Forest
 
         table, first, second = self.composition.table, self.order[winner], self.order[loser]
@@ -81,7 +102,8 @@ class TreeEnsemble:
         left = np.where(self.pulled.is_turned, table.right, table.left)
         right = np.where(self.pulled.is_turned, table.left, table.right)
         owner = self.composition.owner
-        forest = Forest(self.pulled.test, left, right, value, table.roots, owner)
+        links = np.stack([self.pulled.test, left, right, np.zeros_like(left)], axis=1)
+        forest = Forest(links, value, table.roots, owner)
         base = float(table.base[first] - table.base[second])
         return forest, kernel_parts(self.composition.parts, base, 1.0 if first == 1 else -1.0)
 
@@ -90,23 +112,28 @@ class TreeEnsemble:
 
         Where the leaves are added without rounding, ties are the model's: its first class wins.
         """
-        if self._is_exact:
+        if self.is_exact:
             half = 2.0 ** -(BINARY_PLACES + 1)
             tie = -half if self.order[winner] < self.order[loser] else half
             return tie, tie
-        slack = self._slack(self.order[winner]) + self._slack(self.order[loser])
+        slack = self.slacks[self.order[winner]] + self.slacks[self.order[loser]]
         return -slack, slack
 
+    @cached_property
+    def slacks(self) -> tuple[float, ...]:
+        """A bound of the error of each class's score, in the model's order, as it computes it."""
+        return tuple(map(self._slack, range(self.n_classes)))
+
     def _slack(self, label: int) -> float:
-        """Bound the error of a class's score, in the model's order, as the model computes it."""
         model = self.composition
         rounding = model.slack(label)
         if model.table.link == "softmax":
             return rounding + LINK_ROUNDINGS * model.table.unit + 2 * TIE
         return 2 * rounding + 2 * TIE * max(model.size(label), 1.0)
 
-    @property
-    def _is_exact(self) -> bool:
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether the model adds without rounding."""
         return self.composition.table.link in ("share", "margin") and self.composition.is_whole
 
 
@@ -174,7 +201,7 @@ def _check_agreement(
     for x in (people, _edges(ensemble.axes)):
         theirs = model.scores(x).numpy()
         leaves = table.leaves(columns.numbers(x.numpy()))
-        if bool((_leaves(ensemble, x) != leaves).any()):
+        if bool((ensemble.leaves(x) != leaves).any()):
             raise Unreadable("the pieces of its features are not those of its trees")
         scores = composition.scores(table.value[leaves])[:, order]
         if model.answer == "labels" or table.link == "sign":
@@ -212,13 +239,3 @@ def _edges(axes: tuple[Axis, ...]) -> Tensor:
         piece, side = drawn.integers(len(axis), size=EDGE_ROWS), drawn.integers(2, size=EDGE_ROWS)
         columns.append(np.clip(np.where(side, *(end[piece] for end in axis.ends())), 0.0, 1.0))
     return torch.from_numpy(np.stack(columns, axis=1))
-
-
-def _leaves(ensemble: TreeEnsemble, x: Tensor) -> npt.NDArray[np.int32]:
-    """Return the leaves of rows by their pieces alone, shape (n, trees)."""
-    from rafair.kernels.tree_scores import leaves_of
-
-    forest, tests = ensemble.forest(0, 1)[0], ensemble.pulled.tests
-    found = np.zeros((len(x), len(forest.roots)), np.int32)
-    leaves_of(forest, tests, np.ascontiguousarray(ensemble.pieces(x)), found)
-    return found
