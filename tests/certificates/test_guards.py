@@ -95,7 +95,7 @@ def test_a_mean_is_bounded_from_below(problem):
     points, guard = somewhere(problem), GuardedClassifier(problem.model, people)
     scores = torch.stack([guard.scores(some) for some in points])
     own = scores.gather(2, problem.y.expand(len(points), -1).unsqueeze(2))
-    margins = (own - scores.scatter(2, problem.y.expand(len(points), -1).unsqueeze(2), -torch.inf))
+    margins = own - scores.scatter(2, problem.y.expand(len(points), -1).unsqueeze(2), -torch.inf)
     least = margins.masked_fill(margins.isinf(), torch.inf).amin(dim=(0, 2))
     nothing, everything = torch.full_like(least, torch.inf), torch.full_like(least, -torch.inf)
     coarse = average.bound(low, high, sides, nothing, everything)

@@ -154,9 +154,7 @@ class Average:
         lower = const - (slope.abs() * radius).sum(2)
         return _worst(lower, slope, felt)
 
-    def _members(
-        self, ranges: _Ranges, low: Tensor, high: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _members(self, ranges: _Ranges, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the boxes of all parts, and the way from their middle to the mean, (n · c, d)."""
         c, columns = len(ranges.weight), list(self.columns)
         low, high = low.repeat_interleave(c, 0), high.repeat_interleave(c, 0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
 from rafair.checks import check_share, check_whole
 from rafair.errors import InvalidInput
 from rafair.fairness import TF, judge
@@ -104,5 +102,3 @@ class LabelFree:
         if model.access == "gradient":
             return Minimax(self.steps)
         return BenignSearch(random_state=self.random_state)
-
-

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
+from rafair.report.advised import advice_sentences
 from rafair.report.bars import clean_bar, robust_bar
 from rafair.report.cautions import cautions
 from rafair.report.explorer import people_shown
@@ -132,6 +133,7 @@ def _words(run: AuditResult) -> dict[str, str | None]:
         "dissent": dissent(metrics["clean"], metrics["attacks"][name], name),
         "shape": shape(metrics["attacks"][name], name, counted(run)),
         "repaired": repaired(metrics),
+        "advice": " ".join(advice_sentences(run)) if "advice" in metrics else None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rafair.report.advised import advice_table, label_free_tables
 from rafair.report.tables import Table, repairable_table
 
 if TYPE_CHECKING:
@@ -17,17 +18,21 @@ __all__ = ["repair_tables"]
 SHOWN = {
     "dataset", "n_seeds", "n_counterparts", "comparable", "clean", "robust", "attacks", "repairs",
     "by_sensitive", "certificates", "repairable", "guard",
+    "label_free", "advice",
 }  # fmt: skip
 
 
 def repair_tables(run: AuditResult) -> list[Table]:
-    """Return what could be repaired, and a table for every further part of the metrics.
+    """Return what could be repaired, label-free repairs, advice, and whatever else there is.
 
-    A part is a mapping from names to rates, or a list of such rows; what is nested deeper, as
+    Every further part of the metrics becomes a table. A part is a mapping from names to rates, or a list of such rows; what is nested deeper, as
     intervals are, is left to ``metrics.json``.
     """
     known = repairable_table(run)
     found = [] if known is None else [known]
+    found += label_free_tables(run)
+    if (advice := advice_table(run)) is not None:
+        found.append(advice)
     for name, part in run.metrics.items():
         if name not in SHOWN:
             found += _tables(name, part)
