@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import nn
 
 from rafair.fairness.decisions import own_scores
-from rafair.guarding import RULES, GuardedClassifier, guarded
+from rafair.guarding import GuardedClassifier, Rule, guarded
 from rafair.models import wrap
 from rafair.problem import Counterparts
 from rafair.problem.network import why_not_layered
@@ -90,9 +90,8 @@ def options_for(
     found: dict[str, Callable[[], Option]] = {"as it is": lambda: Option(model, everyone)}
     if guarded(model) is None:
         found |= _constants(model, data)
-        for rule in RULES:
-            guard = partial(GuardedClassifier, model, everyone, rule)
-            found[f"guard by {rule}"] = lambda guard=guard: Option(guard(), everyone)
+        for rule in get_args(Rule):
+            found[f"guard by {rule}"] = partial(_behind, model, everyone, rule)
     if not len(data.train):
         return found
     if len(schema.classes) == 2 and not getattr(model, "may_abstain", False):
@@ -102,6 +101,10 @@ def options_for(
         for name, training in (("robust network", ROBUST), ("robust network, balanced", BALANCED)):
             found[name] = partial(_robust, training, data, plan, budget)
     return found
+
+
+def _behind(model: Classifier, everyone: Counterparts, rule: Rule) -> Option:
+    return Option(GuardedClassifier(model, everyone, rule), everyone)
 
 
 def _constants(model: Classifier, data: Dataset) -> dict[str, Callable[[], Option]]:

@@ -25,8 +25,8 @@ SHOWN = {
 def repair_tables(run: AuditResult) -> list[Table]:
     """Return what could be repaired, label-free repairs, advice, and whatever else there is.
 
-    Every further part of the metrics becomes a table. A part is a mapping from names to rates, or a list of such rows; what is nested deeper, as
-    intervals are, is left to ``metrics.json``.
+    Every further part of the metrics becomes a table. A part is a mapping from names to rates, or a
+    list of such rows; what is nested deeper, as intervals are, is left to ``metrics.json``.
     """
     known = repairable_table(run)
     found = [] if known is None else [known]
