@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.attacks import Ensemble, MultiAPGD
+from rafair.attacks.ensemble import Ensemble
+from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.square import Square
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.attacks import Attack
+    from rafair.certificates import Property
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
 
@@ -30,21 +32,28 @@ def points_through(
     counterparts: Counterparts,
     space: PerturbationSpace,
     random_state: int = 0,
+    *,
+    target: Property = "accurate_fair",
 ) -> Tensor:
     """Return where the strongest attack through a model ends, (``RESTARTS``, n, d).
 
     With gradients it is ``Ensemble``, else ``Square``; both are run with several random states.
+
+    Parameters
+    ----------
+    target : {"accurate_fair", "accurate"}
+        What ``Ensemble`` is to break.
     """
     ends = [
-        _strongest(model, random_state + start).run(model, x, y, counterparts, space).x_adv
+        _strongest(model, target, random_state + start).run(model, x, y, counterparts, space).x_adv
         for start in range(RESTARTS)
     ]
     return torch.stack(ends)
 
 
-def _strongest(model: Classifier, random_state: int) -> Attack:
+def _strongest(model: Classifier, target: Property, random_state: int) -> Attack:
     if model.access == "gradient":
-        return Ensemble(random_state=random_state)
+        return Ensemble(target=target, random_state=random_state)
     return Square(random_state=random_state)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rafair.auditing.adaptive import doubled, points_through, transferred
-from rafair.certificates import certify, why_uncertified
+from rafair.certificates import certify, certify_cells, why_uncertified
 from rafair.certificates.branching import PROVED
+from rafair.certificates.verdicts import IMPOSSIBLE
 from rafair.fairness import TF, judge, rates
 from rafair.repair import LabelFree, Minimax
 
@@ -87,6 +88,15 @@ class Mending:
             counts: dict[str, Any] = _counted(before, after, abstained)
             found[name] = {**counts, "moved": float(moved.mean())}
         return found
+
+    def impossible(self, x: Tensor) -> float | None:
+        """Return the share of instances, (n, d), that no δ repairs; None without certificates."""
+        seeds = self.seeds
+        if why_uncertified(seeds.model) is not None:
+            return None
+        problem = (seeds.model, x, seeds.y, seeds.counterparts, seeds.space)
+        status = certify_cells(*problem, cells=("TF",)).status[:, TF]
+        return float((status == IMPOSSIBLE).double().mean())
 
     def under_attack(self, known: Tensor) -> dict[str, dict[str, Any]]:
         """Repair what one who knows the repairs hands in.

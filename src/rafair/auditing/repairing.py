@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.runs import AuditResult
 
-__all__ = ["repair_run"]
+__all__ = ["reopened", "repair_run"]
 
 # The cell that a repair aims at.
 REPAIRED = ("TF",)
@@ -84,12 +84,7 @@ def repair_run(
     InvalidInput
         If model or data are not those of the run.
     """
-    if not isinstance(data, Dataset) and columns.get("schema") is None:
-        columns.setdefault("sensitive", run.manifest["schema"]["sensitive"])
-    model, data = wrapped(model, data, y, columns)
-    _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
-    _check_same("model", model.digest(), run.manifest["model"]["sha256"])
-    data = _as_audited(data, run.manifest["schema"])
+    model, data = reopened(run, model, data, y, columns)
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
     if epsilon is None and not data.is_benchmark:
         plan = replace(plan, epsilon=run.manifest["plan"]["epsilon"])
@@ -131,6 +126,24 @@ def repair_run(
     )
 
 
+def reopened(
+    run: AuditResult, model: Any, data: Any, y: Any, columns: Columns
+) -> tuple[Classifier, Dataset]:
+    """Return model and data as a run audited them; see ``repair_run``.
+
+    Raises
+    ------
+    InvalidInput
+        If they are others.
+    """
+    if not isinstance(data, Dataset) and columns.get("schema") is None:
+        columns.setdefault("sensitive", run.manifest["schema"]["sensitive"])
+    model, data = wrapped(model, data, y, columns)
+    _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
+    _check_same("model", model.digest(), run.manifest["model"]["sha256"])
+    return model, _as_audited(data, run.manifest["schema"])
+
+
 def _seeds_of(run: AuditResult) -> Tensor:
     clean = run.instances[run.instances["stage"] == "clean"]
     return torch.tensor(clean["seed"].to_numpy())
@@ -144,10 +157,10 @@ def _mended(run: AuditResult, seeds: Seeds, method: Benign | BenignSearch) -> di
         for name, rows in table[table["stage"] != "repaired"].groupby("attack", sort=False)
     }
     found = {name: mending.rates(x) for name, x in points.items()}
-    attacked = torch.stack(list(points.values()))
-    return {
-        "label_free": {"instances": found, "adaptive": mending.under_attack(attacked)},
-    }
+    adaptive = mending.under_attack(torch.stack(list(points.values())))
+    impossible = {name: mending.impossible(x) for name, x in points.items()}
+    part = {"instances": found, "impossible": impossible, "adaptive": adaptive}
+    return {"label_free": part}
 
 
 def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSearch:

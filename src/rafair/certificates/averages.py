@@ -50,13 +50,12 @@ class _Ranges:
         _, part, count = torch.unique(part, return_inverse=True, return_counts=True)
         values, n = grid[order], len(count)
         index = part.unsqueeze(1).expand_as(values)
-        ends = [
-            values.new_zeros(n, values.shape[1]).scatter_reduce(
-                0, index, values, how, include_self=False
-            )
+        start = values.new_zeros(n, values.shape[1])
+        low, high, mean = (
+            start.scatter_reduce(0, index, values, how, include_self=False)
             for how in ("amin", "amax", "mean")
-        ]
-        return cls(*ends, count.to(values) / len(grid))
+        )
+        return cls(low, high, mean, count.to(values) / len(grid))
 
 
 @dataclass(frozen=True, eq=False)

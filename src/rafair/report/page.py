@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
+from rafair.report.advised import advice_sentences, advice_table, label_free_tables
 from rafair.report.bars import clean_bar, robust_bar
 from rafair.report.cautions import cautions
 from rafair.report.explorer import people_shown
@@ -95,7 +96,7 @@ def _page(run: AuditResult) -> bytes:
         metrics=run.metrics,
         manifest=run.manifest,
         schema=run.manifest["schema"],
-        contents=_contents(is_repaired=bool(run.metrics["repairs"])),
+        contents=_contents(has_repairs=_has_repairs(run.metrics)),
         headline=strongest_attack(run.metrics),
         lead=lead_of(run),
         grave=grave,
@@ -120,9 +121,14 @@ def _colours() -> dict[str, Any]:
     return {"cells": CELL_COLOURS, "proved": PROVED, "broken": BROKEN, "undecided": UNDECIDED}
 
 
-def _contents(*, is_repaired: bool) -> list[tuple[str, str]]:
+def _has_repairs(metrics: dict[str, Any]) -> bool:
+    """Whether a run was repaired or advised on."""
+    return bool(metrics["repairs"]) or "label_free" in metrics or "advice" in metrics
+
+
+def _contents(*, has_repairs: bool) -> list[tuple[str, str]]:
     """Return the sections that a page has."""
-    return [part for part in SECTIONS.items() if is_repaired or part[0] != "repairs"]
+    return [part for part in SECTIONS.items() if has_repairs or part[0] != "repairs"]
 
 
 def _words(run: AuditResult) -> dict[str, str | None]:
@@ -133,6 +139,7 @@ def _words(run: AuditResult) -> dict[str, str | None]:
         "dissent": dissent(metrics["clean"], metrics["attacks"][name], name),
         "shape": shape(metrics["attacks"][name], name, counted(run)),
         "repaired": repaired(metrics),
+        "advice": " ".join(advice_sentences(run)) if "advice" in metrics else None,
     }
 
 
@@ -145,6 +152,8 @@ def _tables(run: AuditResult) -> dict[str, Any]:
         "members": members_tables(run),
         "certificates": None if curve is None else certificates_table(run.metrics, curve),
         "repairable": repairable_table(run),
+        "label_free": label_free_tables(run),
+        "advice": advice_table(run),
     }
 
 
