@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rafair import attacks, metrics, repair
     from rafair.auditing import (
+        advise_run,
         audit,
         certify,
         certify_cells,
@@ -46,7 +47,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 _HOME = {
     "rafair": ("attacks", "metrics", "repair"),
     "rafair.auditing": (
-        *("audit", "certify", "certify_cells", "certify_region"),
+        *("advise_run", "audit", "certify", "certify_cells", "certify_region"),
         *("check", "judge", "repair_run"),
     ),
     "rafair.certificates": ("Certificate",),
@@ -88,6 +89,7 @@ __all__ = [
     "RunDirectory",
     "Schema",
     "Verdict",
+    "advise_run",
     "assert_robustly_fair",
     "attacks",
     "audit",

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,13 @@ def test_every_page_is_in_the_navigation_and_every_picture_on_a_page():
         assert f": {page.relative_to(ROOT / 'docs').as_posix()}\n" in navigation, page
     for picture in (ROOT / "docs" / "figures").iterdir():
         assert f"figures/{picture.name}" in texts, picture
+        assert picture.stat().st_size <= 250_000, picture
+
+
+def test_the_map_of_the_packages_has_the_layers_that_are_checked():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each["type"] == "layers"]
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \|", text, re.MULTILINE)
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == [each.split(" | ") for each in layers]

@@ -5,8 +5,11 @@ import io
 import shutil
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from rafair import audit, read_table, train_fcnn
 from rafair.report import render_pages
 from rafair.report.explorer import people_shown
 
@@ -77,8 +80,8 @@ def opened(browser, tmp_path):
         assert {url for url in tab.requests if not url.startswith("blob:")} == {tab.address}
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# A scheme changes colours and nothing else, a width the layout and nothing else.
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -88,6 +91,28 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, w
     found = Axe().run(page)
     told = [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found.response["violations"]]
     assert told == []
+
+
+def test_a_page_with_a_thousand_people_is_at_most_three_megabytes(opened, plain_run):
+    run = repeated(plain_run, 1_000)
+    assert len(render_pages(run)["report.html"]) <= 3e6
+    tab = opened(run)
+    assert tab.count() == 1_000
+    tab.page.select_option("#f-cell", "FF")
+    assert 0 < tab.count() < 1_000
+
+
+def repeated(run, n):
+    """Return a run with n people, each of them one of the run's with a number of their own."""
+    rows, seeds = run.instances, run.instances["seed"].unique()
+    copies = [
+        rows[rows["seed"].isin(seeds[: n - first])].assign(
+            seed=lambda part, first=first: part["seed"] + 10_000 * first
+        )
+        for first in range(0, n, len(seeds))
+    ]
+    many = pd.concat(copies, ignore_index=True).sort_values("stage", kind="stable")
+    return replace(run, instances=many, metrics={**run.metrics, "n_seeds": n}, certificates=None)
 
 
 def test_everything_reads_without_a_script(opened, plain_run):
@@ -181,24 +206,64 @@ def test_cards_show_the_same_people(opened, plain_run):
     assert not page.locator("#everyone-table").is_visible()
 
 
+@pytest.fixture(scope="module")
+def payload_run(tmp_path_factory):
+    """A run on a file whose name, columns, levels and classes are payloads, a hundred columns."""
+    rng = np.random.default_rng(0)
+    rows, levels = 60, 40
+    columns = {
+        name: [PAYLOADS[(place + step) % len(PAYLOADS)] for step in rng.integers(0, 4, rows)]
+        if place < levels
+        else rng.normal(0, 1, rows).round(2)
+        for place, name in enumerate(PAYLOADS)
+    }
+    people = pd.DataFrame({**columns, "label": rng.choice(PAYLOADS[3:5], rows)})
+    path = tmp_path_factory.mktemp("hostile") / "<img src=x onerror='window.ran = 1'>.csv"
+    people.to_csv(path, index=False)
+    data = read_table(path, label="label", sensitive=[PAYLOADS[0], PAYLOADS[7]])
+    model = train_fcnn(data, epochs=1)
+    return audit(model, data, attacks=["random"], queries=5, n_seeds=10, certify=False)
+
+
+def test_every_payload_is_a_name_of_the_run(payload_run):
+    schema = payload_run.manifest["schema"]
+    assert {feature["name"] for feature in schema["features"]} == set(PAYLOADS)
+    assert len(set(PAYLOADS)) == 100
+    assert "<img src=x" in payload_run.metrics["dataset"]
+
+
 @pytest.mark.parametrize("width", [390, 1280])
-def test_hostile_names_and_values_run_nothing(opened, hostile_run, width):
-    tab = opened(attacked_by_words(hostile_run), width=width)
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_hostile_names_and_values_run_nothing(opened, payload_run, width, everywhere):
+    tab = opened(attacked_by_words(payload_run) if everywhere else payload_run, width=width)
     page = tab.page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("#everyone-table tbody button").first.click()
     page.select_option("#f-view", "cards")
     page.fill("#f-text", "window.ran")
+    assert tab.count() > 0
     with page.expect_download() as expected:
         page.click("#export")
     exported = expected.value.path().read_text(encoding="utf-8-sig")
-    assert '"=cmd' not in exported
+    cells = [cell for row in csv.reader(io.StringIO(exported)) for cell in row]
+    texts = [cell for cell in cells if not is_number(cell)]
+    assert any("=cmd" in text for text in texts)
+    assert not any(text.startswith(("=", "+", "-", "@")) for text in texts)
     assert page.evaluate("window.ran") is None
     assert page.locator("#answer img, #people img, iframe").count() == 0
+    assert page.evaluate("document.querySelectorAll('[onerror], [onload], [onfocus]').length") == 0
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def attacked_by_words(run):
-    """Put every payload into the names, values and decisions of a run, and into its origin."""
+    """Put every payload into the values, decisions, units and notes of a run, and its origin."""
     table, manifest = run.instances.copy(), run.manifest
     texts = table.select_dtypes(exclude=["number", "bool"]).columns.difference(
         ["stage", "attack", "cell", "x"]
@@ -206,24 +271,18 @@ def attacked_by_words(run):
     for turn, column in enumerate(texts):
         words = [PAYLOADS[(place + turn) % len(PAYLOADS)] for place in range(len(table))]
         table[column] = table[column].astype(object).where(table[column].isna(), words)
-    schema = manifest["schema"]
-    sensitive = dict(zip(schema["sensitive"], PAYLOADS, strict=False))
-    features = [
-        {**f, "name": sensitive.get(f["name"], PAYLOADS[-1 - at]), "unit": PAYLOADS[at]}
-        for at, f in enumerate(schema["features"])
-    ]
+    schema, name = manifest["schema"], " ".join(PAYLOADS)
+    units = zip(schema["features"], PAYLOADS, strict=True)
     schema = {
         **schema,
-        "features": features,
-        "sensitive": list(sensitive.values()),
+        "features": [{**feature, "unit": unit} for feature, unit in units],
         "label": PAYLOADS[0],
         "favourable": PAYLOADS[1],
     }
-    data = {**manifest["dataset"], "name": PAYLOADS[2], "notes": list(PAYLOADS)}
-    rates = zip(sensitive.values(), run.metrics["by_sensitive"].values(), strict=True)
+    data = {**manifest["dataset"], "name": name, "notes": list(PAYLOADS)}
     return replace(
         run,
         instances=table,
-        metrics={**run.metrics, "dataset": PAYLOADS[2], "by_sensitive": dict(rates)},
+        metrics={**run.metrics, "dataset": name},
         manifest={**manifest, "schema": schema, "dataset": data, "command": list(PAYLOADS)},
     )

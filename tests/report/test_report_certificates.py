@@ -1,6 +1,7 @@
 """What is proved: the table, the figure and their place on the page; the members of an ensemble."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -115,17 +116,33 @@ def test_the_page_has_a_section_on_what_is_proved_with_table_and_figure(
     assert all(reference.startswith("#") for reference in page.references)
 
 
-def test_a_page_without_certificates_has_no_such_section(plain_run):
+def test_a_page_with_one_epsilon_says_how_to_ask_at_several(plain_run):
     pages = render_pages(plain_run)
     assert "figures/robustness.svg" not in pages
-    assert CURVE not in pages["report.html"].decode()
-    assert "Which member" not in pages["report.html"].decode()
+    shown = Page(pages["report.html"].decode()).text
+    assert "This run asked at one ε; rafair audit --curve asks at smaller ones too." in shown
+    assert "Which member" not in shown
+
+
+def test_a_page_without_certificates_claims_no_proof(plain_run):
+    rates = plain_run.metrics["robust"]
+    robust = {name: {**rate, "at_least": None} for name, rate in rates.items()}
+    metrics = {key: part for key, part in plain_run.metrics.items() if key != "certificates"}
+    manifest = {**plain_run.manifest, "proofs": {"why_not": "nothing can be proved of it"}}
+    run = replace(
+        plain_run, metrics={**metrics, "robust": robust}, manifest=manifest, certificates=None
+    )
+    shown = Page(render_pages(run)["report.html"].decode()).text
+    section = shown[shown.index(CURVE, shown.index("Which attribute? Before")) :]
+    section = section[: section.index("People")]
+    assert "The truth lies below the line." in section
+    assert "proved" not in section
 
 
 def test_the_figure_has_a_panel_per_claim_and_begins_at_the_clean_rate(certified_run, curve):
     drawn = render_pages(certified_run)["figures/robustness.svg"].decode()
     alone = draw_curve(curve).decode()
-    for name in ("R-AF", "R-ACC", "R-IF", "proved", "not broken", "undecided"):
+    for name in ("R-AF", "R-ACC", "R-IF", "proved", "not broken", "undecided or not asked"):
         assert f">{name}</text>" in drawn
         assert f">{name}</text>" in alone
     assert drawn != alone

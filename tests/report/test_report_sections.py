@@ -14,7 +14,6 @@ from rafair.report.explorer import people_shown
 from rafair.report.harmed import harmed
 from rafair.report.lead import lead_of
 from rafair.report.people import Holds, holding
-from rafair.report.repaired import repair_tables
 
 
 def changed(run, **metrics):
@@ -150,11 +149,21 @@ def test_grave_cautions_come_first_and_long_notes_go_to_the_end(plain_run):
     assert re.search(r"more notes? (is|are) in", source)
 
 
-def test_parts_of_the_metrics_that_are_new_to_the_page_become_tables(plain_run):
-    advice = {"alone": 1, "rows": {"a": 0.25, "ci": [0, 1]}, "more": {"a": 0.5, "b": "x"}}
-    tables = repair_tables(changed(plain_run, advice=advice, guard=[{"n": 3}]))
-    assert [table.title for table in tables] == ["advice", "advice", "guard"]
-    assert list(tables[0].rows) == [("alone", "1")]
-    assert tables[1].heads == ("", "a", "b")
-    assert list(tables[1].rows) == [("rows", "0.250", ""), ("more", "0.500", "x")]
-    assert list(tables[2].rows) == [("1", "3")]
+def test_the_lead_measures_the_model_against_a_constant_one(plain_run):
+    between = {"at_least": 0.05, "at_most": 0.1, "ci": {}}
+    metrics = {
+        "constant": {"af": 0.75, "af_balanced": 0.5},
+        "clean": {**plain_run.metrics["clean"], "af_balanced": 0.44},
+        "robust": {**plain_run.metrics["robust"], "r_af_balanced": between},
+    }
+    told = lead_of(changed(plain_run, **metrics)).marks
+    assert "most frequent class reaches 75 of 100" in told
+    assert "it reaches 50; this model reaches 44 as things are and 5 to 10 after" in told
+
+
+def test_a_model_that_does_not_read_an_attribute_is_named_beside_the_answer(plain_run):
+    assert plain_run.manifest["model"]["unread"] == []
+    manifest = {**plain_run.manifest, "model": {**plain_run.manifest["model"], "unread": ["age"]}}
+    source = render_pages(replace(plain_run, manifest=manifest))["report.html"].decode()
+    told = source.index("The model does not read age")
+    assert source.index('id="answer"') < told < source.index('id="harmed"')

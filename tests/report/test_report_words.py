@@ -193,7 +193,7 @@ def test_a_single_sensitive_attribute_is_named_without_comparison(run):
 def test_a_repair_is_mentioned_with_what_it_needs(run):
     run.metrics["repairs"] = {"rafair": rates("r_", tfr=0.7, ffr=0.3)}
     assert answer(run)[6] == (
-        "Benign perturbations, which need the true label, bring the share back to 70 %."
+        "Benign perturbations, which need the true label, bring R-AF after rafair back to 70 %."
     )
 
 

@@ -67,7 +67,7 @@ def test_it_works_in_pipelines_and_cross_validation():
 
 def test_it_is_saved_as_safetensors(people, credit, tmp_path):
     x, y = people
-    model = rafair.RobustClassifier(schema=credit.schema, **QUICK).fit(x, y)
+    model = rafair.RobustClassifier(schema=credit.schema, epsilon=0.02, **QUICK).fit(x, y)
     model.save(tmp_path / "model.safetensors")
     again = rafair.load_model(tmp_path / "model.safetensors", credit.schema)
     unit = model.encode(x).float()

@@ -75,7 +75,7 @@ def test_a_robust_loss_is_finite_and_has_a_gradient_for_each_person(task):
 
 def test_strength_zero_is_standard_training(task):
     plain = fit_robust(make_method("standard"), task, FEW).network
-    none = fit_robust(make_method("certified", 0.0), task, FEW).network
+    none = fit_robust(make_method("adversarial", 0.0), task, FEW).network
     assert all(map(torch.equal, plain.state_dict().values(), none.state_dict().values()))
 
 

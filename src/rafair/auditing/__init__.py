@@ -5,6 +5,7 @@ and, where the plan says so, certified; or a finished run with its instances rep
 comes from ``plans``, where work is computed is ``engine``'s, and what is kept of it is ``runs``'s.
 """
 
+from rafair.auditing.advising import advise_run
 from rafair.auditing.asking import certify, certify_cells, judge
 from rafair.auditing.certifying import certify_seeds
 from rafair.auditing.checking import check
@@ -15,6 +16,7 @@ from rafair.auditing.repairing import repair_run
 
 __all__ = [
     "CLAIMS",
+    "advise_run",
     "audit",
     "certify",
     "certify_cells",

@@ -11,6 +11,7 @@ from rafair.auditing.attacking import CLEAN
 from rafair.auditing.metadata import manifest_of
 from rafair.auditing.robust import contradicted, robust_rates
 from rafair.fairness import TF, balanced_rates, constant_model
+from rafair.guarding import guard_figures, guarded
 from rafair.plans.attacks import families_of
 from rafair.runs import AuditResult
 from rafair.schema.summary import who_is_comparable
@@ -76,7 +77,17 @@ def _metrics(seeds: Seeds, attacked: Attacked) -> dict[str, Any]:
         "attacks": {name: row.rates(robust=True) for name, row in attacked.rows.items()},
         "repairs": {},
         "by_sensitive": {},
+        **_guard(seeds),
     }
+
+
+def _guard(seeds: Seeds) -> dict[str, Any]:
+    """Return, for a guard, what it changes on the whole test split."""
+    guard, rows = guarded(seeds.model), seeds.data.test
+    if guard is None:
+        return {}
+    x, y = (part.to(seeds.model.device) for part in (rows.x, rows.y))
+    return {"guard": guard_figures(guard, x, y)}
 
 
 def _with_balanced(found: dict[str, Any], clean: Outcome, y: Tensor) -> dict[str, Any]:

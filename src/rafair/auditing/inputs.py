@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from rafair.datasets import Dataset, read_test
 from rafair.errors import InvalidInput
+from rafair.guarding import guarded
 from rafair.models import Classifier, wrap
 from rafair.models.queried import reader
 from rafair.models.reading import columns_read
@@ -55,7 +56,9 @@ def wrapped(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> tuple[Cl
         See ``described``; or if ``wrap`` refuses the model.
     """
     data = described(model, data, y, facts)
-    return model if isinstance(model, Classifier) else wrap(model, data.schema), data
+    if isinstance(model, Classifier):
+        return guarded(model) or model, data
+    return wrap(model, data.schema), data
 
 
 def described(model: Any, data: Any, y: Any, facts: Mapping[str, Any]) -> Dataset:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rafair.auditing.batches import Seeds
+    from rafair.problem import Counterparts
     from rafair.schema import Schema
 
 __all__ = ["described", "digest_of_columns", "identity_of", "manifest_of", "versions"]
@@ -56,6 +57,7 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "reads": getattr(model, "reads", "unit"),
             "dtype": str(model.dtype).removeprefix("torch."),
             "predicted_classes": len(torch.unique(predict(model, test_x))),
+            "unread": _unread(seeds),
             **accuracy_figures(model, test_x, test_y),
         },
         "counterparts": {
@@ -63,10 +65,25 @@ def manifest_of(seeds: Seeds) -> dict[str, Any]:
             "of": counterparts.total,
             "comparable": who_is_comparable(seeds.schema.features),
             "each": _sizes(seeds),
-            "unread": _unread(seeds),
         },
         "schema": described(seeds.schema),
     }
+
+
+def _unread(seeds: Seeds) -> list[str] | None:
+    """Return the sensitive attributes that change no score; None if the model gives none."""
+    if seeds.model.access == "labels":
+        return None
+    everyone = {name: seeds.people(name) for name in seeds.schema.sensitive}
+    return [
+        name for name, people in everyone.items() if len(people) > 1 and _is_unread(seeds, people)
+    ]
+
+
+def _is_unread(seeds: Seeds, people: Counterparts) -> bool:
+    scores = counterpart_scores(seeds.model, seeds.x[:ASKED], people, seeds.plan.batch_size)
+    spread = scores.amax(dim=1) - scores.amin(dim=1)
+    return bool((spread <= ROUNDING * scores.abs().amax(dim=1).clamp(min=1)).all())
 
 
 def _sizes(seeds: Seeds) -> list[int]:
@@ -77,20 +94,6 @@ def _sizes(seeds: Seeds) -> list[int]:
     blocks = people.blocks(len(seeds.x))
     counts = torch.cat([people.valid(seeds.x[block]).sum(dim=1) for block in blocks])
     return [int(counts.min()), int(counts.max())]
-
-
-def _unread(seeds: Seeds) -> list[str]:
-    """Return the sensitive features that change no score of the first seeds."""
-    if seeds.model.access == "labels":
-        return []
-
-    def is_unread(name: str) -> bool:
-        people, size = seeds.people(name), seeds.plan.batch_size
-        scores = counterpart_scores(seeds.model, seeds.x[:ASKED], people, size)
-        spread = scores.amax(dim=1) - scores.amin(dim=1)
-        return bool((spread <= ROUNDING * scores.abs().amax(dim=1).clamp(min=1)).all())
-
-    return [name for name in seeds.schema.sensitive if is_unread(name)]
 
 
 def versions() -> dict[str, str]:

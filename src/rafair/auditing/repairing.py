@@ -11,13 +11,14 @@ import torch
 
 from rafair.auditing.batches import Seeds
 from rafair.auditing.inputs import wrapped
+from rafair.auditing.mending import Mending
 from rafair.certificates import certify_cells, why_uncertified
 from rafair.datasets import Dataset
 from rafair.engine import silent
 from rafair.errors import InvalidInput
 from rafair.plans import Plan
 from rafair.plans.attacks import step_sizes
-from rafair.repair import Benign, BenignSearch
+from rafair.repair import Benign, BenignSearch, LabelFree
 from rafair.runs.instances import pool_of
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.runs import AuditResult
 
-__all__ = ["repair_run"]
+__all__ = ["reopened", "repair_run"]
 
 # The cell that a repair aims at.
 REPAIRED = ("TF",)
+# Parts of the metrics that a repair makes anew, or leaves out.
+REPLACED = ("repairable", "label_free")
 
 
 def repair_run(
@@ -46,6 +49,7 @@ def repair_run(
     step_size: float | None = None,
     loss: str | None = None,
     epsilon: float | None = None,
+    label_free: bool = False,
     on_progress: Progress = silent,
     **columns: Unpack[Columns],
 ) -> AuditResult:
@@ -59,6 +63,8 @@ def repair_run(
         run's manifest.
     steps, step_size, loss, epsilon
         By default the audit's. Δ is a ball around the adversarial instance.
+    label_free : bool
+        Also repair without the label (``LabelFree``), and attack that repair adaptively.
     on_progress : callable
         Called with the attack, how many attacks are done, and how many there are.
     **columns
@@ -78,12 +84,7 @@ def repair_run(
     InvalidInput
         If model or data are not those of the run.
     """
-    if not isinstance(data, Dataset) and columns.get("schema") is None:
-        columns.setdefault("sensitive", run.manifest["schema"]["sensitive"])
-    model, data = wrapped(model, data, y, columns)
-    _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
-    _check_same("model", model.digest(), run.manifest["model"]["sha256"])
-    data = _as_audited(data, run.manifest["schema"])
+    model, data = reopened(run, model, data, y, columns)
     plan = _plan(run.manifest["plan"], steps, step_size, loss, epsilon)
     if epsilon is None and not data.is_benchmark:
         plan = replace(plan, epsilon=run.manifest["plan"]["epsilon"])
@@ -111,16 +112,55 @@ def repair_run(
         if has_proofs:
             repairable[name] = certify_cells(*problem, cells=REPAIRED).rates(*REPAIRED)
         on_progress(name, done + 1, len(names))
+    mended = _mended(run, Seeds.of(model, data, plan, _seeds_of(run)), method) if label_free else {}
     return replace(
         run,
         metrics={
-            **{key: value for key, value in run.metrics.items() if key != "repairable"},
+            **{key: value for key, value in run.metrics.items() if key not in REPLACED},
             "repairs": rates,
             **({"repairable": repairable} if has_proofs else {}),
+            **mended,
         },
         instances=pd.concat(tables, ignore_index=True),
         manifest={**run.manifest, "repair": {"method": method.name, **plan.as_dict()}},
     )
+
+
+def reopened(
+    run: AuditResult, model: Any, data: Any, y: Any, columns: Columns
+) -> tuple[Classifier, Dataset]:
+    """Return model and data as a run audited them; see ``repair_run``.
+
+    Raises
+    ------
+    InvalidInput
+        If they are others.
+    """
+    if not isinstance(data, Dataset) and columns.get("schema") is None:
+        columns.setdefault("sensitive", run.manifest["schema"]["sensitive"])
+    model, data = wrapped(model, data, y, columns)
+    _check_same("data", data.digest(), run.manifest["dataset"]["sha256"])
+    _check_same("model", model.digest(), run.manifest["model"]["sha256"])
+    return model, _as_audited(data, run.manifest["schema"])
+
+
+def _seeds_of(run: AuditResult) -> Tensor:
+    clean = run.instances[run.instances["stage"] == "clean"]
+    return torch.tensor(clean["seed"].to_numpy())
+
+
+def _mended(run: AuditResult, seeds: Seeds, method: Benign | BenignSearch) -> dict[str, Any]:
+    """Repair every instance of a run without the label, beside the repairs that know it."""
+    mending, table = Mending(seeds, method, LabelFree()), run.instances
+    points = {
+        name: torch.from_numpy(np.stack(rows["x"].tolist())).to(seeds.model.device)
+        for name, rows in table[table["stage"] != "repaired"].groupby("attack", sort=False)
+    }
+    found = {name: mending.rates(x) for name, x in points.items()}
+    adaptive = mending.under_attack(torch.stack(list(points.values())))
+    impossible = {name: mending.impossible(x) for name, x in points.items()}
+    part = {"instances": found, "impossible": impossible, "adaptive": adaptive}
+    return {"label_free": part}
 
 
 def _method(model: Classifier, plan: Plan, data: Dataset) -> Benign | BenignSearch:

@@ -2,9 +2,9 @@
 
 from rafair.certificates.cells import CELL_NODES
 from rafair.certificates.curve import certify_curve
+from rafair.certificates.prover import Certainty
 from rafair.certificates.provers import (
     MAX_NODES,
-    Certainty,
     certify,
     certify_cells,
     prover_of,

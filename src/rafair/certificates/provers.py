@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 from torch import Tensor
 
 from rafair.certificates.cells import CELL_NODES, certify_network_cells
 from rafair.certificates.certificate import certify_network
+from rafair.certificates.guards import guard_prover
 from rafair.certificates.tree_cells import certify_tree_cells
 from rafair.certificates.tree_certificate import certify_trees
 from rafair.certificates.verdicts import CellCertificate, Certificate, Property
 from rafair.checks import check_one_of, check_whole
 from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, Lipschitz
+from rafair.guarding import guarded
 from rafair.problem import check_problem
 from rafair.problem.network import layered_network
 from rafair.trees import tree_ensemble
@@ -23,6 +25,7 @@ from rafair.trees import tree_ensemble
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rafair.certificates.prover import Certainty, Prover, Question
     from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_NODES",
-    "Certainty",
-    "Prover",
     "certify",
     "certify_cells",
     "prover_of",
@@ -40,32 +41,6 @@ __all__ = [
 ]
 
 MAX_NODES = 5_000
-# Exact: boxes enough end in a proof or in a witness. Sound: a proof is a proof, but whoever comes
-# closer to a tie than any bound tells stays undecided.
-Certainty: TypeAlias = Literal["exact", "sound"]
-# Model, x, y, I(v), Δ and the number of boxes per instance.
-Question: TypeAlias = "tuple[Classifier, Tensor, Tensor, Counterparts, PerturbationSpace, int]"
-
-
-class Prover(Protocol):
-    """What is known of a model that can be certified, and how it is."""
-
-    @property
-    def certainty(self) -> Certainty:
-        """How much boxes enough decide."""
-        ...
-
-    def claims(
-        self, question: Question, claim: Property, condition: Lipschitz, until: float
-    ) -> Certificate:
-        """Decide a claim; see ``certify``."""
-        ...
-
-    def cells(
-        self, question: Question, cells: Sequence[str], condition: Lipschitz, until: float
-    ) -> CellCertificate:
-        """Decide cells; see ``certify_cells``."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +110,9 @@ def prover_of(model: Classifier) -> Prover:
     InvalidInput
         If there is none; the message says why for each kind of model.
     """
+    guard = guarded(model)
+    if guard is not None:
+        return guard_prover(guard, prover_of(guard.model))
     reasons = []
     for kind in PROVERS:
         try:
@@ -176,13 +154,14 @@ def certify(
     smooth activations it is complete in the limit: whoever is decided by more than the rounding
     errors is proved with boxes enough.
     Trees: a complete search over the boxes that their thresholds make.
+    Guards: see ``guard_prover``.
 
     Parameters
     ----------
     model : Classifier
         A wrapped torch network of linear layers and activations of one number (``ACTIVATIONS``),
         with logits as output; or a tree ensemble, alone or behind transformers that work column by
-        column.
+        column; or a guard of such a model.
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
     y : Tensor of int64, shape (n,)

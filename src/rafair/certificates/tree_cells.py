@@ -56,7 +56,7 @@ def certify_tree_cells(
         def accept(points: Tensor, rows: Tensor, column: int = column) -> Tensor:
             return cells_of(points, rows) == column
 
-        question = TreeQuestion(pieced, search, accept, until)
+        question = TreeQuestion(pieced, search, accept, accept, until)
         _decide(found, question, column, y, max_nodes, condition)
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar, 
 
 import typer
 
-from rafair.cli.parsing import check_reading, distances, engine, names, number_or
+from rafair.cli.parsing import check_guard, check_reading, distances, engine, names, number_or
 from rafair.cli.sources import ModelChoice
 from rafair.cli.subjects import Asked, TableChoice
 from rafair.plans import Plan
@@ -161,12 +161,20 @@ class ModelGroup:
             "--unsafe-pickle",
             help="Load a pickle, which may run any code it holds.",
         )
+        yield _parameter(
+            "guard",
+            text,
+            None,
+            metavar="RULE",
+            help="Ask it behind a guard over I(v): mean, majority or own-or-abstain.",
+        )
 
     def value(self, given: Mapping[str, Any]) -> ModelChoice:
         """Return the choice."""
-        path, inputs, output, trust, unsafe_pickle = given.values()
+        path, inputs, output, trust, unsafe_pickle, guard = given.values()
         check_reading(inputs, output)
-        return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle)
+        check_guard(guard)
+        return ModelChoice(path, inputs, output, tuple(trust or ()), unsafe_pickle, guard)
 
 
 class SubjectGroup:

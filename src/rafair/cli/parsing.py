@@ -9,7 +9,7 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.engine import Engine
 
-__all__ = ["check_reading", "distances", "engine", "names", "number_or"]
+__all__ = ["check_guard", "check_reading", "distances", "engine", "names", "number_or"]
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -46,6 +46,21 @@ def engine(jobs: str | None, backend: str, address: str | None) -> Engine:
             text = usual if jobs is None else jobs
             return Engine(number_or("all", "--jobs", text), known, address)
     raise InvalidInput(f"--backend takes {' or '.join(BACKENDS)}, not {backend!r}")
+
+
+def check_guard(rule: str | None) -> None:
+    """Refuse a word of ``--guard`` that is no rule.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if rule is None:
+        return  # what follows imports torch
+    from rafair.guarding import RULES
+
+    if rule not in RULES:
+        raise InvalidInput(f"--guard takes {', '.join(RULES)}, not {rule!r}")
 
 
 def check_reading(inputs: str | None, output: str | None) -> None:

@@ -33,6 +33,7 @@ class ModelChoice:
     output: str | None = None
     trust: tuple[str, ...] = ()
     unsafe_pickle: bool = False
+    guard: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ class Source:
         model, data = self._loaded(path, choice)
         is_baseline = self.plan is None and path == baseline_path(self.data.name)
         return (
-            _moved(model, place),
+            _guarded(_moved(model, place), data, choice.guard),
             data,
             {
                 "path": "baseline" if is_baseline else str(path.resolve()),
@@ -145,6 +146,7 @@ class Source:
                 "inputs": choice.inputs,
                 "output": choice.output,
                 "trust": list(choice.trust),
+                **({} if choice.guard is None else {"guard": choice.guard}),
             },
         )
 
@@ -207,6 +209,16 @@ def _moved(model: Classifier, place: Any) -> Classifier:
     return moved
 
 
+def _guarded(model: Classifier, data: Dataset, rule: str | None) -> Classifier:
+    """Return the guard of a model over the data's I(v), or without a rule the model itself."""
+    from rafair.guarding import GuardedClassifier
+    from rafair.problem import Counterparts
+
+    if rule is None:
+        return model
+    return GuardedClassifier(model, Counterparts.of(data.schema), rule)  # type: ignore[arg-type]
+
+
 def reopen(
     manifest: dict[str, Any], choice: ModelChoice, device: str
 ) -> tuple[Classifier, Dataset]:
@@ -228,6 +240,7 @@ def reopen(
         inputs=choice.inputs or known.get("inputs"),
         output=choice.output or known.get("output"),
         trust=(*choice.trust, *known.get("trust", [])),
+        guard=choice.guard or known.get("guard"),
     )
     classifier, data, _ = source.model(choice, device)
     return classifier, data

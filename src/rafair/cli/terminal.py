@@ -59,11 +59,12 @@ def show_table(table: Table, *, wide: bool = False) -> None:
         pad_edge=False,
     )
     heads, rows = _turned(table) if wide else (table.heads, table.rows)
+    colours = _colours()
     for place, head in enumerate(heads):
         is_text = place in (0, *table.texts)
         fold = bool(table.texts) and place in (0, table.texts[-1])
         drawn.add_column(
-            Text(plain(head)),
+            Text(plain(head), colours.get(head, "")),
             justify="left" if is_text else "right",
             no_wrap=not fold,
             overflow="fold" if fold else "ellipsis",
@@ -71,7 +72,9 @@ def show_table(table: Table, *, wide: bool = False) -> None:
     for place, row in enumerate(rows):
         if not wide and place in table.groups and place:
             drawn.add_row()
-        drawn.add_row(*(Text(plain(value)) for value in row))
+        drawn.add_row(
+            *(Text(plain(value), colours.get(value.partition(",")[0], "")) for value in row)
+        )
     if _has_width():
         console().print(drawn)
         return
@@ -80,6 +83,18 @@ def show_table(table: Table, *, wide: bool = False) -> None:
         unbroken.print(drawn)
     for line in captured.get().splitlines():
         console().print(line.rstrip())
+
+
+def _colours() -> dict[str, str]:
+    """Return the words of a table that have the colour of what they name.
+
+    Rich leaves colours out where the output is no terminal, and where ``NO_COLOR`` is set.
+    """
+    from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
+
+    rates = {key.upper(): colour for key, colour in CELL_COLOURS.items()}
+    cells = {rate.removesuffix("R"): colour for rate, colour in rates.items()}
+    return {**rates, **cells, "proved": PROVED, "undecided": UNDECIDED, "broken": BROKEN}
 
 
 def _turned(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

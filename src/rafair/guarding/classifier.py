@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rafair.checks import check_one_of
 from rafair.guarding.members import Members
-from rafair.guarding.rules import RULES, joined, votes
+from rafair.guarding.rules import ABSTAINING, RULES, joined, margin_shares, votes
 from rafair.models import require_wrapped
 from rafair.problem.batching import AUTO, forward_rows, rows_per_call
 from rafair.problem.distinct import distinct
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.models import Access, Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["GuardedClassifier"]
+__all__ = ["GuardedClassifier", "guarded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class GuardedClassifier:
     rule : {"mean", "majority", "own-or-abstain"}
         See ``rafair.Guard``. The scores of the last have one more class: no answer.
     neighbourhood : Neighbourhood, optional
-        Ask about each member of I(v) at a point of its own near v.
+        Ask about each member of I(v) at points of its own near v.
     """
 
     model: Classifier
@@ -77,6 +77,11 @@ class GuardedClassifier:
         """Description of the model, for the report."""
         own = getattr(self.model, "kind", type(self.model).__name__)
         return f"guard by {self.rule} over I(v) of a {own}"
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether the last class is no answer."""
+        return self.rule == ABSTAINING
 
     @property
     def reads(self) -> str:
@@ -115,6 +120,10 @@ class GuardedClassifier:
         """Return the share of those who are asked that each class gets, (n, k); see ``votes``."""
         return self._once(x, votes)
 
+    def margin_shares(self, x: Tensor) -> Tensor:
+        """Return the share of each class in votes that weigh their margins, (n, k), float64."""
+        return self._once(x, margin_shares)
+
     def probabilities(self, x: Tensor) -> Tensor:
         """Return the mean probabilities, or for ``"majority"`` the shares of votes, (n, k)."""
         if self.rule == "majority":
@@ -147,10 +156,10 @@ class GuardedClassifier:
         if not bool(outer.any()):  # rows that only fill a batch up
             return torch.zeros_like(people)
         scores, pull_back = vjp(self.model, self._rows(people))
-        shape = (len(people), len(self.counterparts), -1)
+        shape = (len(people), self._n_rows, -1)
         with torch.enable_grad():
             given = scores.to(torch.float64).view(shape).requires_grad_()
-            whole = (self._joined(given, self.members.asked(people)) * outer).sum()
+            whole = (self._joined(given, self._asked(people)) * outer).sum()
             (factors,) = torch.autograd.grad(whole, given)
         rows = pull_back(factors.flatten(0, 1).to(scores.dtype))
         return rows.view(shape).sum(dim=1)
@@ -165,19 +174,39 @@ class GuardedClassifier:
         parts = []
         for (some,) in self._blocks(people[first]):
             rows = forward_rows(self.model, self._rows(some)).to(torch.float64)
-            scores = rows.view(len(some), len(self.counterparts), -1)
-            parts.append(join(scores, self.members.asked(some)))
+            scores = rows.view(len(some), self._n_rows, -1)
+            parts.append(join(scores, self._asked(some)))
         return torch.cat(parts)[kind]
 
+    @property
+    def _points(self) -> int:
+        """How many rows each member of I(v) is asked about."""
+        return 1 if self.neighbourhood is None else self.neighbourhood.points
+
+    @property
+    def _n_rows(self) -> int:
+        """How many rows the model is asked about for a person."""
+        return len(self.counterparts) * self._points
+
+    def _asked(self, people: Tensor) -> Tensor:
+        """Tell which of these rows count, shape (n, rows), bool."""
+        return self.members.asked(people).repeat_interleave(self._points, 1)
+
     def _rows(self, people: Tensor) -> Tensor:
-        """Return everyone who is asked about, shape (n · m, d)."""
+        """Return everyone who is asked about, shape (n · rows, d)."""
         rows = self.members.everyone.rows(people)
         return rows if self.neighbourhood is None else self.neighbourhood.moved(rows, len(people))
 
     def _blocks(self, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        size = rows_per_call(AUTO, self.model)
+        size = max(1, rows_per_call(AUTO, self.model) // self._points)
         for block in self.counterparts.blocks(len(tensors[0]), size):
             yield tuple(tensor[block] for tensor in tensors)
+
+
+def guarded(model: Any) -> GuardedClassifier | None:
+    """Return the guard that a model is, or holds as ``rafair.Guard`` does; None if it is none."""
+    found = getattr(model, "guarded", model)
+    return found if isinstance(found, GuardedClassifier) else None
 
 
 class _Differentiable(torch.autograd.Function):

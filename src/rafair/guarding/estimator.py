@@ -260,6 +260,11 @@ class Guard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         """Device of the model."""
         return self.guarded.device
 
+    @property
+    def may_abstain(self) -> bool:
+        """Whether the last class of ``scores`` is no answer."""
+        return self.guarded.may_abstain
+
     def scores(self, x: Tensor) -> Tensor:
         """Return the scores of the consensus for unit-space rows x, (n, d); see ``Classifier``."""
         return self.guarded.scores(x)

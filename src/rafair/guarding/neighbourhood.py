@@ -1,4 +1,4 @@
-"""Points near a person, one for each member of I(v), at which a consensus asks."""
+"""Points near a person, some for each member of I(v), at which a consensus asks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Neighbourhood"]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Moves each member of I(v) to another point within Δ, the same way for every v.
+    """Moves each member of I(v) to other points within Δ, the same way for every v.
 
     The directions come from a counter-based generator and do not depend on v. So the consensus is a
     fixed function of v, whose gradient hides nothing from an attack.
@@ -29,13 +29,28 @@ class Neighbourhood:
     space : PerturbationSpace
         Δ.
     random_state : int
+    points : int
+        For each member.
     """
 
     space: PerturbationSpace
     random_state: int = 0
+    points: int = 1
 
     def moved(self, rows: Tensor, n: int) -> Tensor:
-        """Return possible points of Δ around rows, (n · m, d): m members of each of n people."""
+        """Return possible points of Δ around m members of each of n people.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (n · m, d)
+        n : int
+
+        Returns
+        -------
+        Tensor, shape (n · m · points, d)
+            Those of the first member come first.
+        """
+        rows = rows.repeat_interleave(self.points, 0)
         low, high = self.space.bounds(rows)
         m, d = len(rows) // n, rows.shape[1]
         origin = torch.zeros(1, 1, dtype=torch.float64)
@@ -48,4 +63,4 @@ class Neighbourhood:
 
     def __repr__(self) -> str:
         limits = [vector.tolist() for vector in self.space.vectors]
-        return f"Neighbourhood({limits}, {self.random_state})"
+        return f"Neighbourhood({limits}, {self.random_state}, {self.points})"

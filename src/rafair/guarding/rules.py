@@ -10,7 +10,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ABSTAINING", "RULES", "Rule", "joined", "votes"]
+__all__ = ["ABSTAINING", "RULES", "Rule", "joined", "margin_shares", "votes"]
 
 Rule: TypeAlias = Literal["majority", "mean", "own-or-abstain"]
 # The rule that has one more class, the last one: no answer.
@@ -92,3 +92,17 @@ def votes(scores: Tensor, asked: Tensor) -> Tensor:
     if scores.shape[2] > 2:
         count = count + mean(scores, asked, are_logits=False).exp() / 2
     return count / count.sum(dim=1, keepdim=True)
+
+
+def margin_shares(scores: Tensor, asked: Tensor) -> Tensor:
+    """Return the share of each class in votes that weigh as much as their margins, (n, k).
+
+    The margin of a vote is the lead of its class over the next. Without any lead all shares are
+    equal.
+    """
+    top, place = scores.topk(2, dim=2)
+    lead = torch.where(asked, top[:, :, 0] - top[:, :, 1], 0.0).unsqueeze(2)
+    found = torch.nn.functional.one_hot(place[:, :, 0], scores.shape[2]) * lead
+    weights = found.cumsum(dim=1)[:, -1]  # in a fixed order, as in ``mean``
+    whole = weights.sum(dim=1, keepdim=True)
+    return torch.where(whole > 0, weights / whole, 1 / scores.shape[2])

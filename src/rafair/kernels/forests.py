@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from rafair.kernels.compiling import NUMBERS, inner
+from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +21,13 @@ __all__ = [
     "FOREST",
     "PIECES",
     "TESTS",
-    "WORK",
     "Forest",
     "Tests",
     "Work",
     "best_split",
+    "bound_sum",
     "bound_tree",
+    "empty_forest",
     "restricted",
     "same_tree",
     "undecided",
@@ -33,28 +35,29 @@ __all__ = [
 ]
 
 PIECES = types.int32[::1]
-LEFT, RIGHT, BOTH = 1, 2, 3
+# The columns of a node's links; the sides of a test are numbered alike.
+TEST, LEFT, RIGHT, BOTH = 0, 1, 2, 3
 
 
 class Forest(NamedTuple):
-    """Trees of which every leaf adds a number to one margin.
+    """Trees of which every leaf adds a number to a part of the margin.
 
     Attributes
     ----------
-    test : array of int32, shape (nodes,)
-        The test of an inner node; −1 at a leaf.
-    left, right : array of int32, shape (nodes,)
-        The nodes where the test is met, and where it is not.
+    links : array of int32, shape (nodes, 4)
+        The test of an inner node, −1 at a leaf; the nodes where it is met, and where it is not;
+        and 0, so that a node lies in one line of the cache.
     value : array of float64, shape (nodes,)
         What a leaf adds.
     roots : array of int32, shape (trees,)
+    owner : array of int32, shape (trees,)
+        The part that a tree is added to; see ``Parts``.
     """
 
-    test: NDArray[np.int32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
+    links: NDArray[np.int32]
     value: NDArray[np.float64]
     roots: NDArray[np.int32]
+    owner: NDArray[np.int32]
 
 
 class Tests(NamedTuple):
@@ -90,9 +93,13 @@ class Work(NamedTuple):
         Places of the two kids of a visited node; −1 at a leaf.
     most, least : array of float64, shape (nodes,)
         The largest and the smallest leaf below a visited node.
+    passed : array of int32, shape (3, 2 · nodes + 1)
+        The tests that bounds depended on, the side and the part of each; how many there are stands
+        behind the last one.
+    gained : array of float64, shape (2 · nodes,)
+        What a split by each of them would gain in its part.
     gain : array of float64, shape (tests,)
-    touched : array of int32, shape (tests + 1,)
-        The tests with a gain; their number stands behind the last one.
+    sums : Sums
     """
 
     stack: NDArray[np.int32]
@@ -100,27 +107,32 @@ class Work(NamedTuple):
     kids: NDArray[np.int32]
     most: NDArray[np.float64]
     least: NDArray[np.float64]
+    passed: NDArray[np.int32]
+    gained: NDArray[np.float64]
     gain: NDArray[np.float64]
-    touched: NDArray[np.int32]
+    sums: Sums
 
 
 _TABLE = types.int32[:, ::1]
-FOREST = types.NamedTuple([PIECES, PIECES, PIECES, NUMBERS, PIECES], Forest)
+FOREST = types.NamedTuple([_TABLE, NUMBERS, PIECES, PIECES], Forest)
 TESTS = types.NamedUniTuple(PIECES, 4, Tests)
-WORK = types.NamedTuple([_TABLE, _TABLE, PIECES, NUMBERS, NUMBERS, NUMBERS, PIECES], Work)
 
 
 @inner
-def work_for(n_nodes: int, n_tests: int) -> Work:
-    """Allocate memory for trees of at most so many nodes."""
+def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
+    """Allocate memory for trees of at most so many nodes; most of it is never touched."""
+    passed = np.empty((3, 2 * n_nodes + 1), np.int32)
+    passed[0, -1] = 0
     return Work(
-        np.zeros((2, n_nodes + 2), np.int32),
-        np.zeros((2, n_nodes + 2), np.int32),
-        np.full(2 * n_nodes + 4, -1, np.int32),
-        np.zeros(n_nodes + 2),
-        np.zeros(n_nodes + 2),
+        np.empty((2, n_nodes + 2), np.int32),
+        np.empty((2, n_nodes + 2), np.int32),
+        np.empty(2 * n_nodes + 4, np.int32),
+        np.empty(n_nodes + 2),
+        np.empty(n_nodes + 2),
+        passed,
+        np.empty(2 * n_nodes),
         np.zeros(n_tests),
-        np.zeros(n_tests + 1, np.int32),
+        sums_for(n_parts),
     )
 
 
@@ -141,11 +153,11 @@ def undecided(
     forest: Forest, tests: Tests, node: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> int:
     """Go down from a node to a leaf, or to the first node with pieces on both sides."""
-    while forest.test[node] >= 0:
-        sides = _sides(tests, forest.test[node], low, high)
+    while forest.links[node, TEST] >= 0:
+        sides = _sides(tests, forest.links[node, TEST], low, high)
         if sides == BOTH:
             break
-        node = forest.left[node] if sides == LEFT else forest.right[node]
+        node = forest.links[node, LEFT] if sides == LEFT else forest.links[node, RIGHT]
     return node
 
 
@@ -169,9 +181,9 @@ def _visit(
         nodes[count] = node
         if owner >= 0:
             work.kids[owner] = count
-        if forest.test[node] >= 0:
-            stack[depth], owners[depth] = forest.right[node], 2 * count + 1
-            stack[depth + 1], owners[depth + 1] = forest.left[node], 2 * count
+        if forest.links[node, TEST] >= 0:
+            stack[depth], owners[depth] = forest.links[node, RIGHT], 2 * count + 1
+            stack[depth + 1], owners[depth + 1] = forest.links[node, LEFT], 2 * count
             depth += 2
         else:
             work.kids[2 * count] = -1
@@ -192,7 +204,7 @@ def bound_tree(
 ) -> tuple[float, float, int]:
     """Return the largest and the smallest of sign · leaf in a box, and how many nodes it reaches.
 
-    What each undecided test on the way to the largest leaf would gain is added to ``work.gain``.
+    What each undecided test on the way to the largest leaf would gain is noted.
     """
     count = _visit(forest, tests, tree, low, high, work, place)
     nodes, kids, most, least = work.nodes[place], work.kids, work.most, work.least
@@ -205,18 +217,38 @@ def bound_tree(
     at = 0
     while kids[2 * at] >= 0:
         left, right = kids[2 * at], kids[2 * at + 1]
-        _add(work, forest.test[nodes[at]], abs(most[left] - most[right]))
+        _note(
+            work, forest.links[nodes[at], TEST], place, forest.owner[tree], most[left] - most[right]
+        )
         at = left if most[left] >= most[right] else right
     return most[0], least[0], count
 
 
 @inner
-def _add(work: Work, test: int, gain: float) -> None:
-    if work.gain[test] == 0:
-        work.gain[test] = 1e-30  # marks the test as touched, even where nothing is gained
-        work.touched[work.touched[-1]] = test
-        work.touched[-1] += 1
-    work.gain[test] += gain
+def bound_sum(
+    forest: Forest,
+    tests: Tests,
+    parts: Parts,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+) -> tuple[float, float]:
+    """Return bounds of the margin in a box, and note what splits would gain."""
+    sums = work.sums
+    begin(parts, sums)
+    for tree in range(len(forest.roots)):
+        top, bottom, _ = bound_tree(forest, tests, tree, low, high, 1.0, work, 0)
+        sums.most[0, forest.owner[tree]] += top
+        sums.least[0, forest.owner[tree]] += bottom
+    return combined(parts, sums, 0)
+
+
+@inner
+def _note(work: Work, test: int, side: int, part: int, gain: float) -> None:
+    count = work.passed[0, -1]
+    work.passed[0, count], work.passed[1, count], work.passed[2, count] = test, side, part
+    work.gained[count] = abs(gain)
+    work.passed[0, -1] = count + 1
 
 
 @inner
@@ -235,7 +267,7 @@ def same_tree(
         node = work.nodes[0, at]
         if node != work.nodes[1, at]:
             return False
-        if forest.test[node] >= 0 and is_sensitive[tests.feature[forest.test[node]]]:
+        if forest.links[node, TEST] >= 0 and is_sensitive[tests.feature[forest.links[node, TEST]]]:
             return False
     return True
 
@@ -249,12 +281,17 @@ def best_split(
     The feature is −1 if no test divides the box.
     """
     best, chosen = 0.0, -1
-    for place in range(work.touched[-1]):
-        test = work.touched[place]
+    count = work.passed[0, -1]
+    for at in range(count):
+        # The least number counts a test as divided, even where nothing is gained.
+        weight = work.sums.weight[work.passed[1, at], work.passed[2, at]]
+        work.gain[work.passed[0, at]] += weight * work.gained[at] + 1e-30
+    for at in range(count):
+        test = work.passed[0, at]
         if work.gain[test] > best:
             best, chosen = work.gain[test], test
         work.gain[test] = 0.0
-    work.touched[-1] = 0
+    work.passed[0, -1] = 0
     if chosen < 0:
         return -1, 0
     feature, members = tests.feature[chosen], tests.members[chosen]
@@ -275,31 +312,44 @@ def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
 
 
 @inner
+def empty_forest(n_nodes: int, n_trees: int) -> Forest:
+    """Allocate memory for a forest of at most so many nodes."""
+    return Forest(
+        np.empty((n_nodes, 4), np.int32),
+        np.empty(n_nodes),
+        np.empty(n_trees, np.int32),
+        np.empty(n_trees, np.int32),
+    )
+
+
+@inner
 def restricted(
-    forest: Forest, tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
-) -> tuple[Forest, float]:
-    """Return the trees cut down to what a box reaches, and the sum of those that are one leaf."""
-    total, n_trees, base = 0, 0, 0.0
+    forest: Forest,
+    tests: Tests,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+    room: Forest,
+) -> tuple[Forest, NDArray[np.float64]]:
+    """Return the trees cut down to what a box reaches, and what those of one leaf add to parts.
+
+    The trees lie in ``room``, which is as large as the forest.
+    """
+    total, n_trees, base = 0, 0, np.zeros(work.sums.most.shape[1])
     for tree in range(len(forest.roots)):
         count = _visit(forest, tests, tree, low, high, work, 0)
         if count == 1:
-            base += forest.value[work.nodes[0, 0]]
+            base[forest.owner[tree]] += forest.value[work.nodes[0, 0]]
         else:
+            _copy(forest, count, total, work, room)
+            room.roots[n_trees], room.owner[n_trees] = total, forest.owner[tree]
             total, n_trees = total + count, n_trees + 1
     small = Forest(
-        np.full(total, -1, np.int32),
-        np.zeros(total, np.int32),
-        np.zeros(total, np.int32),
-        np.zeros(total),
-        np.zeros(n_trees, np.int32),
+        room.links[:total],
+        room.value[:total],
+        room.roots[:n_trees],
+        room.owner[:n_trees],
     )
-    start, place = 0, 0
-    for tree in range(len(forest.roots)):
-        count = _visit(forest, tests, tree, low, high, work, 0)
-        if count > 1:
-            _copy(forest, count, start, work, small)
-            small.roots[place] = start
-            start, place = start + count, place + 1
     return small, base
 
 
@@ -308,6 +358,7 @@ def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> 
     """Copy the nodes of a visit to where they belong in a smaller forest."""
     for at in range(count):
         node = work.nodes[0, at]
-        small.test[start + at], small.value[start + at] = forest.test[node], forest.value[node]
-        small.left[start + at] = start + work.kids[2 * at]
-        small.right[start + at] = start + work.kids[2 * at + 1]
+        small.links[start + at, TEST] = forest.links[node, TEST]
+        small.links[start + at, LEFT] = start + work.kids[2 * at]
+        small.links[start + at, RIGHT] = start + work.kids[2 * at + 1]
+        small.value[start + at] = forest.value[node]

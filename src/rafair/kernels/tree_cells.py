@@ -16,12 +16,24 @@ from rafair.kernels.forests import (
     Tests,
     Work,
     best_split,
-    bound_tree,
+    bound_sum,
+    empty_forest,
     restricted,
     undecided,
     work_for,
 )
-from rafair.kernels.tree_problem import FOUND, GOAL, PEOPLE, Found, Goal, People, Queue, queue_for
+from rafair.kernels.parts import Parts, begin, combined
+from rafair.kernels.tree_problem import (
+    FOUND,
+    GOAL,
+    PEOPLE,
+    Found,
+    Goal,
+    People,
+    Queue,
+    moved,
+    queue_for,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,12 +54,17 @@ def _place(
 
 
 @inner
-def _margin(forest: Forest, tests: Tests, base: float, point: NDArray[np.int32]) -> float:
-    """Return the margin at a point."""
-    total = base
+def _margin(
+    forest: Forest, tests: Tests, parts: Parts, point: NDArray[np.int32], work: Work
+) -> tuple[float, float]:
+    """Return bounds of the margin at a point, which only rounding tells apart."""
+    sums = work.sums
+    begin(parts, sums)
     for tree in range(len(forest.roots)):
-        total += forest.value[undecided(forest, tests, forest.roots[tree], point, point)]
-    return total
+        leaf = forest.value[undecided(forest, tests, forest.roots[tree], point, point)]
+        sums.most[0, forest.owner[tree]] += leaf
+        sums.least[0, forest.owner[tree]] += leaf
+    return combined(parts, sums, 0)
 
 
 @inner
@@ -56,34 +73,19 @@ def _worst(
     tests: Tests,
     people: People,
     person: int,
-    base: float,
+    parts: Parts,
     point: NDArray[np.int32],
-) -> tuple[int, float]:
-    """Return who in I(v) has the smallest margin at a point, and the margin."""
-    worst, smallest = -1, np.inf
+    work: Work,
+) -> tuple[int, float, float]:
+    """Return who in I(v) has the smallest margin at a point, and its bounds."""
+    worst, most, least = -1, np.inf, np.inf
     for row in range(len(people.grid) + 1):
         if people.exists[person, row]:
             _place(people, person, row, point, point)
-            margin = _margin(forest, tests, base, point)
-            if margin < smallest:
-                worst, smallest = row, margin
-    return worst, smallest
-
-
-@inner
-def _most(
-    forest: Forest,
-    tests: Tests,
-    base: float,
-    low: NDArray[np.int32],
-    high: NDArray[np.int32],
-    work: Work,
-) -> float:
-    """Return the largest margin of one combination in a box."""
-    total = base
-    for tree in range(len(forest.roots)):
-        total += bound_tree(forest, tests, tree, low, high, 1.0, work, 0)[0]
-    return total
+            margin = _margin(forest, tests, parts, point, work)
+            if margin[1] < least:
+                worst, most, least = row, margin[0], margin[1]
+    return worst, most, least
 
 
 @inner
@@ -92,6 +94,7 @@ def _any_split(
     tests: Tests,
     people: People,
     person: int,
+    parts: Parts,
     low: NDArray[np.int32],
     high: NDArray[np.int32],
     work: Work,
@@ -100,7 +103,7 @@ def _any_split(
     for row in range(len(people.grid) + 1):
         if people.exists[person, row]:
             _place(people, person, row, low, high)
-            _most(forest, tests, 0.0, low, high, work)
+            bound_sum(forest, tests, parts, low, high, work)
             feature, after = best_split(tests, low, high, work)
             if feature >= 0:
                 return feature, after
@@ -122,20 +125,20 @@ def _enter(
     """Look for a witness in the middle of a box, and bound whoever is worst there."""
     low, high = queue.low[at], queue.high[at]
     point = np.minimum(np.maximum(people.own[person], low), high)
-    worst, smallest = _worst(forest, tests, people, person, goal.base, point)
+    worst, largest, smallest = _worst(forest, tests, people, person, goal.parts, point, work)
     is_certain = smallest > goal.certain[0]
-    if smallest > goal.impossible[0] and found.n_boxes[person] < found.low.shape[1]:
+    if largest > goal.impossible[0] and found.n_boxes[person] < found.low.shape[1]:
         count = found.n_boxes[person]
         found.low[person, count], found.high[person, count] = point, point
         found.is_certain[person, count] = is_certain
         found.n_boxes[person] += 1
     _place(people, person, worst, low, high)
-    most = _most(forest, tests, goal.base, low, high, work)
+    most, _ = bound_sum(forest, tests, goal.parts, low, high, work)
     feature, after = best_split(tests, low, high, work)
     if most <= goal.impossible[0] or is_certain:
         return 0.0
     if feature < 0:
-        feature, after = _any_split(forest, tests, people, person, low, high, work)
+        feature, after = _any_split(forest, tests, people, person, goal.parts, low, high, work)
     if feature < 0:
         return 0.0
     queue.feature[at], queue.after[at] = feature, after
@@ -201,9 +204,9 @@ def search_alike(
     found: Found,
 ) -> None:
     """Search, for the people from first to before last, a δ at which all margins are positive."""
-    work = work_for(len(forest.test), len(tests.feature))
+    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()
-        small, base = restricted(forest, tests, low, high, work)
-        moved = Goal(goal.is_pair, goal.base + base, goal.impossible, goal.certain)
-        _search_one(small, tests, people, moved, person, low, high, work, found)
+        small, base = restricted(forest, tests, low, high, work, room)
+        _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

@@ -9,6 +9,7 @@ from numba import types
 
 from rafair.kernels.compiling import INTEGERS, NUMBERS, inner
 from rafair.kernels.forests import PIECES
+from rafair.kernels.parts import PARTS, Parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ __all__ = [
     "Goal",
     "People",
     "Queue",
+    "moved",
     "queue_for",
 ]
 
@@ -64,15 +66,15 @@ class Goal(NamedTuple):
     is_pair : bool
         Whether v + δ must have a positive margin and a counterpart a negative one; else somebody
         a positive one.
-    base : float
-        Margin of the model without its trees.
+    parts : Parts
+        How trees are added up to the margin.
     impossible, certain : array of float64, shape (2,)
         Of the margin, then of that of the counterpart with its sign changed: a number up to which
         nobody meets the goal, and one above which everybody does.
     """
 
     is_pair: bool
-    base: float
+    parts: Parts
     impossible: NDArray[np.float64]
     certain: NDArray[np.float64]
 
@@ -102,7 +104,7 @@ class Found(NamedTuple):
 
 
 PEOPLE = types.NamedTuple([_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES], People)
-GOAL = types.NamedTuple([types.boolean, types.float64, NUMBERS, NUMBERS], Goal)
+GOAL = types.NamedTuple([types.boolean, PARTS, NUMBERS, NUMBERS], Goal)
 _BOXES = types.int32[:, :, ::1]
 FOUND = types.NamedTuple([types.boolean[::1], INTEGERS, INTEGERS, _BOXES, _BOXES, _FLAGS], Found)
 
@@ -120,8 +122,28 @@ class Queue(NamedTuple):
 def queue_for(budget: int, n_features: int) -> Queue:
     """Allocate memory for so many boxes."""
     return Queue(
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros((budget + 3, n_features), np.int32),
-        np.zeros(budget + 3, np.int32),
-        np.zeros(budget + 3, np.int32),
+        np.empty((budget + 3, n_features), np.int32),
+        np.empty((budget + 3, n_features), np.int32),
+        np.empty(budget + 3, np.int32),
+        np.empty(budget + 3, np.int32),
     )
+
+
+@inner
+def moved(goal: Goal, base: NDArray[np.float64]) -> Goal:
+    """Return a goal of which these numbers are added to the parts."""
+    it = goal.parts
+    parts = Parts(
+        it.parent,
+        it.base + base,
+        it.slack,
+        it.steepest,
+        it.first,
+        it.kind,
+        it.one,
+        it.two,
+        it.xs,
+        it.ys,
+        it.sign,
+    )
+    return Goal(goal.is_pair, parts, goal.impossible, goal.certain)

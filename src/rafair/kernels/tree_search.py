@@ -16,11 +16,14 @@ from rafair.kernels.forests import (
     Tests,
     Work,
     best_split,
+    bound_sum,
     bound_tree,
+    empty_forest,
     restricted,
     same_tree,
     work_for,
 )
+from rafair.kernels.parts import begin, combined, furthest_apart
 from rafair.kernels.tree_problem import (
     FOUND,
     GOAL,
@@ -29,6 +32,7 @@ from rafair.kernels.tree_problem import (
     Goal,
     People,
     Queue,
+    moved,
     queue_for,
 )
 
@@ -78,24 +82,29 @@ def _bounds(
     work: Work,
 ) -> tuple[float, bool]:
     """Return how far a box may be beyond what is impossible, and whether all of it is certain."""
-    most, least = goal.base, goal.base
+    sums, parts = work.sums, goal.parts
     if not goal.is_pair:
-        for tree in range(len(forest.roots)):
-            top, bottom, _ = bound_tree(forest, tests, tree, low, high, 1.0, work, 0)
-            most, least = most + top, least + bottom
+        most, least = bound_sum(forest, tests, parts, low, high, work)
         return most - goal.impossible[0], least > goal.certain[0]
-    other_most, other_least, apart, differ = -goal.base, -goal.base, 0.0, False
     own_low, own_high = low.copy(), high.copy()
     for column in people.columns:
         own_low[column] = own_high[column] = people.own[person, column]
+    begin(parts, sums)
     for tree in range(len(forest.roots)):
+        owner = forest.owner[tree]
         top, bottom, n_own = bound_tree(forest, tests, tree, own_low, own_high, 1.0, work, 0)
         other = bound_tree(forest, tests, tree, low, high, -1.0, work, 1)
-        most, least = most + top, least + bottom
-        other_most, other_least = other_most + other[0], other_least + other[1]
+        sums.most[0, owner] += top
+        sums.least[0, owner] += bottom
+        sums.most[1, owner] += other[0]
+        sums.least[1, owner] += other[1]
         if not same_tree(forest, tests, n_own, other[2], people.is_sensitive, work):
-            apart, differ = apart + top + other[0], True
-    if not differ:  # v and the counterpart have the same score
+            sums.apart[owner] += top + other[0]
+            sums.differ[owner] = True
+    most, least = combined(parts, sums, 0)
+    other_most, other_least = combined(parts, sums, 1)
+    apart = furthest_apart(parts, sums)
+    if not sums.differ[-1]:  # v and the counterpart have the same score
         return 0.0, False
     beyond = min(most - goal.impossible[0], other_most - goal.impossible[1])
     beyond = min(beyond, apart - goal.impossible[0] - goal.impossible[1])
@@ -211,7 +220,8 @@ def search(
     found: Found,
 ) -> None:
     """Search the boxes of the people from first to before last; see ``Found``."""
-    work = work_for(len(forest.test), len(tests.feature))
+    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()
         wide_low, wide_high = low.copy(), high.copy()
@@ -222,6 +232,5 @@ def search(
             own = people.own[person, column]
             wide_low[column] = min(low[column], own)
             wide_high[column] = max(high[column], own)
-        small, base = restricted(forest, tests, wide_low, wide_high, work)
-        moved = Goal(goal.is_pair, goal.base + base, goal.impossible, goal.certain)
-        _search_one(small, tests, people, moved, person, low, high, work, found)
+        small, base = restricted(forest, tests, wide_low, wide_high, work, room)
+        _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

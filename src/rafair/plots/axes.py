@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rafair.plots.palette import BROKEN, CELL_COLOURS, CELL_NAMES, FAINT, INK, LINE, PROVED
 from rafair.plots.palette import UNDECIDED as OPEN
 
@@ -24,19 +26,32 @@ def draw_bands(
     axes: Axes,
     title: str,
     radii: Sequence[float],
-    proved: Sequence[float],
+    proved: Sequence[float] | None,
     unbroken: Sequence[float],
 ) -> None:
     """Draw, against ε, the share proved and the share not broken; the truth lies between.
 
+    The lines are steps, because no rate rises with ε: between two values of ε it is at least what
+    is proved at the larger one, and at most what is not broken at the smaller one.
+
     Parameters
     ----------
     radii, proved, unbroken : sequence of float, of one length
-        In rising order of ε.
+        In rising order of ε; ``proved`` is None without certificates.
     """
-    axes.fill_between(radii, proved, unbroken, color=OPEN, alpha=0.45, lw=0, label="undecided")
-    axes.plot(radii, unbroken, "s-", color=BROKEN, ms=8, mfc="none", lw=1.2, label="not broken")
-    axes.plot(radii, proved, "o-", color=PROVED, ms=4, lw=1.2, label="proved")
+    floor = np.zeros(len(radii)) if proved is None else np.asarray(proved)
+    # Both ends of every step.
+    sides = np.repeat(radii, 2)[1:-1]
+    low, high = np.repeat(floor[1:], 2), np.repeat(unbroken[:-1], 2)
+    axes.fill_between(
+        sides, low, high, color=OPEN, alpha=0.45, lw=0, label="undecided or not asked"
+    )
+    axes.step(
+        radii, unbroken, "s-", where="post", color=BROKEN, ms=8, mfc="none", lw=1.2,
+        label="not broken",
+    )  # fmt: skip
+    if proved is not None:
+        axes.step(radii, proved, "o-", where="pre", color=PROVED, ms=4, lw=1.2, label="proved")
     axes.set(ylim=(-0.03, 1.03), title=title, xlabel="ε, share of the range")
     axes.set_xlim(left=-0.03 * radii[-1])
     axes.locator_params(axis="x", nbins=4)

@@ -12,11 +12,11 @@ CLEAN = {"accurate_fair": "af", "accurate": "acc", "fair": "if"}
 
 
 class Band(NamedTuple):
-    """A rate against ε: at least ``proved``, at most ``unbroken``."""
+    """A rate against ε: at least ``proved`` (None without certificates), at most ``unbroken``."""
 
     title: str
     radii: list[float]
-    proved: list[float]
+    proved: list[float] | None
     unbroken: list[float]
 
 
@@ -42,13 +42,28 @@ def band_of(curve: list[dict[str, Any]], claim: str, start: float | None = None)
     )
 
 
-def curve_rows(metrics: dict[str, Any]) -> list[Band]:
-    """Return the band of each claim that was certified, from the clean rate at ε = 0."""
+def curve_rows(metrics: dict[str, Any], epsilon: float) -> list[Band]:
+    """Return the band of each claim from the clean rate at ε = 0 on.
+
+    Without certificates it has two points: the clean people, and at the plan's ε those whom no
+    attack broke.
+
+    Parameters
+    ----------
+    epsilon : float
+        That of the plan.
+    """
     curve = metrics.get("certificates", {}).get("curve", [])
+    clean, robust = metrics["clean"], metrics["robust"]
+    if not curve:
+        return [
+            Band(name, [0.0, epsilon], None, [clean[key], robust[f"r_{key}"]["at_most"]])
+            for name, key in ((CLAIMS[claim], CLEAN[claim]) for claim in CLAIMS)
+        ]
     return [
-        band_of(curve, claim, metrics["clean"][CLEAN[claim]])
+        band_of(curve, claim, clean[CLEAN[claim]])
         for claim in CLAIMS
-        if curve and claim in curve[0]["claims"]
+        if claim in curve[0]["claims"]
     ]
 
 

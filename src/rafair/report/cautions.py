@@ -41,7 +41,7 @@ def warnings(run: AuditResult) -> list[str]:
 
 def cautions(run: AuditResult) -> list[Caution]:
     """Return all cautions, the gravest first; equal ones in the order of the run."""
-    found = [*_model(run), *_notes(run), *_attacks(run), *_scope(run)]
+    found = [*_model(run), *_unread(run), *_notes(run), *_attacks(run), *_scope(run)]
     return sorted(found, key=lambda caution: caution.weight)
 
 
@@ -66,11 +66,13 @@ def _model(run: AuditResult) -> Iterator[Caution]:
             "because it decides nothing.",
         )
 
-    for name in run.manifest["counterparts"].get("unread", ()):
+
+def _unread(run: AuditResult) -> Iterator[Caution]:
+    for name in run.manifest["model"].get("unread") or ():
         yield Caution(
             MISLEADING,
-            f"The model does not read {name}: no score changes with it. That it decides people "
-            f"alike whatever their {name} says little where another column tells {name}.",
+            f"The model does not read {name}: no score changes with it. It is fair in {name} for "
+            f"that reason alone; features that stand in for {name} are not varied.",
         )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from rafair.analysis import group_levels
 from rafair.report.people import Holds, holding, row_names, stage_rows
-from rafair.report.words import strongest_attack
+from rafair.report.words import percent, strongest_attack
 from rafair.schema.cells import in_units
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _rows(
     sensitive = [f for f in run.manifest["schema"]["features"] if "flip" in f]
     who = [clean[f["column"]].map(partial(in_units, unit=f["unit"])) for f in sensitive]
     return [
-        (row, " · ".join(levels), *map(str, texts), f"{share:.0%}", f"{move:.3f}", str(known[seed]))
+        (row, " · ".join(levels), *map(str, texts), percent(share), f"{move:.3f}", str(known[seed]))
         for seed, row, levels, texts, share, move in zip(
             clean.index.tolist(),
             row_names(clean),

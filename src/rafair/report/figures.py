@@ -37,19 +37,19 @@ def draw_figures(run: AuditResult) -> dict[str, bytes]:
     with style():
         drawn = {"confusion": svg(_confusion(run)), "sensitive": svg(_sensitive(run))}
         if has_curve(run):
-            drawn["robustness"] = svg(_bands(curve_rows(run.metrics)))
+            drawn["robustness"] = svg(_bands(_rows(run)))
         return drawn
 
 
 def draw_panels(run: AuditResult) -> dict[str, list[bytes]]:
-    """Return the panels of the page: ``matrix``, and ``curves`` if the run has several ε."""
+    """Return the panels of the page: ``matrix`` and ``curves``."""
     with style():
         found: dict[str, list[bytes]] = {"matrix": [], "curves": []}
         for title, rates in matrix_rows(run.metrics):
             figure = new_figure(*MATRIX)
             draw_matrix(axes_of(figure, 1)[0], title, rates)
             found["matrix"].append(svg(figure))
-        for row in curve_rows(run.metrics) if has_curve(run) else ():
+        for row in _rows(run):
             figure = new_figure(*BAND)
             (axes,) = axes_of(figure, 1)
             draw_bands(axes, *row)
@@ -61,6 +61,10 @@ def draw_curve(curve: list[dict[str, Any]]) -> bytes:
     """Draw the certificates at several ε as SVG: the share proved and the share not broken."""
     with style():
         return svg(_bands([band_of(curve, claim) for claim in CLAIMS if claim in _claims(curve)]))
+
+
+def _rows(run: AuditResult) -> list[Band]:
+    return curve_rows(run.metrics, run.manifest["plan"]["epsilon"])
 
 
 def _claims(curve: list[dict[str, Any]]) -> dict[str, Any]:

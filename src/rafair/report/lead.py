@@ -44,10 +44,11 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Lead:
-    """Two sentences, what they rest on, and the two pictures."""
+    """Two sentences, what they rest on, what to measure them against, and the two pictures."""
 
     sentences: tuple[str, str]
     ground: str
+    marks: str
     crowds: tuple[Crowd, Crowd]
 
 
@@ -63,11 +64,29 @@ def lead_of(run: AuditResult) -> Lead:
         f"If their other data may change by up to {reach(run.manifest)}, that still holds for "
         f"{_held(robust)} ({_interval(_ends(robust))})."
     )
-    return Lead((now, changed), ground(run), (_clean(clean), _robust(robust, run.manifest)))
+    crowds = (_clean(clean), _robust(robust, run.manifest))
+    return Lead((now, changed), ground(run), marks(run.metrics), crowds)
+
+
+def marks(metrics: dict[str, Any]) -> str:
+    """Say what a constant model reaches, and both if every class counts the same."""
+    constant, clean = metrics["constant"], metrics["clean"]
+    return (
+        f"A model that gives everybody the most frequent class reaches {_number(constant['af'])} "
+        "of 100, before and after every change. If every class counts the same (balanced R-AF), it "
+        f"reaches {_number(constant['af_balanced'])}; this model reaches "
+        f"{_number(clean['af_balanced'])} as things are and "
+        f"{_held(metrics['robust']['r_af_balanced']).removesuffix(' of 100 people')} after every "
+        "change."
+    )
+
+
+def _number(share: float) -> str:
+    return percent(share).removesuffix(" %")
 
 
 def _people(share: float) -> str:
-    return f"{percent(share).removesuffix(' %')} of 100 people"
+    return f"{_number(share)} of 100 people"
 
 
 def _held(rate: dict[str, Any]) -> str:
@@ -76,7 +95,7 @@ def _held(rate: dict[str, Any]) -> str:
         return f"at most {_people(high)}"
     if percent(low) == percent(high):
         return _people(high)
-    return f"{percent(low).removesuffix(' %')} to {_people(high)}"
+    return f"{_number(low)} to {_people(high)}"
 
 
 def _ends(rate: dict[str, Any]) -> list[float]:
@@ -92,7 +111,7 @@ def _clean(rates: dict[str, Any]) -> Crowd:
     held, lost = hundred([rates["af"], 1 - rates["af"]])
     return Crowd(
         "As things are",
-        percent(rates["af"]).removesuffix(" %"),
+        _number(rates["af"]),
         _interval(rates["ci"]["af"]),
         [("held", held, "right and fair"), ("lost", lost, "wrong, or different for others alike")],
     )

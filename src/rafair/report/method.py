@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.plans.options import options_of
 from rafair.plans.plan import Plan
-from rafair.report.words import access, counted, quality
+from rafair.report.words import access, counted, guarding, quality
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
@@ -47,6 +47,7 @@ def facts(run: AuditResult) -> list[tuple[str, str]]:
     model, data, versions = manifest["model"], manifest["dataset"], manifest["versions"]
     return [
         ("Model", f"{access(manifest)} {quality(manifest)}"),
+        *([("Guard", guarding(run))] if "guard" in run.metrics else []),
         ("Data", f"{data['provenance']} {data['n_train']:,} training rows, {_people(run)}"),
         ("Counterparts", _counterparts(manifest)),
         ("Changes Δ", _changes(manifest)),

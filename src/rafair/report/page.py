@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
+from rafair.report.advised import advice_sentences, advice_table, label_free_tables
 from rafair.report.bars import clean_bar, robust_bar
 from rafair.report.cautions import cautions
 from rafair.report.explorer import people_shown
@@ -14,12 +15,12 @@ from rafair.report.harmed import harmed
 from rafair.report.lead import lead_of
 from rafair.report.method import LIMITS, command_of, facts
 from rafair.report.people import chosen_stories
-from rafair.report.repaired import repair_tables
 from rafair.report.tables import (
     certificates_table,
     headline_table,
     members_tables,
     rates_table,
+    repairable_table,
     sensitive_table,
 )
 from rafair.report.templating import inline_panel, render
@@ -95,7 +96,7 @@ def _page(run: AuditResult) -> bytes:
         metrics=run.metrics,
         manifest=run.manifest,
         schema=run.manifest["schema"],
-        contents=_contents(change=bool(panels["curves"]), repairs=bool(tables["repairs"])),
+        contents=_contents(has_repairs=_has_repairs(run.metrics)),
         headline=strongest_attack(run.metrics),
         lead=lead_of(run),
         grave=grave,
@@ -103,6 +104,7 @@ def _page(run: AuditResult) -> bytes:
         harmed=harmed(run),
         attributes=_attributes(run.metrics),
         words=_words(run),
+        proves=run.manifest["proofs"]["why_not"] is None,
         legend=LEGEND,
         panels=panels,
         tables=tables,
@@ -119,9 +121,14 @@ def _colours() -> dict[str, Any]:
     return {"cells": CELL_COLOURS, "proved": PROVED, "broken": BROKEN, "undecided": UNDECIDED}
 
 
-def _contents(**optional: bool) -> list[tuple[str, str]]:
-    """Return the sections that a page has; those that are not named are on every page."""
-    return [(name, title) for name, title in SECTIONS.items() if optional.get(name, True)]
+def _has_repairs(metrics: dict[str, Any]) -> bool:
+    """Whether a run was repaired or advised on."""
+    return bool(metrics["repairs"]) or "label_free" in metrics or "advice" in metrics
+
+
+def _contents(*, has_repairs: bool) -> list[tuple[str, str]]:
+    """Return the sections that a page has."""
+    return [part for part in SECTIONS.items() if has_repairs or part[0] != "repairs"]
 
 
 def _words(run: AuditResult) -> dict[str, str | None]:
@@ -132,6 +139,7 @@ def _words(run: AuditResult) -> dict[str, str | None]:
         "dissent": dissent(metrics["clean"], metrics["attacks"][name], name),
         "shape": shape(metrics["attacks"][name], name, counted(run)),
         "repaired": repaired(metrics),
+        "advice": " ".join(advice_sentences(run)) if "advice" in metrics else None,
     }
 
 
@@ -143,7 +151,9 @@ def _tables(run: AuditResult) -> dict[str, Any]:
         "sensitive": sensitive_table(run),
         "members": members_tables(run),
         "certificates": None if curve is None else certificates_table(run.metrics, curve),
-        "repairs": repair_tables(run),
+        "repairable": repairable_table(run),
+        "label_free": label_free_tables(run),
+        "advice": advice_table(run),
     }
 
 

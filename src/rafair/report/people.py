@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rafair.report.words import strongest_attack
+from rafair.report.words import percent, strongest_attack
 from rafair.schema.cells import in_units
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _story(before: Any, after: Any, schema: dict[str, Any], alike: int, holds: H
         after=in_units(after["prediction"], ""),
         flips=_someone(after, "flip", features),
         worst=_someone(after, "worst", features),
-        dissenting=f"{after['dissenting']:.0%}",
+        dissenting=percent(after["dissenting"]),
         holds=str(holds),
     )
 

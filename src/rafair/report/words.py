@@ -17,6 +17,7 @@ __all__ = [
     "counted",
     "dissent",
     "ground",
+    "guarding",
     "has_curve",
     "percent",
     "quality",
@@ -60,6 +61,21 @@ def access(manifest: dict[str, Any]) -> str:
         f"The model: {kind}, which reads {READS[model.get('reads', 'unit')]}; "
         f"{ways[model['access']]}{because}{reason}."
     )
+
+
+def guarding(run: AuditResult) -> str:
+    """Return a sentence on a guard: accuracy, abstentions and latency beside the bare model's."""
+    (_, bare), (name, guard) = run.metrics["guard"].items()
+    said = (
+        f"{name.capitalize()}: accuracy {guard['accuracy']:.3f}, the bare model's "
+        f"{bare['accuracy']:.3f}; {percent(guard['changed'])} of its answers are others, "
+        f"{percent(guard['abstained'])} are no answer"
+    )
+    model = run.manifest["model"]
+    if "ms_per_row" not in model:
+        return f"{said}."
+    times = (f"{model[key]:.3f}" for key in ("ms_per_row", "bare_ms_per_row"))
+    return said + "; {} ms of processor time a row, the bare model's {}.".format(*times)
 
 
 def has_curve(run: AuditResult) -> bool:
@@ -155,8 +171,8 @@ def repaired(metrics: dict[str, Any]) -> str | None:
     if fixed is None:
         return None
     return (
-        "Benign perturbations, which need the true label, bring the share back to "
-        f"{percent(fixed['r_af'])}."
+        "Benign perturbations, which need the true label, bring R-AF after "
+        f"{strongest_attack(metrics)} back to {percent(fixed['r_af'])}."
     )
 
 

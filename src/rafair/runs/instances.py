@@ -60,7 +60,7 @@ def tabulate(
         "stage": stage,
         "attack": name,
         "label": classes.take(y.numpy()),
-        "prediction": classes.take(why.prediction.numpy()),
+        "prediction": _decided(schema, why.prediction),
         "cell": np.array(CELLS)[outcome.verdict.cells.numpy()],
         "feasible": outcome.feasible.numpy(),
     }
@@ -88,6 +88,13 @@ def _pool_columns(pool: Pool) -> pd.DataFrame:
     return pd.DataFrame({"pool": [list(each) for each in points], **counts}).astype(
         dict.fromkeys(counts, "Int64")
     )
+
+
+def _decided(schema: Schema, prediction: Tensor) -> pd.Series:
+    """Return the names of classes, (n,); None for no answer, the class after the last."""
+    found, k = prediction.numpy(), len(schema.classes)
+    names = pd.Series(pd.Index(schema.classes).take(np.minimum(found, k - 1)))
+    return names if (found < k).all() else names.astype(object).where(found < k, None)
 
 
 def _names(rows: pd.Index) -> pd.Index:
@@ -121,7 +128,7 @@ def column_names(schema: Schema) -> dict[str, dict[str, str]]:
 def _counterpart_columns(
     why: Explanation, x: Tensor, schema: Schema, counterparts: Counterparts
 ) -> pd.DataFrame:
-    classes, names = pd.Index(schema.classes), column_names(schema)
+    names = column_names(schema)
     columns: dict[str, object] = {}
     for kind, index, prediction in (
         ("flip", why.flip, why.flip_prediction),
@@ -131,7 +138,7 @@ def _counterpart_columns(
         people = schema.decode_features(counterparts.take(x, index))
         for name in schema.sensitive:
             columns[names[name][kind]] = people[name].astype(object).where(someone, None)
-        decided = pd.Series(classes.take(prediction.numpy())).astype(object)
+        decided = _decided(schema, prediction).astype(object)
         columns[f"{kind}_prediction"] = decided.where(someone, None)
     columns["worst_loss"] = why.worst_loss.numpy()
     columns["dissenting"] = why.dissenting.numpy()

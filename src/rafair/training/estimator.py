@@ -19,9 +19,9 @@ from rafair.problem import Counterparts, PerturbationSpace
 from rafair.schema import Column, Schema, as_pandas, fit_feature
 from rafair.schema.inferring import infer_features
 from rafair.training.loop import LEARNING_RATE, Options, fit_robust
-from rafair.training.measuring import CLOSE
 from rafair.training.registry import make_method
 from rafair.training.task import Task
+from rafair.training.validation import is_constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ LABEL = "label"
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped library
-    """A network FCNN(6) that is trained to be accurate and fair under every change.
+    """A network that is trained to be accurate and fair under every change.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             predicted = self.network_(task.x).argmax(dim=1)
         recalls = [(predicted == c)[task.y == c].double().mean() for c in task.y.unique()]  # type: ignore[no-untyped-call]
         share = float(torch.stack(recalls).mean())
-        found = share < 1 / len(recalls) + CLOSE
+        found = is_constant(share, len(predicted.unique()), len(recalls))  # type: ignore[no-untyped-call]
         if found:
             warnings.warn(
                 f"the network became the constant model (balanced accuracy {share:.3f}); use "

@@ -183,15 +183,16 @@ class _Loop:
             figures = self._one_epoch()
             # Before that, the network has not seen all that is to be proved.
             is_warm = self.epoch >= WARM_UP * self.epochs
-            if is_warm and figures.score(self.options.balance) >= self.best.score(
-                self.options.balance
-            ):
+            if is_warm and self._rank(figures) >= self._rank(self.best):
                 self.best, self.best_epoch, self.kept = figures, self.epoch, self._weights()
             on_epoch(self.epoch, self.epochs, figures)
             keep(self.state())
         self.network.load_state_dict(self.kept)
         network = self.network.eval().requires_grad_(requires_grad=False)
         return Trained(network, self.best, self.best_epoch, self.epoch)
+
+    def _rank(self, figures: Figures) -> tuple[bool, float]:
+        return figures.rank(self.options.balance, len(self.people.weights))
 
     def _is_late(self) -> bool:
         return bool(self.best_epoch) and self.epoch - self.best_epoch > PATIENCE * self.epochs

@@ -14,6 +14,7 @@ from rafair.certificates.branching import BROKEN, PROVED
 from rafair.fairness import TF, balanced_rates, constant_model, judge
 from rafair.fairness.decisions import predict
 from rafair.fairness.quality import accuracy_figures
+from rafair.training.validation import is_constant
 
 if TYPE_CHECKING:
     from rafair.models import Classifier
@@ -23,8 +24,6 @@ __all__ = ["PEOPLE", "Measured", "constant_measured", "measured"]
 
 # Test people who are certified and attacked, unless a call says otherwise.
 PEOPLE, MAX_NODES = 500, 2000
-# A balanced accuracy this close to that of a constant model is no better.
-CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Measured:
 
     def collapsed(self, k: int) -> bool:
         """Tell whether this is no better than a model that gives everybody one of k classes."""
-        return self.n_classes == 1 or self.balanced_accuracy < 1 / k + CLOSE
+        return is_constant(self.balanced_accuracy, self.n_classes, k)
 
     def as_dict(self) -> dict[str, float]:
         """Return the figures by name."""

@@ -18,7 +18,18 @@ from rafair.training.interval import interval_margins
 if TYPE_CHECKING:
     from rafair.training.task import Task
 
-__all__ = ["Figures", "certified_rows", "validated"]
+__all__ = ["Figures", "certified_rows", "is_constant", "validated"]
+
+# A balanced accuracy this close to that of a constant model is no better.
+CLOSE = 0.01
+
+
+def is_constant(balanced_accuracy: float, n_classes: int, k: int) -> bool:
+    """Tell whether a model of k classes, which gives ``n_classes`` of them, is no better than one.
+
+    That is, no better than a model that gives everybody the same class.
+    """
+    return n_classes == 1 or balanced_accuracy < 1 / k + CLOSE
 
 
 @dataclass(frozen=True)
@@ -48,14 +59,15 @@ class Figures:
         """Return the figures of no epoch, which are worse than any."""
         return cls(float("inf"), -1.0, -1.0, -1.0, -1.0, 0)
 
-    def score(self, balance: float) -> float:
-        """Return what is to be large: the mean of accuracy and R-AF.
+    def rank(self, balance: float, k: int) -> tuple[bool, float]:
+        """Return what is to be large: no constant model, then the mean of accuracy and R-AF.
 
-        R-AF alone would often choose a constant model. ``balance`` = 1 takes the means over the
-        classes of both, a number in between mixes the two.
+        ``balance`` = 1 takes the means over the k classes of both, a number in between mixes the
+        two.
         """
         plain, even = self.accuracy + self.r_af, self.balanced_accuracy + self.r_af_balanced
-        return ((1 - balance) * plain + balance * even) / 2
+        is_useful = not is_constant(self.balanced_accuracy, self.n_classes, k)
+        return is_useful, ((1 - balance) * plain + balance * even) / 2
 
 
 def validated(network: nn.Sequential, held: Task, loss: float) -> Figures:

@@ -95,7 +95,7 @@ class _Unique:
 
     @classmethod
     def of(cls, columns: TreeColumns) -> _Unique:
-        table = columns.reading.table
+        table = columns.composition.table
         inner = np.flatnonzero(table.column >= 0)
         parts = (table.column, table.threshold, table.is_strict, table.missing_left)
         sets = np.where(table.categories >= 0, table.categories, -1)
@@ -115,7 +115,7 @@ def pull_back(columns: TreeColumns) -> Pulled:
     possible value.
     """
     unique, features = _Unique.of(columns), columns.schema.features
-    table = columns.reading.table
+    table = columns.composition.table
     listed = [possible_numbers(f) if columns.rounds(p) else None for p, f in enumerate(features)]
     is_line = np.array([f < 0 or listed[f] is None for f in unique.feature], np.bool_)
     lines = np.flatnonzero(is_line)
@@ -209,7 +209,7 @@ def _flips(
     low, high = np.zeros(len(lines)), np.ones(len(lines))
     start, end = ask(np.stack([low, high]))
     is_open = start != end
-    table = columns.reading.table
+    table = columns.composition.table
     column, cut = table.column[unique.node[lines]], table.threshold[unique.node[lines]]
     with np.errstate(divide="ignore", invalid="ignore"):
         guess = (cut - columns.offset[column]) / columns.slope[column]
@@ -228,7 +228,7 @@ class _Asked:
     """Asks many tests at once: a row has a number of its own for every feature."""
 
     def __init__(self, columns: TreeColumns, unique: _Unique, lines: npt.NDArray[np.int64]) -> None:
-        self.columns, self.table = columns, columns.reading.table
+        self.columns, self.table = columns, columns.composition.table
         self.node, self.feature = unique.node[lines], unique.feature[lines]
 
     def __call__(

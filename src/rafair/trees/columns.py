@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from rafair.models.conversion import NotConvertible, is_from_sklearn, raw_columns
+from rafair.models.conversion import NotConvertible, raw_columns
 from rafair.models.conversion.registry import transform
 from rafair.schema import Feature, Schema
-from rafair.trees.table import Reading, Unreadable
+from rafair.trees.table import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
     from rafair.models.conversion.columns import Columns
     from rafair.models.inputs import Feed
     from rafair.models.queried import QueriedClassifier
+    from rafair.trees.composition import Composition
 
-__all__ = ["TreeColumns", "split_steps", "tree_columns"]
-
-IDLE = ("passthrough", None)
+__all__ = ["TreeColumns", "tree_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +32,7 @@ class TreeColumns:
     ----------
     schema : Schema
     feed : Feed
-    steps : tuple
-        The transformers between the rows of the feed and the trees.
-    reading : Reading
+    composition : Composition
     feature : array of int32, shape (columns,)
         The feature that each column depends on; −1 for a constant column.
     slope, offset : array of float64, shape (columns,)
@@ -46,18 +41,16 @@ class TreeColumns:
 
     schema: Schema
     feed: Feed
-    steps: tuple[Any, ...]
-    reading: Reading
+    composition: Composition
     feature: npt.NDArray[np.int32]
     slope: npt.NDArray[np.float64]
     offset: npt.NDArray[np.float64]
 
     def numbers(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return what the trees compare for unit-space rows (n, d), shape (n, columns)."""
-        rows = self.feed(torch.from_numpy(x))
-        for step in self.steps:
-            rows = step.transform(rows)
-        return self.reading.numbers(rows)
+        rows = _Transformed(self.feed(torch.from_numpy(x)))
+        parts = [branch.numbers(rows.behind(branch.steps)) for branch in self.composition.branches]
+        return np.concatenate(parts, axis=1)
 
     def rounds(self, place: int) -> bool:
         """Tell whether the model only ever sees possible values of a feature, which are listed."""
@@ -66,18 +59,21 @@ class TreeColumns:
         return is_rounded and self.feed.inputs != "unit"
 
 
-def split_steps(model: Any) -> tuple[tuple[Any, ...], Any]:
-    """Return the transformers of a model, one after the other, and its classifier."""
-    if is_from_sklearn(model) and hasattr(model, "best_estimator_"):
-        return split_steps(model.best_estimator_)
-    if is_from_sklearn(model) and hasattr(model, "steps"):
-        *before, last = [step for _, step in model.steps if step not in IDLE]
-        more, classifier = split_steps(last)
-        return (*before, *more), classifier
-    return (), model
+class _Transformed:
+    """Rows behind several sequences of steps, of which equal beginnings are computed once."""
+
+    def __init__(self, rows: Any) -> None:
+        self.known: dict[tuple[int, ...], Any] = {(): rows}
+
+    def behind(self, steps: tuple[Any, ...]) -> Any:
+        """Return the rows behind some steps."""
+        key = tuple(map(id, steps))
+        if key not in self.known:
+            self.known[key] = steps[-1].transform(self.behind(steps[:-1]))
+        return self.known[key]
 
 
-def tree_columns(asked: QueriedClassifier, steps: Sequence[Any], reading: Reading) -> TreeColumns:
+def tree_columns(asked: QueriedClassifier, composition: Composition) -> TreeColumns:
     """Find out which feature each column depends on.
 
     Raises
@@ -87,24 +83,30 @@ def tree_columns(asked: QueriedClassifier, steps: Sequence[Any], reading: Readin
         feature nor a function of listed values.
     """
     schema = asked.feed.schema or _unit_schema(asked.width)
-    columns = raw_columns(schema, asked.feed)
+    width = sum(len(branch.sources) for branch in composition.branches)
+    feature = np.full(width, -1, np.int32)
+    slope, offset = np.full(width, np.nan), np.full(width, np.nan)
+    found = TreeColumns(schema, asked.feed, composition, feature, slope, offset)
+    column = composition.table.column
+    used, start = set(column[column >= 0].tolist()), 0
+    for branch in composition.branches:
+        columns = _behind(raw_columns(schema, asked.feed), branch.steps)
+        for at, place in enumerate(branch.sources, start):
+            if at in used:
+                feature[at] = _feature_of(columns, place)
+                slope[at], offset[at] = _line(columns, place, int(feature[at]))
+                _check(found, columns, at)
+        start += len(branch.sources)
+    return found
+
+
+def _behind(columns: Columns, steps: tuple[Any, ...]) -> Columns:
     try:
         for step in steps:
             columns = transform(step, columns)
     except NotConvertible as reason:
         raise Unreadable(str(reason)) from reason
-    used = np.unique(reading.table.column[reading.table.column >= 0])
-    shape = len(reading.sources)
-    feature = np.full(shape, -1, np.int32)
-    slope, offset = np.full(shape, np.nan), np.full(shape, np.nan)
-    for column in used.tolist():
-        place = reading.sources[column]
-        feature[column] = _feature_of(columns, place)
-        slope[column], offset[column] = _line(columns, place, int(feature[column]))
-    found = TreeColumns(schema, asked.feed, tuple(steps), reading, feature, slope, offset)
-    for column in used.tolist():
-        _check(found, columns, column)
-    return found
+    return columns
 
 
 def _unit_schema(width: int) -> Schema:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import warnings
 import weakref
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,47 +14,47 @@ import torch
 from rafair.errors import InvalidInput
 from rafair.models.agreement import AGREEMENT, random_people, unit_rows
 from rafair.models.queried import TIE, QueriedClassifier
-from rafair.trees import readers
 from rafair.trees.axes import pull_back
-from rafair.trees.columns import split_steps, tree_columns
+from rafair.trees.columns import tree_columns
+from rafair.trees.composing import compose
+from rafair.trees.composition import LINK_ROUNDINGS
+from rafair.trees.parts import BINARY_PLACES, kernel_parts
 from rafair.trees.table import Unreadable
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     from torch import Tensor
 
     from rafair.kernels.forests import Forest
+    from rafair.kernels.parts import Parts
     from rafair.models import Classifier
     from rafair.trees.axes import Axis, Pulled
     from rafair.trees.columns import TreeColumns
-    from rafair.trees.table import TreeTable
+    from rafair.trees.composition import Composition
+    from rafair.trees.table import Link
 
 __all__ = ["TreeEnsemble", "has_trees", "tree_ensemble", "why_no_trees"]
 
 # Rows at the ends of random pieces on which a table is compared with its model, beside random rows.
 EDGE_ROWS = 1_000
-# Numbers of this many binary places are added without rounding, for any number of trees.
-BINARY_PLACES = 12
-# Roundings of a probability computed from a score, and of the score read from it.
-LINK_ROUNDINGS = 32
 
 
 @dataclass(frozen=True, eq=False)
 class TreeEnsemble:
-    """A sum of trees as a function of the pieces of each feature.
+    """A model of trees as a function of the pieces of each feature.
 
     Attributes
     ----------
-    table : TreeTable
-        With the classes in the order of the data.
+    composition : Composition
+        With the classes in the model's own order.
     pulled : Pulled
     order : tuple of int
         Place of each class of the data among the model's: of equal scores the model's first wins.
     """
 
-    table: TreeTable
+    composition: Composition
     pulled: Pulled
     order: tuple[int, ...]
 
@@ -68,53 +66,75 @@ class TreeEnsemble:
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return self.table.n_classes
+        return self.composition.n_classes
 
     def pieces(self, x: Tensor) -> npt.NDArray[np.int32]:
         """Return the pieces that rows lie in, shape (n, d)."""
         found = [axis.pieces(x[:, place]) for place, axis in enumerate(self.axes)]
         return np.stack(found, axis=1)
 
-    def forest(self, winner: int, loser: int) -> tuple[Forest, float]:
-        """Return the margin of one class over another: its trees, and what they are added to."""
+    def leaves(self, x: Tensor) -> npt.NDArray[np.int32]:
+        """Return the leaf of each tree that rows fall into, by their pieces, shape (n, trees)."""
+        from rafair.kernels.tree_scores import leaves_of
+
+        forest = self.forest(0, 1)[0]
+        found = np.zeros((len(x), len(forest.roots)), np.int32)
+        leaves_of(forest, self.pulled.tests, np.ascontiguousarray(self.pieces(x)), found)
+        return found
+
+    def forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
+        """Return the margin of one class over another: its trees, and how they are added."""
+        known = self._forests
+        if (winner, loser) not in known:
+            known[winner, loser] = self._forest(winner, loser)
+        return known[winner, loser]
+
+    @cached_property
+    def _forests(self) -> dict[tuple[int, int], tuple[Forest, Parts]]:
+        """The margins that were asked for."""
+        return {}
+
+    def _forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
         from rafair.kernels.forests import Forest
 
-        value = self.table.value[:, winner] - self.table.value[:, loser]
-        kids = (self.table.left, self.table.right)
-        left, right = (
-            np.where(self.pulled.is_turned, kids[1 - side], kids[side]) for side in (0, 1)
-        )
-        forest = Forest(self.pulled.test, left, right, value, self.table.roots)
-        return forest, float(self.table.base[winner] - self.table.base[loser])
+        table, first, second = self.composition.table, self.order[winner], self.order[loser]
+        value = table.value[:, first] - table.value[:, second]
+        left = np.where(self.pulled.is_turned, table.right, table.left)
+        right = np.where(self.pulled.is_turned, table.left, table.right)
+        owner = self.composition.owner
+        links = np.stack([self.pulled.test, left, right, np.zeros_like(left)], axis=1)
+        forest = Forest(links, value, table.roots, owner)
+        base = float(table.base[first] - table.base[second])
+        return forest, kernel_parts(self.composition.parts, base, 1.0 if first == 1 else -1.0)
 
     def limits(self, winner: int, loser: int) -> tuple[float, float]:
         """Return the margin up to which a class surely loses, and that above which it surely wins.
 
         Where the leaves are added without rounding, ties are the model's: its first class wins.
         """
-        if self._is_exact:
+        if self.is_exact:
             half = 2.0 ** -(BINARY_PLACES + 1)
             tie = -half if self.order[winner] < self.order[loser] else half
             return tie, tie
-        slack = self._slack(winner) + self._slack(loser)
+        slack = self.slacks[self.order[winner]] + self.slacks[self.order[loser]]
         return -slack, slack
 
-    def _slack(self, label: int) -> float:
-        """Bound the error of a class's score as the model computes it."""
-        sizes = np.abs(self.table.value[:, label])
-        total = abs(float(self.table.base[label])) + float(
-            np.maximum.reduceat(sizes, np.sort(self.table.roots)).sum()
-        )
-        n = len(self.table.roots) + 3
-        share = n * self.table.unit / (1 - n * self.table.unit)
-        if self.table.link == "share":
-            return (2 * share + 2 * TIE) * max(total, 1.0)
-        return share * total + LINK_ROUNDINGS * self.table.unit + 2 * TIE
+    @cached_property
+    def slacks(self) -> tuple[float, ...]:
+        """A bound of the error of each class's score, in the model's order, as it computes it."""
+        return tuple(map(self._slack, range(self.n_classes)))
 
-    @property
-    def _is_exact(self) -> bool:
-        whole = self.table.value * 2.0**BINARY_PLACES
-        return self.table.link == "share" and bool((whole == np.round(whole)).all())
+    def _slack(self, label: int) -> float:
+        model = self.composition
+        rounding = model.slack(label)
+        if model.table.link == "softmax":
+            return rounding + LINK_ROUNDINGS * model.table.unit + 2 * TIE
+        return 2 * rounding + 2 * TIE * max(model.size(label), 1.0)
+
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether the model adds without rounding."""
+        return self.composition.table.link in ("share", "margin") and self.composition.is_whole
 
 
 # What is known of each wrapped model, for as long as it lives: its trees, or why there are none.
@@ -158,26 +178,15 @@ def has_trees(model: Classifier) -> bool:
     return why_no_trees(model) is None
 
 
-@cache
-def _readers() -> tuple[ModuleType, ...]:
-    names = sorted(info.name for info in pkgutil.iter_modules(readers.__path__))
-    return tuple(importlib.import_module(f"{readers.__name__}.{name}") for name in names)
-
-
 def _read(model: Classifier) -> TreeEnsemble:
     if not isinstance(model, QueriedClassifier):
         raise Unreadable("the model is no tree ensemble")
     schema = model.feed.schema
     if schema is not None and schema.gaps:
         raise Unreadable("cells of its features may be missing")
-    steps, classifier = split_steps(model.source)
-    reader = next((one for one in _readers() if one.accepts(classifier)), None)
-    if reader is None:
-        raise Unreadable(f"rafair reads no trees of a {type(classifier).__name__}")
-    columns = tree_columns(model, steps, reader.read(classifier))
-    ensemble = TreeEnsemble(
-        columns.reading.table.ordered(model.order), pull_back(columns), model.order
-    )
+    composition = compose(model.source)
+    columns = tree_columns(model, composition)
+    ensemble = TreeEnsemble(composition, pull_back(columns), model.order)
     _check_agreement(model, columns, ensemble)
     return ensemble
 
@@ -186,25 +195,35 @@ def _check_agreement(
     model: QueriedClassifier, columns: TreeColumns, ensemble: TreeEnsemble
 ) -> None:
     """Compare probabilities and classes on random rows, and on rows at the ends of pieces."""
-    schema = columns.feed.schema
+    schema, order = columns.feed.schema, list(model.order)
+    composition, table = ensemble.composition, ensemble.composition.table
     people = unit_rows(model.width) if schema is None else random_people(schema)
     for x in (people, _edges(ensemble.axes)):
         theirs = model.scores(x).numpy()
-        scores = ensemble.table.scores(columns.numbers(x.numpy()))
-        ours = _pieced(ensemble, x)
-        if np.abs(ours - scores).max() > AGREEMENT:
+        leaves = table.leaves(columns.numbers(x.numpy()))
+        if bool((ensemble.leaves(x) != leaves).any()):
             raise Unreadable("the pieces of its features are not those of its trees")
-        told = np.exp(theirs - theirs.max(axis=1, keepdims=True))
-        shares = (
-            scores
-            if ensemble.table.link == "share"
-            else np.exp(scores - scores.max(axis=1, keepdims=True))
-        )
-        apart = np.abs(_normal(told) - _normal(shares)).max()
-        if model.answer == "labels":
-            apart = float((theirs.argmax(axis=1) != scores.argmax(axis=1)).mean())
+        scores = composition.scores(table.value[leaves])[:, order]
+        if model.answer == "labels" or table.link == "sign":
+            clear = np.abs(scores[:, 0] - scores[:, -1]) > sum(ensemble.limits(1, 0)) + 1e-9
+            apart = float(((theirs.argmax(axis=1) != scores.argmax(axis=1)) & clear).mean())
+        else:
+            told = np.exp(theirs - theirs.max(axis=1, keepdims=True))
+            apart = np.abs(_normal(told) - _shares(scores, table.link, order)).max()
         if not apart <= AGREEMENT:
             raise Unreadable(f"its trees, as they are read, differ from it by {apart:.2g}")
+
+
+def _shares(
+    scores: npt.NDArray[np.float64], link: Link, order: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Return the probabilities that scores stand for, in the order of the data's classes."""
+    if link == "margin":
+        margin = scores[:, order.index(1)]
+        return np.stack([(1 - margin) / 2, (1 + margin) / 2], axis=1)[:, list(order)]
+    if link == "softmax":
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return _normal(scores)
 
 
 def _normal(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -220,14 +239,3 @@ def _edges(axes: tuple[Axis, ...]) -> Tensor:
         piece, side = drawn.integers(len(axis), size=EDGE_ROWS), drawn.integers(2, size=EDGE_ROWS)
         columns.append(np.clip(np.where(side, *(end[piece] for end in axis.ends())), 0.0, 1.0))
     return torch.from_numpy(np.stack(columns, axis=1))
-
-
-def _pieced(ensemble: TreeEnsemble, x: Tensor) -> npt.NDArray[np.float64]:
-    """Return the scores of rows by their pieces alone, shape (n, k)."""
-    from rafair.kernels.tree_scores import leaves_of
-
-    table, forest = ensemble.table, ensemble.forest(0, 0)[0]
-    found = np.zeros((len(x), len(table.roots)), np.int32)
-    leaves_of(forest, ensemble.pulled.tests, np.ascontiguousarray(ensemble.pieces(x)), found)
-    scores: npt.NDArray[np.float64] = table.base + table.value[found].sum(axis=1)
-    return scores

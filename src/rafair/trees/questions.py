@@ -44,7 +44,7 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class TreeQuestion:
-    """Is there a point of Δ that a search looks for and the judge accepts?
+    """Is there a point of Δ that a search looks for and that is accepted?
 
     Attributes
     ----------
@@ -52,7 +52,9 @@ class TreeQuestion:
     search : callable
         One of ``wrong``, ``apart`` and ``alike``.
     accept : callable
-        See ``Accept``; the judge alone accepts.
+        See ``Accept``: the judge, who is asked where rounding decides.
+    propose : callable
+        The same, of the model by its pieces; asked about everybody else.
     until : float
         Time of day at which no further search begins.
     """
@@ -60,6 +62,7 @@ class TreeQuestion:
     pieced: PiecedProblem
     search: Callable[..., Boxes]
     accept: Accept
+    propose: Accept
     until: float
 
     def ask(
@@ -93,8 +96,10 @@ class TreeQuestion:
         point, inside = self.pieced.perturbed(owner, boxes.low, boxes.high)
         combination = self.pieced.combination(boxes.low, boxes.high, others[person])
         accepted = torch.zeros_like(inside)
-        if bool(inside.any()):
-            accepted[inside] = self.accept(point[inside], owner[inside])
+        sides = ((self.propose, boxes.is_certain), (self.accept, ~boxes.is_certain))
+        for ask, asked in ((one, inside & side) for one, side in sides):
+            if bool(asked.any()):
+                accepted[asked] = ask(point[asked], owner[asked])
         settled = (inside & ~accepted & ~boxes.is_certain) | self._is_nobody(
             point, combination, boxes
         )

@@ -102,11 +102,11 @@ def apart(
     from rafair.kernels.tree_problem import Goal
     from rafair.kernels.tree_search import search
 
-    forest, base = problem.ensemble.forest(*classes)
+    forest, parts = problem.ensemble.forest(*classes)
     own, other = problem.ensemble.limits(*classes), problem.ensemble.limits(*classes[::-1])
     limits = (np.array(pair) for pair in zip(own, other, strict=True))
     people = problem.people(rows, others, themselves=False, refined=refined)
-    return _run(search, problem, forest, people, Goal(True, base, *limits), budget, until)
+    return _run(search, problem, forest, people, Goal(True, parts, *limits), budget, until)
 
 
 def alike(
@@ -137,9 +137,9 @@ def _one_by_one(
     """Search with the same limits of the margin for everybody in I(v), v included."""
     from rafair.kernels.tree_problem import Goal
 
-    forest, base = problem.ensemble.forest(*classes)
+    forest, parts = problem.ensemble.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
-    return _run(kernel, problem, forest, people, Goal(False, base, *limits), budget, until)
+    return _run(kernel, problem, forest, people, Goal(False, parts, *limits), budget, until)
 
 
 def _run(

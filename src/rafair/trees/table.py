@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "Reading", "TreeTable", "Unreadable"]
 
-# How sums become probabilities: by softmax, or as shares of their total.
-Link: TypeAlias = Literal["softmax", "share"]
+# How sums become probabilities: by softmax, or as shares of their total. A margin is the score of
+# the second of two classes over the first: a difference of probabilities, or its sign alone counts.
+Link: TypeAlias = Literal["softmax", "share", "margin", "sign"]
 
 
 class Unreadable(Exception):  # noqa: N818 - no user error: the model is used for its scores
@@ -46,7 +47,7 @@ class TreeTable:
         What a leaf adds to the score of each class.
     roots : array of int32, shape (trees,)
     base : array of float64, shape (k,)
-    link : {"softmax", "share"}
+    link : {"softmax", "share", "margin", "sign"}
     unit : float
         Unit roundoff of the type in which the library adds.
     """
@@ -133,16 +134,15 @@ class TreeTable:
             found = numbers <= self.threshold[node]
         return np.where(np.isnan(numbers), self.missing_left[node], found)
 
-    def scores(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the sum over all trees for rows of columns, shape (n, k), added in float64."""
+    def leaves(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        """Return the leaf of each tree for rows of columns, shape (n, trees)."""
         at = np.repeat(self.roots[None], len(rows), axis=0)
         row = np.arange(len(rows))[:, None]
         while bool((self.left[at] >= 0).any()):
             is_left = self._goes_left(at, rows[row, self.column[at]])
             kid = np.where(is_left, self.left[at], self.right[at])
             at = np.where(self.left[at] >= 0, kid, at)
-        total: npt.NDArray[np.float64] = self.base + self.value[at].sum(axis=1)
-        return total
+        return at
 
     def _goes_left(
         self, at: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]

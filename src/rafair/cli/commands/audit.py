@@ -24,7 +24,9 @@ from rafair.gating.deciding import DROPPING
 if TYPE_CHECKING:
     from rafair.cli.sources import ModelChoice
     from rafair.cli.subjects import Asked
+    from rafair.datasets import Dataset
     from rafair.engine import Engine
+    from rafair.models import Classifier
     from rafair.runs import AuditResult
 
 DONE, GATE_FAILED, INCONCLUSIVE = 0, 1, 3
@@ -70,6 +72,7 @@ def command(
                 on_progress=on_progress,
                 **source.options(plan),
             )
+        origin |= _latency(classifier, data)
         run = _with_origin(run, model=origin, dataset=source.origin())
         run = replace(run, manifest={**run.manifest, "command": command_of_result(context.obj)})
         write_run(run, directory, render_pages)
@@ -92,6 +95,17 @@ def _with_origin(run: AuditResult, **origins: dict[str, Any]) -> AuditResult:
     return replace(run, manifest={**run.manifest, **noted})
 
 
+def _latency(classifier: Classifier, data: Dataset) -> dict[str, float]:
+    """Return what a run notes of a guard's latency, in milliseconds a row."""
+    from rafair.guarding import guarded, milliseconds
+
+    guard = guarded(classifier)
+    if guard is None:
+        return {}
+    x = data.test.x.to(guard.device)
+    return {"ms_per_row": milliseconds(guard, x), "bare_ms_per_row": milliseconds(guard.model, x)}
+
+
 def _show(run: AuditResult) -> None:
     from rafair.cli.terminal import console, show_table
     from rafair.report.cautions import warnings
@@ -102,7 +116,7 @@ def _show(run: AuditResult) -> None:
         rates_table,
         sensitive_table,
     )
-    from rafair.report.words import access, answer, has_curve, quality
+    from rafair.report.words import access, answer, guarding, has_curve, quality
 
     tables = [headline_table(run), rates_table(run), *members_tables(run)]
     if has_curve(run):
@@ -114,6 +128,8 @@ def _show(run: AuditResult) -> None:
     console().print()
     console().print(access(run.manifest))
     console().print(quality(run.manifest))
+    if "guard" in run.metrics:
+        console().print(guarding(run))
     for sentence in answer(run):
         console().print(sentence)
     for warning in warnings(run):

@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const CELLS = {TF: "right and fair", TB: "right, but others alike are decided otherwise",
     FF: "wrong for everyone alike", FB: "wrong, and others alike are decided otherwise"};
-  const PAGE = {table: 25, cards: 9};
+  const PAGE = {table: matchMedia("(max-width: 48rem)").matches ? 10 : 25, cards: 9};
   const state = {page: 0, key: null, down: false};
 
   // Places of an instance: decision, cell, dissent, change, changed values, flip, worst.
@@ -24,6 +24,10 @@
     return text + unit;
   }
   function short(number) { return String(Number(number.toPrecision(6))); }
+  function percent(share) {
+    if (share > 0 && share <= 0.005) return "under 1 %";
+    return share >= 0.995 && share < 1 ? "over 99 %" : Math.round(100 * share) + " %";
+  }
   const who = (person) => data.features.flatMap((feature, at) =>
     feature.sensitive ? [shown(person.values[at], feature)] : []).join(" · ");
   function holds(person) {
@@ -54,7 +58,7 @@
     {head: () => "decision under " + stageText(), text: (p) => shown(instance(p)[DECISION])},
     {head: () => "cell under " + stageText(), text: (p) => instance(p)[CELL], cell: true},
     {head: () => "others decided otherwise", number: true, key: (p) => instance(p)[DISSENT],
-      text: (p) => Math.round(100 * instance(p)[DISSENT]) + "%"},
+      text: (p) => percent(instance(p)[DISSENT])},
     {head: () => "change", number: true, key: (p) => instance(p)[MOVE], text: (p) => instance(p)[MOVE].toFixed(3)},
     {head: () => "R-AF", number: true, text: holds,
       key: (p) => p.broken === 0 ? -1 : (p.proved === null ? 0 : p.proved) + (p.broken === null ? 1 : p.broken) / 1000},
@@ -97,7 +101,7 @@
     add("Decisions", "truth " + shown(person.label) + " · before " + shown(before[DECISION]) +
       (current() ? " · after " + shown(after[DECISION]) : ""));
     add("Flips with", after[FLIP] ? counterpart(after[FLIP], person, after[CHANGED]) + " (" +
-      Math.round(100 * after[DISSENT]) + "% of the counterparts are decided otherwise)" : "no sensitive change");
+      percent(after[DISSENT]) + " of the counterparts are decided otherwise)" : "no sensitive change");
     add("Worst counterpart", after[WORST] ? counterpart(after[WORST], person, after[CHANGED]) : "nobody else is comparable");
     add("R-AF", holds(person));
     made.append(title, list);
