@@ -6,6 +6,7 @@ import rafair
 from rafair.auditing import certify_seeds
 from rafair.report import render_pages
 
+BALANCED = "af_balanced"
 WORDS = "age within 5 years of own"
 SMALL = {"n_seeds": 8, "steps": 2, "step_size": 0.05, "setting": "feasible", "random_state": 1}
 
