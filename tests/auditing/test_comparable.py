@@ -6,6 +6,7 @@ import rafair
 from rafair.auditing import certify_seeds
 from rafair.report import render_pages
 
+BALANCED = "af_balanced"
 WORDS = "age within 5 years of own"
 SMALL = {"n_seeds": 8, "steps": 2, "step_size": 0.05, "setting": "feasible", "random_state": 1}
 
@@ -48,7 +49,11 @@ def test_rates_are_those_of_the_judge_within_reach(run, near, credit_model):
         people = rafair.Counterparts.of(near.schema, only=only)
         verdict = rafair.judge(credit_model, x, y, people)
         shares = rafair.fairness.dissenting(credit_model, x, people)
-        assert scope["clean"] == verdict.rates(dissent=shares)
+        rates = dict(scope["clean"])
+        if only is None:  # its balanced mean is tested with the metrics
+            rates["ci"] = {name: ends for name, ends in rates["ci"].items() if name != BALANCED}
+            del rates[BALANCED]
+        assert rates == verdict.rates(dissent=shares)
 
 
 def test_tidy_rates_hold_dissent_of_every_stage(run, near, credit_model):

@@ -292,7 +292,7 @@ def test_repair_adds_repairs_to_the_run(rafair, own_copy):
     run = load_run(own_copy)
     assert list(run.metrics["repairs"]) == list(run.metrics["attacks"])
     assert (run.instances["stage"] == "repaired").sum() == 8 * 4
-    assert "rafair + benign" in (own_copy / "report.html").read_text()
+    assert "after benign" in (own_copy / "report.html").read_text()
     assert files_of(own_copy) == RUN_FILES
 
 

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +23,7 @@ import torch
 
 from rafair import InvalidInput
 from rafair.engine import Engine, backends, ray_cluster, workers
+from rafair.engine.workers import Call, Raw, opened, pack, perform
 from rafair.errors import WorkersLost
 
 # Workers cannot import this file; it travels with each function.
@@ -197,7 +200,7 @@ def deadly(task):
 
 
 def test_a_task_that_kills_every_worker_is_given_up(engine, monkeypatch):
-    monkeypatch.setattr(backends, "RESTARTS", 1)
+    monkeypatch.setattr(backends, "RESTARTS", 0)
     monkeypatch.setattr(ray_cluster, "RETRIES", 1)
     found = []
     reason = "perhaps because memory ran out; use fewer --jobs"
@@ -206,7 +209,8 @@ def test_a_task_that_kills_every_worker_is_given_up(engine, monkeypatch):
     assert "\n" not in str(lost.value)
 
 
-def test_a_task_that_kills_comes_last():
+def test_a_task_that_kills_comes_last(monkeypatch):
+    monkeypatch.setattr(backends, "RESTARTS", 0)
     results, found = Engine(2).map(deadly, range(30)), []
     with contextlib.suppress(WorkersLost):
         found.extend(place for place, _ in results)
@@ -235,18 +239,35 @@ ERRORS = {
 }
 
 
+def in_a_worker(function, task, **changes):
+    """What a worker sends back to the caller, without a worker."""
+    content = pack(function, "the model")
+    call = replace(Call.of(content, Raw(content), torch.get_num_threads()), **changes)
+    with warnings.catch_warnings():
+        _, result = perform(call, 0, pack(task, "a task"))
+    return opened(result)
+
+
 @pytest.mark.parametrize("kind", ERRORS)
-def test_an_error_comes_through_as_itself(engine, kind):
+def test_an_error_comes_through_as_itself(kind):
     error, arguments, expected, text = ERRORS[kind]
 
-    def fails_at_3(task):
-        if task == 3:
-            raise error(*arguments)
-        return task
+    def fails(task):
+        raise error(*arguments)
 
     with pytest.raises(expected) as raised:
-        list(engine.map(fails_at_3, range(8)))
+        in_a_worker(fails, 3)
     assert (type(raised.value), str(raised.value)) == (expected, text)
+
+
+def test_an_error_ends_the_work_of_every_engine(engine):
+    def fails_at_3(task):
+        if task == 3:
+            raise OddError(1, 2)
+        return task
+
+    with pytest.raises(RuntimeError, match=r"^OddError: 1 and 2$"):
+        list(engine.map(fails_at_3, range(8)))
 
 
 class Stays:
@@ -258,14 +279,15 @@ class Stays:
 
 def test_what_cannot_be_sent_is_refused_in_one_line(engine):
     held = Stays()
-    message = r"cannot be sent .* \(TypeError: cannot pickle an exported program\); use --jobs 1"
+    why = r"\(TypeError: cannot pickle an exported program\)"
+    message = f"cannot be sent .* {why}; use --jobs 1 without --backend ray$"
     with pytest.raises(InvalidInput, match=f"^the model {message}") as refused:
         list(engine.map(lambda task: (task, held), range(4)))
     assert "\n" not in str(refused.value)
     with pytest.raises(InvalidInput, match=f"^a task {message}"):
         list(engine.map(doubled, [*range(9), held]))
     with pytest.raises(InvalidInput, match=f"^a result {message}"):
-        list(engine.map(lambda _: Stays(), range(4)))
+        in_a_worker(lambda _: Stays(), 1)
 
 
 class Elsewhere:
@@ -275,17 +297,18 @@ class Elsewhere:
         return __import__, ("nowhere_installed",)
 
 
-def test_what_a_worker_cannot_load_is_named(engine):
+def test_what_a_worker_cannot_load_is_named():
     held = Elsewhere()
     with pytest.raises(InvalidInput, match=r"cannot load .*No module named 'nowhere_installed'"):
-        list(engine.map(lambda task: (task, held), range(4)))
+        in_a_worker(lambda task: (task, held), 1)
 
 
-def test_another_release_in_a_worker_is_refused(engine, monkeypatch):
-    worked = workers.VERSION
-    monkeypatch.setattr(workers, "VERSION", "0.0.1")
-    with pytest.raises(InvalidInput, match=rf"^a worker has rafair {worked}, not 0\.0\.1; install"):
-        list(engine.map(doubled, range(4)))
+def test_another_release_in_a_worker_is_refused():
+    release = workers.VERSION
+    with pytest.raises(
+        InvalidInput, match=rf"^a worker has rafair {release}, not 0\.0\.1; install"
+    ):
+        in_a_worker(doubled, 1, version="0.0.1")
 
 
 def test_workers_share_the_cores_and_the_callers_threads_stay(engine, monkeypatch):

@@ -117,7 +117,7 @@ def pack(what: Any, name: str) -> bytes:
     except Exception as error:  # whatever a library's object raises
         raise InvalidInput(
             f"{name} cannot be sent to another process ({_in_one_line(error)}); "
-            "use --jobs 1 without --engine ray"
+            "use --jobs 1 without --backend ray"
         ) from error
     return content
 
