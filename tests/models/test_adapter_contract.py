@@ -17,7 +17,7 @@ from torch import nn
 
 import rafair
 from rafair.guarding import GuardedClassifier
-from rafair.models import adapter_names
+from rafair.models import Stumps, adapter_names
 from rafair.models.agreement import random_people
 from rafair.problem.batching import forward_rows
 from rafair.trees import has_trees
@@ -239,6 +239,20 @@ def catboosted(seed, classes, width):
     return model.fit(*xy(seed, classes, width, text=True))
 
 
+def stumps(seed, classes, width):
+    if classes > 2:
+        pytest.skip("a sum of stumps is for two classes")
+    drawn = torch.Generator().manual_seed(seed)
+    feature = torch.cat([torch.randint(width, (30,), generator=drawn), torch.tensor([width - 1])])
+    cut, step = torch.rand(2, 31, generator=drawn, dtype=torch.float64)
+    return Stumps(torch.tensor(0.1, dtype=torch.float64), feature, cut, step - 0.5, width=width)
+
+
+def own_stumps(model, schema, x):
+    score = model.base + ((x[:, model.feature] >= model.cut) * model.step).sum(dim=1)
+    return torch.stack([1 - score.sigmoid(), score.sigmoid()], dim=1).numpy()
+
+
 EXAMPLES = {
     "torch_module": {"torch module": Example(network, own_network, "gradient")},
     "sklearn_model": {
@@ -247,6 +261,7 @@ EXAMPLES = {
         )
     },
     "predict_proba": {"forest": Example(forest, own_sklearn, "scores", needs=("sklearn",))},
+    "stumps_model": {"sum of stumps": Example(stumps, own_stumps, "scores")},
     "function": {"function": Example(Rule, own_rule, "scores")},
     "onnx_model": {
         "ONNX network": Example(
@@ -429,7 +444,9 @@ def test_another_number_of_columns_is_refused(case):
         model = quietly(case.example.make, 0, K, 4)  # it does not tell before it is asked
     else:
         model = case.model(width=4)
-    if case.adapter not in ("torch_module", "function", "onnx_model", "keras_model"):
+    if case.adapter not in (
+        *("torch_module", "function", "onnx_model", "keras_model", "stumps_model"),
+    ):
         # Fitted to named columns: the first four of the data's are there, so it is a model of them.
         assert forward_rows(case.wrapped(model), random(case.schema)).shape == (ROWS, K)
         fewer = case.data.schema.names[:3]

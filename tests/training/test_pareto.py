@@ -13,7 +13,7 @@ from rafair.training.pareto import BASELINE, CONSTANT, TRAININGS, Point, Trainin
 
 
 def measured_as(accuracy, r_af, n_classes=2):
-    return Measured(accuracy, accuracy, r_af, r_af, r_af, r_af, r_af, r_af, 10, 10, n_classes)
+    return Measured(accuracy, accuracy, r_af, r_af, r_af, r_af, r_af, r_af, 10, n_classes)
 
 
 def point(name, accuracy, r_af):
@@ -59,7 +59,7 @@ def test_the_attack_leaves_at_least_what_is_proved(credit, credit_model):
     people = Counterparts.of(credit.schema)
     space = PerturbationSpace.of(credit.schema, 0.02, "paper")
     x, y = credit.test.x[:40], credit.test.y[:40]
-    found = measured(credit_model, x, y, people, space, n_people=40, n_attacked=40)
+    found = measured(credit_model, x, y, people, space, n_people=40, attack=True)
     status = rafair.certify(credit_model, x, y, people, space).status
     assert found.r_af == pytest.approx((status == 1).double().mean().item())
     assert found.r_af <= found.r_af_most <= found.attacked + 1e-12

@@ -99,7 +99,7 @@ def train_robust(
     quiet: bool,
 ) -> int:
     """Train by a method, write the network, and print its figures beside the constant model's."""
-    from rafair.models import serialise_fcnn, wrap
+    from rafair.models import serialise_model, wrap
     from rafair.runs.files import replace_file
     from rafair.training import Options, fit_robust, make_method
     from rafair.training.measuring import measured
@@ -113,13 +113,13 @@ def train_robust(
     keep, state = _checkpoints(kept, (method, task, options), resume=choice.resume)
     trained = fit_robust(method, task, options, on_epoch=_told(quiet), keep=keep, state=state)
     model = wrap(trained.network, schema, output="logits")
-    found = measured(model, test.x, test.y, *choice.problem(source), n_attacked=100)
-    replace_file(target, serialise_fcnn(trained.network, schema, found.as_dict()))
+    found = measured(model, test.x, test.y, *choice.problem(source), attack=True)
+    replace_file(target, serialise_model(trained.network, schema, found.as_dict()))
     kept.unlink(missing_ok=True)
     if not quiet:
         _show(source, choice, found, target)
     if found.collapsed(len(schema.classes)):
-        told = "the network became the constant model (balanced accuracy {:.3f})".format
+        told = "the model became the constant model (balanced accuracy {:.3f})".format
         advice = "train with --balanced, another --strength or a smaller --epsilon"
         print(f"collapsed: {told(found.balanced_accuracy)}; {advice}", file=sys.stderr)
         return COLLAPSED
@@ -174,7 +174,7 @@ def _show(source: Source, choice: RobustChoice, found: Any, target: Path) -> Non
     heads = ("", "accuracy", "balanced", "proved R-AF", "balanced R-AF", "attacked R-AF")
     title = (
         f"{source.name}: accuracy on {len(source.data.test):,} test people, proofs about "
-        f"{found.n_people} of them, the attack on {found.n_attacked}"
+        f"{found.n_people} of them and attack on the same"
     )
     show_table(Table(title, heads, rows))
     console().print(f"\nWeights: {target}", soft_wrap=True)

@@ -19,12 +19,15 @@ from rafair.models.networks import (
     train_fcnn,
 )
 from rafair.models.pretrained import baseline, baseline_metrics, baseline_path
+from rafair.models.saving import serialise_model
+from rafair.models.stumps import Stumps
 from rafair.models.wrapping import adapter_names, wrap
 
 __all__ = [
     "Access",
     "Classifier",
     "LeakyGradient",
+    "Stumps",
     "adapter_names",
     "baseline",
     "baseline_metrics",
@@ -39,6 +42,7 @@ __all__ = [
     "require_gradient",
     "require_wrapped",
     "serialise_fcnn",
+    "serialise_model",
     "train_fcnn",
     "wrap",
 ]

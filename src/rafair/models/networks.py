@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rafair.errors import InvalidInput
 from rafair.models.adapters.torch_module import TorchClassifier
+from rafair.models.weights import check_fit, read_weights, serialise_weights
 from rafair.models.wrapping import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from rafair.datasets import Dataset
     from rafair.schema import Schema
@@ -52,7 +50,6 @@ AVERAGED = 0.5
 # denormal numbers.
 NOTHING = 1e-12
 FORMAT = "rafair-fcnn-1"
-KEY = "rafair"
 
 
 def fcnn(n_features: int, n_classes: int, hidden: Sequence[int] = HIDDEN) -> nn.Sequential:
@@ -225,15 +222,8 @@ def serialise_fcnn(module: nn.Module, schema: Schema, metrics: Mapping[str, floa
     """Return the bytes of a ``.safetensors`` file: weights, feature names, classes, metrics."""
     dense = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     hidden = [layer.out_features for layer in dense[:-1]]
-    about = {
-        **({} if tuple(hidden) == HIDDEN else {"hidden": hidden}),
-        "format": FORMAT,
-        "features": list(schema.names),
-        "classes": list(schema.classes),
-        "metrics": dict(metrics),
-    }
-    # A single key, because safetensors writes several keys in an order that varies between calls.
-    return serialise(module.state_dict(), {KEY: json.dumps(about, sort_keys=True)})
+    widths = {} if tuple(hidden) == HIDDEN else {"hidden": hidden}
+    return serialise_weights(module, {**widths, "format": FORMAT}, schema, metrics)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -244,7 +234,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     InvalidInput
         If the file does not exist or is no FCNN of this package.
     """
-    about, _ = _read(path)
+    about, _ = read_weights(path, (FORMAT,))
     return {key: about[key] for key in ("features", "classes", "metrics")}
 
 
@@ -263,43 +253,11 @@ def load_fcnn(path: Path, schema: Schema | None = None) -> TorchClassifier:
         If the file does not exist or is no FCNN of this package, the network was trained on other
         columns or classes, or a weight is NaN or infinite.
     """
-    about, weights = _read(path)
-    expected = {} if schema is None else {"features": schema.names, "classes": schema.classes}
-    for key, value in expected.items():
-        if about[key] != list(value):
-            raise InvalidInput(f"{path}: trained with other {key} than the data's")
+    about, weights = read_weights(path, (FORMAT,))
+    check_fit(path, about, schema)
     module = fcnn(len(about["features"]), len(about["classes"]), about.get("hidden", HIDDEN))
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise InvalidInput(f"{path}: its weights do not fit FCNN(6)") from error
-    if not all(torch.isfinite(weight).all() for weight in weights.values()):
-        raise InvalidInput(f"{path}: a weight is NaN or infinite")
     return _wrapped(module.eval().requires_grad_(requires_grad=False), schema)
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such model file")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            about = _about((file.metadata() or {}).get(KEY, "{}"))
-            if about is None:
-                raise InvalidInput(f"{path}: not written by rafair train (format {FORMAT})")
-            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InvalidInput(f"{path}: not a model file in safetensors format") from error
-
-
-def _about(text: str) -> dict[str, Any] | None:
-    try:
-        about = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        return None
-    expected = {"features": list, "classes": list, "metrics": dict}
-    whole = all(isinstance(about.get(key), kind) for key, kind in expected.items())
-    hidden = about.get("hidden", [])
-    whole &= isinstance(hidden, list) and all(isinstance(n, int) and n > 0 for n in hidden)
-    return about if whole else None

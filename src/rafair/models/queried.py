@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rafair.errors import InvalidInput, ModelFailed
 from rafair.models.agreement import random_people, unit_rows
+from rafair.models.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,13 @@ class QueriedClassifier:
         InvalidInput
             If the model fails, or returns an output of an unexpected shape or an unknown label.
         """
+        return self._memory.scores(x, self._told)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory()
+
+    def _told(self, x: Tensor) -> Tensor:
         raw = asked(self.predict, self.feed(x))
         if self.answer == "labels":
             return _marked(raw, self.labels, len(x))

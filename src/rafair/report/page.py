@@ -55,7 +55,7 @@ SECTIONS = {
     "change": "How much change?",
     "people": "People",
     "matrix": "Before and after",
-    "repairs": "Repairs",
+    "repairs": "Repairs and advice",
     "method": "Method and limits",
 }
 

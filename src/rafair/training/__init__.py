@@ -1,10 +1,11 @@
-"""Robust training: networks that are accurate and fair under every change, with the proof.
+"""Robust training: models that are accurate and fair under every change, with the proof.
 
-To add a method, add a file to ``methods`` with a frozen dataclass that derives from ``Method``.
+To add a method, add a file to ``methods`` with a frozen dataclass that derives from ``Method``,
+or from ``NetworkMethod`` if it trains a network by a loss.
 """
 
-from rafair.training.base import Method
-from rafair.training.loop import Options, Trained, fit_robust
+from rafair.training.base import Method, Options, Trained, fit_robust
+from rafair.training.loop import NetworkMethod
 from rafair.training.registry import make_method, method_classes, method_names
 from rafair.training.task import Batch, Task
 from rafair.training.validation import Figures
@@ -13,6 +14,7 @@ __all__ = [
     "Batch",
     "Figures",
     "Method",
+    "NetworkMethod",
     "Options",
     "Task",
     "Trained",

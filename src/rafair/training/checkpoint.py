@@ -14,8 +14,7 @@ import torch
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from rafair.training.base import Method
-    from rafair.training.loop import Options
+    from rafair.training.base import Method, Options
     from rafair.training.task import Task
 
 __all__ = ["identity_of_training", "read_checkpoint", "serialise_checkpoint"]

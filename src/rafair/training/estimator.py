@@ -14,12 +14,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from rafair.errors import InvalidInput
-from rafair.models import serialise_fcnn, wrap
+from rafair.models import serialise_model, wrap
 from rafair.problem import Counterparts, PerturbationSpace
 from rafair.schema import Column, Schema, as_pandas, fit_feature
 from rafair.schema.inferring import infer_features
-from rafair.training.loop import LEARNING_RATE, Options, fit_robust
-from rafair.training.registry import make_method
+from rafair.training.base import Options, fit_robust
+from rafair.training.registry import make_method, method_classes
 from rafair.training.task import Task
 from rafair.training.validation import is_constant
 
@@ -36,7 +36,7 @@ LABEL = "label"
 
 
 class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped library
-    """A network that is trained to be accurate and fair under every change.
+    """A network, or a sum of stumps, that is accurate and fair under every change.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         ranges are inferred from the rows of ``fit``.
     epochs : int, optional
     batch_size : int, optional
-    learning_rate : float
+    learning_rate : float, optional
+        By default the method's own, as for ``strength``, ``epochs`` and ``batch_size``.
     random_state : int
 
     Attributes
@@ -71,11 +72,11 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     schema_ : Schema
         The columns, in original units.
     classifier_ : Classifier
-        The network, which reads unit space: what ``rafair.certify`` and ``rafair.audit`` take.
+        The model, which reads unit space: what ``rafair.certify`` and ``rafair.audit`` take.
     figures_ : Figures
         Of the epoch that was kept, on the rows that were held back; ``r_af`` is proved.
     collapsed_ : bool
-        Whether the network is no better than one that gives everybody one class.
+        Whether the model is no better than one that gives everybody one class.
 
     Notes
     -----
@@ -103,7 +104,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         schema: Schema | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float | None = None,
         random_state: int = 0,
     ) -> None:
         self.method = method
@@ -118,6 +119,13 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn whether the method is for more than two classes."""
+        tags = super().__sklearn_tags__()
+        kind = method_classes().get(self.method)
+        tags.classifier_tags.multi_class = kind is None or not kind.is_binary
+        return tags
 
     def fit(self, X: Any, y: Any) -> RobustClassifier:
         """Train on rows X, a table or an array of shape (n, d), with labels y, shape (n,).
@@ -159,10 +167,10 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             predicted = self.network_(task.x).argmax(dim=1)
         recalls = [(predicted == c)[task.y == c].double().mean() for c in task.y.unique()]  # type: ignore[no-untyped-call]
         share = float(torch.stack(recalls).mean())
-        found = is_constant(share, len(predicted.unique()), len(recalls))  # type: ignore[no-untyped-call]
+        found = is_constant(share, len(predicted.unique()), len(recalls))
         if found:
             warnings.warn(
-                f"the network became the constant model (balanced accuracy {share:.3f}); use "
+                f"the model became the constant model (balanced accuracy {share:.3f}); use "
                 "balance=1, another strength or a smaller epsilon",
                 UserWarning,
                 stacklevel=3,
@@ -194,13 +202,13 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write the network as ``.safetensors``, as ``rafair train`` does.
+        """Write the model as ``.safetensors``, as ``rafair train`` does.
 
         ``rafair.load_model(path, schema)`` reads it.
         """
         check_is_fitted(self)
         figures = {name: float(value) for name, value in vars(self.figures_).items()}
-        Path(path).write_bytes(serialise_fcnn(self.network_, self.schema_, figures))
+        Path(path).write_bytes(serialise_model(self.network_, self.schema_, figures))
 
     def _frame(self, X: Any, y: Any, *, reset: bool) -> pd.DataFrame:
         """Return X as a table, checked as scikit-learn checks it."""

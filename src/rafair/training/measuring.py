@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rafair.attacks.ensemble import Ensemble
+from rafair.attacks.square import Square
 from rafair.certificates import certify
 from rafair.certificates.branching import BROKEN, PROVED
 from rafair.fairness import TF, balanced_rates, constant_model, judge
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PEOPLE", "Measured", "constant_measured", "measured"]
 
 # Test people who are certified and attacked, unless a call says otherwise.
-PEOPLE, MAX_NODES = 500, 2000
+PEOPLE, MAX_NODES = 300, 2000
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class Measured:
     r_af_most, r_af_balanced_most : float
         The same of whom no counterexample is known.
     attacked, attacked_balanced : float
-        The same of whom the strongest attack on this very network does not break; NaN if nobody was
+        The same of whom the strongest attack on this very model does not break; NaN if nobody was
         attacked.
-    n_people, n_attacked : int
-        How many test people, drawn at random, were certified and attacked.
+    n_people : int
+        How many test people, drawn at random, were certified and, if at all, attacked.
     n_classes : int
         How many classes the model gives to the test people.
     """
@@ -57,7 +59,6 @@ class Measured:
     attacked: float
     attacked_balanced: float
     n_people: int
-    n_attacked: int
     n_classes: int
 
     def collapsed(self, k: int) -> bool:
@@ -77,7 +78,7 @@ def measured(
     space: PerturbationSpace,
     *,
     n_people: int = PEOPLE,
-    n_attacked: int = 0,
+    attack: bool = False,
     random_state: int = 0,
 ) -> Measured:
     """Measure a model.
@@ -89,8 +90,11 @@ def measured(
     x : Tensor, shape (n, d), unit space
     y : Tensor of int64, shape (n,)
     counterparts, space : see ``rafair.certify``
-    n_people, n_attacked : int
-        How many of them, drawn at random, to certify, and how many of those to attack.
+    n_people : int
+        How many of them, drawn at random, to certify.
+    attack : bool
+        Whether to attack the same people: with ``Ensemble``, or with ``Square`` where the model
+        gives no gradients.
     random_state : int
         Seed of the draw.
     """
@@ -99,22 +103,22 @@ def measured(
     some, labels = x[rows], y[rows]
     status = certify(model, some, labels, counterparts, space, MAX_NODES).status
     least, most = status == PROVED, status != BROKEN
-    tried = min(n_attacked, len(rows))
-    unbroken = _unbroken(model, some[:tried], labels[:tried], counterparts, space)
-    shares = balanced_rates({"least": least, "most": most}, labels)
-    left = balanced_rates({"left": unbroken}, labels[:tried]) if tried else {"left": float("nan")}
+    found = {"least": least, "most": most}
+    if attack:
+        found["left"] = _unbroken(model, some, labels, counterparts, space)
+    shares = {name: _share(rows) for name, rows in found.items()}
+    balanced = balanced_rates(found, labels)
     clean = accuracy_figures(model, x, y)
     return Measured(
         clean["accuracy"],
         clean["balanced_accuracy"],
-        _share(least),
-        shares["least"],  # type: ignore[arg-type]  # a share, no interval
-        _share(most),
-        shares["most"],  # type: ignore[arg-type]
-        _share(unbroken),
-        left["left"],  # type: ignore[arg-type]
+        shares["least"],
+        balanced["least"],  # type: ignore[arg-type]  # a share, no interval
+        shares["most"],
+        balanced["most"],  # type: ignore[arg-type]
+        shares.get("left", math.nan),
+        balanced.get("left", math.nan),  # type: ignore[arg-type]
         len(rows),
-        tried,
         len(torch.unique(predict(model, x))),
     )
 
@@ -141,9 +145,8 @@ def _unbroken(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> Tensor:
     """Tell whom the strongest attack leaves accurate and fair, shape (n,), bool."""
-    if not len(x):
-        return torch.zeros(0, dtype=torch.bool)
-    point = Ensemble().run(model, x, y, counterparts, space).x_adv
+    strongest = Ensemble() if model.access == "gradient" else Square()
+    point = strongest.run(model, x, y, counterparts, space).x_adv
     return judge(model, point, y, counterparts).cells == TF
 
 

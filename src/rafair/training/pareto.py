@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rafair.models import wrap
-from rafair.training.loop import Options, fit_robust
+from rafair.training.base import Options, fit_robust
 from rafair.training.measuring import Measured, measured
 from rafair.training.registry import make_method
 from rafair.training.task import Task
@@ -33,7 +33,7 @@ __all__ = [
 
 BASELINE, CONSTANT = "baseline", "constant model"
 # Test people who are certified and attacked for each point.
-PEOPLE, ATTACKED = 500, 100
+PEOPLE = 300
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Training:
         *,
         epochs: int | None = None,
         random_state: int = 0,
-    ) -> torch.nn.Sequential:
+    ) -> torch.nn.Module:
         """Train it on the training split of a dataset."""
         classes, rows = len(data.schema.classes), data.train
         task = Task.of(rows.x, rows.y, classes, counterparts, space, self.balance)
@@ -134,9 +134,7 @@ def measured_point(
 ) -> Point:
     """Certify and attack a model on the test split of a dataset; without a training, a baseline."""
     rows = data.test
-    figures = measured(
-        model, rows.x, rows.y, counterparts, space, n_people=PEOPLE, n_attacked=ATTACKED
-    )
+    figures = measured(model, rows.x, rows.y, counterparts, space, n_people=PEOPLE, attack=True)
     if training is None:
         return Point(BASELINE, BASELINE, None, figures)
     return Point(training.label, training.method, training, figures)

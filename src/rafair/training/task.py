@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts, PerturbationSpace
 
 __all__ = ["Batch", "Task"]
+
+# People who are held back: this share, and at most so many.
+HELD_BACK, MOST_HELD_BACK = 0.1, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,13 @@ class Task:
             self.counterparts,
             self.space,
         )
+
+    def parted(self, generator: torch.Generator) -> tuple[Task, Task]:
+        """Return random people to learn from, and those who are held back to choose the epoch."""
+        order = torch.randperm(len(self), generator=generator)
+        n_held = min(MOST_HELD_BACK, math.ceil(HELD_BACK * len(self)))
+        people = self.take(order[n_held:]) if len(self) > n_held else self
+        return people, self.take(order[:n_held])
 
     @property
     def sensitive(self) -> list[int]:

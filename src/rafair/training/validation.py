@@ -18,7 +18,7 @@ from rafair.training.interval import interval_margins
 if TYPE_CHECKING:
     from rafair.training.task import Task
 
-__all__ = ["Figures", "certified_rows", "is_constant", "validated"]
+__all__ = ["Figures", "certified_rows", "figures_of", "is_constant", "validated"]
 
 # A balanced accuracy this close to that of a constant model is no better.
 CLOSE = 0.01
@@ -74,8 +74,13 @@ def validated(network: nn.Sequential, held: Task, loss: float) -> Figures:
     """Measure a network on held-back people."""
     with torch.no_grad():
         predicted = network(held.x).argmax(dim=1)
-    right, proved = predicted == held.y, certified_rows(network, held)
-    balanced = balanced_rates({"right": right, "proved": proved}, held.y)
+    return figures_of(predicted, certified_rows(network, held), held.y, loss)
+
+
+def figures_of(predicted: Tensor, proved: Tensor, y: Tensor, loss: float) -> Figures:
+    """Return the figures of predicted classes and proofs of people with labels y, all (n,)."""
+    right = predicted == y
+    balanced = balanced_rates({"right": right, "proved": proved}, y)
     return Figures(
         loss,
         float(right.double().mean()),

@@ -19,7 +19,10 @@ from rafair.plans.plan import LARGEST_RANDOM_STATE
 if TYPE_CHECKING:
     from rafair.models.adapters.torch_module import TorchClassifier
 
-METHODS = "certified, adversarial, worst-counterpart, counterpart, rafair, standard or logistic"
+METHODS = (
+    "boosted-stumps, certified, adversarial, worst-counterpart, counterpart, rafair, logistic or "
+    "standard"
+)
 
 
 def command(

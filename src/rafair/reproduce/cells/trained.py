@@ -68,7 +68,7 @@ class ParetoCell:
 
     def point(self, cache: Cache) -> Point:
         """Return the network as a point of the picture."""
-        whole = ("n_people", "n_attacked", "n_classes")
+        whole = ("n_people", "n_classes")
         figures = {name: float(value) for name, value in cache.result(self).items()}
         known = {name: int(figures.pop(name)) for name in whole}
         method = BASELINE if self.training is None else self.training.method

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch.nn import functional
 
-from rafair.training.base import Method
 from rafair.training.inner import ascended
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,7 +19,7 @@ __all__ = ["Adversarial"]
 
 
 @dataclass(frozen=True)
-class Adversarial(Method):
+class Adversarial(NetworkMethod):
     """The largest KL(f(v) ‖ f(v + δ)) over Δ, found by sign ascent; v keeps its sensitive values.
 
     With the plain loss beside it, κ/(1 − κ) is the 1/λ of the source.

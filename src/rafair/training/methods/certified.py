@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch.nn import functional
 
-from rafair.training.base import Method
 from rafair.training.interval import interval_margins
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,7 +19,7 @@ __all__ = ["Certified"]
 
 
 @dataclass(frozen=True)
-class Certified(Method):
+class Certified(NetworkMethod):
     """An upper bound of the cross-entropy over the box around I(v) × Δ.
 
     The box takes each sensitive column's whole range and ε around the others; it grows with the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn import functional
 
-from rafair.training.base import Method
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,7 +22,7 @@ DRAWN = 4
 
 
 @dataclass(frozen=True)
-class Counterpart(Method):
+class Counterpart(NetworkMethod):
     """Mean cross-entropy of four random counterparts of v, which all have v's label.
 
     Source: the counterfactual token fairness of Garg et al., AIES 2019, by augmentation.

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from rafair.attacks import RAFair
 from rafair.models import wrap
-from rafair.training.base import Method
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +26,7 @@ TOTAL = 2.0
 
 
 @dataclass(frozen=True)
-class RAFairRetraining(Method):
+class RAFairRetraining(NetworkMethod):
     """Cross-entropy at instances of RAFair, which keep the label of the person they came from.
 
     Before each epoch 1,024 random people are attacked on the network as it is, each in one of the

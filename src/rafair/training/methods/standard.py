@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch.nn import functional
 
-from rafair.training.base import Method
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +18,7 @@ __all__ = ["Standard"]
 
 
 @dataclass(frozen=True)
-class Standard(Method):
+class Standard(NetworkMethod):
     """Cross-entropy at v alone; no strength changes it."""
 
     strength: float = 0.0

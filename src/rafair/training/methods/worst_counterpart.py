@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn import functional
 
-from rafair.training.base import Method
 from rafair.training.inner import ascended
+from rafair.training.loop import NetworkMethod
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +23,7 @@ DRAWN = 7
 
 
 @dataclass(frozen=True)
-class WorstCounterpart(Method):
+class WorstCounterpart(NetworkMethod):
     """The largest cross-entropy over I(v) × Δ that sign ascent finds.
 
     Of v and seven random counterparts the one with the largest loss ascends in Δ.
