@@ -15,7 +15,7 @@ from rafair.guarding import GuardedClassifier, Rule, guarded
 from rafair.models import wrap
 from rafair.problem import Counterparts
 from rafair.problem.network import why_not_layered
-from rafair.training.loop import Options
+from rafair.training.base import Options
 from rafair.training.pareto import Training
 
 if TYPE_CHECKING:
