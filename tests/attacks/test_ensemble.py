@@ -124,7 +124,7 @@ def test_it_is_never_weaker_than_rafair_or_multi_apgd(make_problem, seed, k, eps
 @pytest.mark.parametrize("k", [2, 3])
 def test_it_breaks_nearly_all_that_is_not_proved_and_nothing_that_is(make_problem, k, target):
     alike, moved, total = 0, 0, 0
-    for seed in range(9):
+    for seed in range(5):
         problem = answered(make_problem(k, seed=seed, n=16, epsilon=0.1))
         proof = certify(*problem.arguments, claim=target)
         result = Ensemble(target).run(*problem.arguments)
@@ -134,8 +134,8 @@ def test_it_breaks_nearly_all_that_is_not_proved_and_nothing_that_is(make_proble
         alike += int((broken == (proof.status == -1))[decided].sum())
         moved += int((result.broken_by > 0).sum())
         total += int(decided.sum())
-    assert moved >= 10
-    assert total >= 0.98 * 9 * 16
+    assert moved >= 5
+    assert total >= 0.98 * 5 * 16
     assert alike >= 0.98 * total
 
 

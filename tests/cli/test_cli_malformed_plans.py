@@ -695,7 +695,7 @@ def mutations(draw, content):
 
 
 @given(content=mutations(plan().encode()))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_plan_with_a_few_other_bytes_is_checked_or_refused(good, content):
     path = good / "mutated.toml"
     path.write_bytes(content)
@@ -706,7 +706,7 @@ WORDS = ["[data]", "[features.age]", "kind", "=", '"integer"', "\n", "[", "]", "
 
 
 @given(text=st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join) | st.text(max_size=80))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_plan_of_random_words_is_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "random.toml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")

@@ -360,7 +360,7 @@ def mutations(draw, content):
 
 
 @given(content=mutations(TEXT.encode()), verb=st.sampled_from(["check", "train"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_csv_file_with_a_few_other_bytes_is_read_or_refused(good, content, verb):
     folder = good / "mutated"
     folder.mkdir(exist_ok=True)
@@ -377,7 +377,7 @@ def test_a_csv_file_with_a_few_other_bytes_is_read_or_refused(good, content, ver
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode("utf-8")))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_init_describes_or_refuses_any_bytes(good, content):
     (good / "bytes.csv").write_bytes(content)
     done = plan_texts.run("init", good / "bytes.csv", "--label", "0", "--sensitive", "1")

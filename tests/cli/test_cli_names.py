@@ -20,10 +20,12 @@ from rafair.plans.plan_file import parse_plan
 from rafair.reproduce import Study
 from rafair.schema import Column
 
-# What only a command has: files that it reads or writes, and how it talks.
-ITS_OWN = {"help", "out", "quiet", "resume", "fail_under", "model", "test", "train", "pareto"}
-# A value of another option in one word.
-IN_SHORT = {"balanced": "balance"}
+# What only a command has: files that it reads or writes, how it talks, and another job.
+FILES = {"out", "model", "test", "train", "page", "json", "junit", "summary"}
+ITS_OWN = {*FILES, "help", "quiet", "resume", "fail_under", "pareto"}
+# A word that stands for a parameter: ``--balanced`` for ``balance=1``, ``--guard R`` for
+# ``Guard(model, rule=R)``.
+IN_SHORT = {"balanced": "balance", "guard": "rule"}
 # Other spellings that are understood too.
 ALSO = {
     "n_seeds": "--seeds",
@@ -34,18 +36,26 @@ ALSO = {
 }
 # The functions that a command stands for.
 PYTHON = {
-    "audit": (rafair.audit, read_table, load_model, Engine),
+    "advise": (rafair.advise_run, rafair.audit, load_model, rafair.Guard),
+    "audit": (rafair.audit, read_table, load_model, Engine, rafair.Guard),
     "certify": (
         *(rafair.certify, rafair.certify_cells, rafair.certify_region),
-        *(read_table, load_model, Engine, Plan),
+        *(read_table, load_model, Engine, Plan, rafair.Guard),
     ),
-    "check": (read_table, load_model),
+    "check": (read_table, load_model, rafair.Guard),
+    "compare": (rafair.compare,),
+    "datasets": (rafair.load_dataset,),
+    "gate": (rafair.gate,),
     "init": (read_table, Column),
-    "repair": (rafair.repair_run, rafair.audit, load_model),
+    "repair": (rafair.repair_run, rafair.audit, load_model, rafair.Guard),
     "report": (),
     "reproduce": (Study, Engine),
     "train": (rafair.train_fcnn, rafair.RobustClassifier, read_table),
 }
+
+
+def test_every_command_is_compared():
+    assert set(PYTHON) == set(typer.main.get_command(build_app()).commands)
 
 
 def options_of(command):

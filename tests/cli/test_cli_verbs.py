@@ -205,13 +205,13 @@ def test_attacks_can_be_repeated_on_the_command_line(audit, tmp_path):
 
 def test_all_seeds_and_all_counterparts_can_be_asked_for(rafair, tmp_path):
     done = rafair(
-        *("audit", "compas", "--seeds", "all", "--steps", "0", "--sensitive", "sex"),
+        *("audit", "credit", "--seeds", "all", "--steps", "0", "--sensitive", "sex"),
         *("--attack", "rafair-tb", "--counterparts", "all", "--no-certify", "--quiet"),
         *("--out", "run"),
     )
     assert done.code == 0
     metrics = load_run(tmp_path / "run").metrics
-    assert (metrics["n_seeds"], metrics["n_counterparts"]) == (1852, 2)
+    assert (metrics["n_seeds"], metrics["n_counterparts"]) == (300, 2)
 
 
 def test_without_an_output_path_a_run_goes_below_runs(audit, tmp_path):

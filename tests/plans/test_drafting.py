@@ -48,7 +48,7 @@ def tables(draw):
 
 
 @given(frame=tables())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_drafted_plan_is_read_and_loads_what_was_inferred(tmp_path_factory, frame):
     folder = tmp_path_factory.getbasetemp()
     frame.to_parquet(folder / "drafted.parquet")

@@ -20,7 +20,7 @@ from rafair.schema.fitting import (
     kind_of_column,
     levels_of,
 )
-from rafair.schema.leaving_out import LEFT_OUT, why_left_out
+from rafair.schema.leaving_out import LEFT_OUT, NO_CELL, why_left_out
 from rafair.schema.one_hot import one_hot_groups
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _single(
     name = column.name
     present = values.dropna().infer_objects()
     if present.empty:
-        doubts.append(f"{name}{LEFT_OUT}every cell is empty.")
+        doubts.append(f"{name}{LEFT_OUT}{NO_CELL}")
         return None
     why = None if is_said else why_left_out(present)
     # One value tells something where others are missing.

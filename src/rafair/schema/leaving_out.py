@@ -16,6 +16,7 @@ __all__ = ["kept_for_model", "why_left_out"]
 
 # Between the name of a column and the reason why it is no feature.
 LEFT_OUT = ": left out, "
+NO_CELL = "every cell is empty."
 # A text column with at most this many different values is none of identifiers and free text.
 FEW_VALUES = 10
 # A text column with more different values than this share of the rows is an identifier.
@@ -76,14 +77,14 @@ def kept_for_model(read: Iterable[str], told: Iterable[str]) -> dict[str, tuple[
     -------
     dict of str to (Column, str)
         Column → a feature that nothing moves, and a sentence that says so. A column of which
-        nothing was said is missing here.
+        nothing was said, or of which every cell is empty, is missing here.
     """
     reasons = dict(note.split(LEFT_OUT, 1) for note in told if LEFT_OUT in note)
     said = "kept, since the model reads it, as a feature that nothing moves"
     return {
         name: (Column(name, perturbable=False), f"{name}: {said}; {reasons[name]}")
         for name in read
-        if name in reasons
+        if reasons.get(name, NO_CELL) != NO_CELL
     }
 
 
