@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rafair.models import wrap
+from rafair.training import measuring
 from rafair.training.base import Options, fit_robust
-from rafair.training.measuring import Measured, measured
+from rafair.training.measuring import Measured
 from rafair.training.registry import make_method
 from rafair.training.task import Task
 
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 BASELINE, CONSTANT = "baseline", "constant model"
-# Test people who are certified and attacked for each point.
-PEOPLE = 300
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,9 @@ def measured_point(
 ) -> Point:
     """Certify and attack a model on the test split of a dataset; without a training, a baseline."""
     rows = data.test
-    figures = measured(model, rows.x, rows.y, counterparts, space, n_people=PEOPLE, attack=True)
+    figures = measuring.measured(
+        model, rows.x, rows.y, counterparts, space, n_people=measuring.PEOPLE, attack=True
+    )
     if training is None:
         return Point(BASELINE, BASELINE, None, figures)
     return Point(training.label, training.method, training, figures)
