@@ -40,7 +40,7 @@ def test_figures_stand_beside_those_of_the_constant_model(rafair, tmp_path):
     }
     assert rows["constant"] == ["0.700", "0.500", "0.700", "0.500", "0.700"]
     assert len(rows["certified"]) == 5
-    assert "proofs about 20 of them and attack on the same" in " ".join(found.out.split())
+    assert "proofs about and attacks on 20 of them" in " ".join(found.out.split())
     assert rows["certified"] != rows["constant"]
     assert "epoch 10/30  loss " in found.err
     assert "certified R-AF" in found.err

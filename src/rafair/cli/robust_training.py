@@ -113,7 +113,7 @@ def train_robust(
     trained = fit_robust(method, task, options, on_epoch=_told(quiet), keep=keep, state=state)
     model = wrap(trained.network, schema, output="logits")
     rows = (test.x, test.y, *choice.problem(source))
-    found = measuring.measured(model, *rows, n_people=measuring.PEOPLE, attack=True)
+    found = measuring.measured(model, *rows, n_people=measuring.PEOPLE)
     replace_file(target, serialise_model(trained.network, schema, found.as_dict()))
     kept.unlink(missing_ok=True)
     if not quiet:
@@ -174,7 +174,7 @@ def _show(source: Source, choice: RobustChoice, found: Any, target: Path) -> Non
     heads = ("", "accuracy", "balanced", "proved R-AF", "balanced R-AF", "attacked R-AF")
     title = (
         f"{source.name}: accuracy on {len(source.data.test):,} test people, proofs about "
-        f"{found.n_people} of them and attack on the same"
+        f"and attacks on {found.n_people:,} of them"
     )
     show_table(Table(title, heads, rows))
     console().print(f"\nWeights: {target}", soft_wrap=True)
