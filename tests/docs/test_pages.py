@@ -54,6 +54,14 @@ def test_the_bridges_carry_over_a_run(capsys, tmp_path, monkeypatch):
     assert names["x_adv"].shape == names["x"].shape
 
 
+def test_a_model_is_trained_and_proved(capsys):
+    names, printed = follow("training.md", capsys, skipped=["own data and Adult"])
+    assert names["model"].figures_.r_af > 0.6
+    assert not names["model"].collapsed_
+    assert rafair.load_model("credit.safetensors", names["data"].schema).kind == "sum of stumps"
+    assert any("boosted-stumps" in text for text in printed.values())
+
+
 def test_models_of_ones_own_are_taken(capsys):
     names, _ = follow("own-model.md", capsys)
     assert names["model"].access == names["same"].access == "gradient"
