@@ -76,6 +76,16 @@ def test_trees_are_proved(capsys):
     assert 0 < robust["at_least"] <= robust["at_most"] <= names["run"].metrics["clean"]["af"]
 
 
+def test_guards_repairs_and_advice_are_measured(capsys):
+    names, printed = follow("guard.md", capsys)
+    assert len(names["answers"]) == 300
+    guarded, run = rafair.load_run("runs/guarded"), rafair.load_run("runs/credit")
+    assert guarded.metrics["robust"]["r_if"]["at_least"] == 1
+    assert set(run.metrics) >= {"label_free", "advice"}
+    assert Path("runs/credit/advice.json").exists()
+    assert any("Which change helps most?" in text for text in printed.values())
+
+
 def test_whole_splits_are_audited(capsys):
     names, _ = follow("whole-splits.md", capsys, skipped=["long"])
     kept = rafair.load_run("runs/split")
