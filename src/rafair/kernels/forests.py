@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import NUMBERS, inner
+from rafair.kernels.compiling import NUMBERS, allocating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 WORK = types.NamedTuple([_TABLE, _TABLE, PIECES, NUMBERS, NUMBERS, NUMBERS, PIECES], Work)
 
 
-@inner
+@allocating
 def work_for(n_nodes: int, n_tests: int) -> Work:
     """Allocate memory for trees of at most so many nodes."""
     return Work(
@@ -124,7 +124,7 @@ def work_for(n_nodes: int, n_tests: int) -> Work:
     )
 
 
-@inner
+@allocating
 def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
     """Return which sides of a test some piece of a box is on: LEFT, RIGHT or BOTH."""
     feature, members = tests.feature[test], tests.members[test]
@@ -136,7 +136,7 @@ def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int
     return (LEFT if inside > 0 else 0) | (RIGHT if inside < last - first + 1 else 0)
 
 
-@inner
+@allocating
 def undecided(
     forest: Forest, tests: Tests, node: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> int:
@@ -149,7 +149,7 @@ def undecided(
     return node
 
 
-@inner
+@allocating
 def _visit(
     forest: Forest,
     tests: Tests,
@@ -179,7 +179,7 @@ def _visit(
     return count
 
 
-@inner
+@allocating
 def bound_tree(
     forest: Forest,
     tests: Tests,
@@ -210,7 +210,7 @@ def bound_tree(
     return most[0], least[0], count
 
 
-@inner
+@allocating
 def _add(work: Work, test: int, gain: float) -> None:
     if work.gain[test] == 0:
         work.gain[test] = 1e-30  # marks the test as touched, even where nothing is gained
@@ -219,7 +219,7 @@ def _add(work: Work, test: int, gain: float) -> None:
     work.gain[test] += gain
 
 
-@inner
+@allocating
 def same_tree(
     forest: Forest,
     tests: Tests,
@@ -240,7 +240,7 @@ def same_tree(
     return True
 
 
-@inner
+@allocating
 def best_split(
     tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
 ) -> tuple[int, int]:
@@ -263,7 +263,7 @@ def best_split(
     return feature, _change(tests.counts[members:], low[feature], high[feature])
 
 
-@inner
+@allocating
 def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
     """Return the piece after which membership changes that is nearest to the middle."""
     middle, found = (first + last) / 2, first
@@ -274,7 +274,7 @@ def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
     return found
 
 
-@inner
+@allocating
 def restricted(
     forest: Forest, tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
 ) -> tuple[Forest, float]:
@@ -303,7 +303,7 @@ def restricted(
     return small, base
 
 
-@inner
+@allocating
 def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> None:
     """Copy the nodes of a visit to where they belong in a smaller forest."""
     for at in range(count):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, inner
+from rafair.kernels.compiling import INTEGERS, NUMBERS, allocating
 from rafair.kernels.forests import PIECES
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Queue(NamedTuple):
     after: NDArray[np.int32]
 
 
-@inner
+@allocating
 def queue_for(budget: int, n_features: int) -> Queue:
     """Allocate memory for so many boxes."""
     return Queue(
