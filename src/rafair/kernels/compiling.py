@@ -40,10 +40,13 @@ NETWORK = types.NamedTuple(
 )
 
 
-# numba counts the references to each array, atomically. Small functions on small arrays spent half of
-# their time on that. What allocates nothing needs no counts, and numba compiles it without.
-UNCOUNTED: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
-COUNTED: dict[str, Any] = {"error_model": "numpy"}
+# numba counts the references to each array, by atomic operations, on which small functions of small
+# arrays spent half of their time. What allocates nothing needs no counts, and numba compiles it
+# without.
+COUNTED: dict[str, Any] = {"error_model": "numpy", "no_cfunc_wrapper": True}
+UNCOUNTED: dict[str, Any] = {**COUNTED, "_nrt": False}
+# What only kernels call needs no entrance from Python, which takes as long to compile as the rest.
+HIDDEN: dict[str, Any] = {"no_cpython_wrapper": True}
 
 
 def inner(function: F) -> F:
@@ -51,17 +54,17 @@ def inner(function: F) -> F:
 
     It returns no array, either.
     """
-    return cast("F", numba.njit(**UNCOUNTED)(function))
+    return cast("F", numba.njit(**UNCOUNTED, **HIDDEN)(function))
 
 
 def view(function: F) -> F:
     """Mark a function that returns a part of an array; it is written out where it is called."""
-    return cast("F", numba.njit(inline="always", **UNCOUNTED)(function))
+    return cast("F", numba.njit(inline="always", **UNCOUNTED, **HIDDEN)(function))
 
 
 def allocating(function: F) -> F:
     """Mark a function that kernels call and that may allocate arrays, or return them."""
-    return cast("F", numba.njit(**COUNTED)(function))
+    return cast("F", numba.njit(**COUNTED, **HIDDEN)(function))
 
 
 def entry(*arguments: Any, allocates: bool = False) -> Callable[[F], F]:

@@ -6,9 +6,10 @@ leaves sums of arrays in memory, so a vector is a type of its own here, as is a 
 ``TILE`` neurons; each operation is a few instructions of LLVM. Without a compiler
 (``NUMBA_DISABLE_JIT=1``) the same operations are those of numpy at the end of the file.
 
-Each number is loaded for a whole tile, each weight for a whole vector, and a processor has two
-loads for two multiply-adds. So tiles are as large as its registers hold: AVX-512 has 32 of 64
-bytes, for 8 · 32 sums in single precision; AVX2 has 16 of 32 bytes, for 8 · 8.
+Each number is loaded once for a tile, each weight once for a vector, and a processor loads no faster
+than it multiplies. So a tile is as large as its registers allow. With AVX-512, 8 · 32 sums in
+single precision fill 16 of 32 registers; with half of that many loads take longer than products.
+Elsewhere vectors have 16 lanes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = [
 
 # What numba compiles for; machine code in the cache belongs to the same features.
 IS_WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
-COUNTS = {types.float32: 32, types.float64: 8} if IS_WIDE else {types.float32: 8, types.float64: 4}
+COUNTS = {types.float32: 32 if IS_WIDE else 16, types.float64: 8}
 LANES = COUNTS[types.float32]
 
 WORD, PLACE = ir.IntType(32), ir.IntType(64)
