@@ -15,7 +15,7 @@ from rafair.guarding import GuardedClassifier, Rule, guarded
 from rafair.models import wrap
 from rafair.problem import Counterparts
 from rafair.problem.network import why_not_layered
-from rafair.training.base import Options
+from rafair.training.loop import usual_batch
 from rafair.training.pareto import Training
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def options_for(
     if len(schema.classes) == 2 and not getattr(model, "may_abstain", False):
         found["another threshold"] = lambda: Option(_shifted(model, data), everyone)
     if train:
-        budget = epochs or -(-STEPS // -(-len(data.train) // Options().batch_of(len(data.train))))
+        budget = epochs or -(-STEPS // -(-len(data.train) // usual_batch(len(data.train))))
         for name, training in (("robust network", ROBUST), ("robust network, balanced", BALANCED)):
             found[name] = partial(_robust, training, data, plan, budget)
     return found
