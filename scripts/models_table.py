@@ -84,6 +84,19 @@ class Residual(nn.Module):
         return x + self.inner(x).relu()
 
 
+class Embedded(nn.Module):
+    """Looks up three numbers for each job, and keeps the other columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the other columns and the row of the table."""
+        job = (2 * x[:, 3]).round().long().clamp(0, 2)
+        return torch.cat([x[:, :3], self.table(job)], dim=1)
+
+
 def network(*layers: nn.Module) -> nn.Module:
     """Return a network of unit-space rows, without training."""
     torch.manual_seed(0)
@@ -93,6 +106,16 @@ def network(*layers: nn.Module) -> nn.Module:
 def forest() -> Any:
     """Return a small forest."""
     return ensemble.RandomForestClassifier(20, random_state=0)
+
+
+def boosted() -> Any:
+    """Return a few boosted trees."""
+    return ensemble.HistGradientBoostingClassifier(max_iter=20)
+
+
+def voting(how: str) -> Any:
+    """Return a forest and boosted trees that vote."""
+    return ensemble.VotingClassifier([("a", forest()), ("b", boosted())], voting=how)
 
 
 def logistic() -> Any:
@@ -107,6 +130,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "torch: tanh, sigmoid, softsign": lambda: network(nn.Linear(4, 4), nn.Tanh()),
     "torch: GELU, SiLU, Mish, Hardswish": lambda: network(nn.Linear(4, 4), nn.GELU()),
     "torch: ELU, CELU, SELU, softplus": lambda: network(nn.Linear(4, 4), nn.ELU()),
+    "torch: embeddings of categories": lambda: network(Embedded(), nn.Linear(6, 4), nn.ReLU()),
     "torch: anything else, such as layer normalisation": lambda: network(
         nn.Linear(4, 4), nn.LayerNorm(4)
     ),
@@ -131,11 +155,35 @@ MODELS: dict[str, Callable[[], Any]] = {
     "CatBoostClassifier": lambda: behind(
         catboost.CatBoostClassifier(iterations=20, verbose=False, allow_writing_files=False)
     ),
-    "BaggingClassifier (trees)": lambda: behind(ensemble.BaggingClassifier(random_state=0)),
-    "VotingClassifier (forest, logistic)": lambda: behind(
+    "CatBoostClassifier (Depthwise, Lossguide)": lambda: behind(
+        catboost.CatBoostClassifier(
+            iterations=20, grow_policy="Lossguide", verbose=False, allow_writing_files=False
+        )
+    ),
+    "CatBoostClassifier with categories of its own": lambda: catboost.CatBoostClassifier(
+        iterations=20, cat_features=TEXTS, verbose=False, allow_writing_files=False
+    ),
+    "AdaBoostClassifier (trees)": lambda: behind(ensemble.AdaBoostClassifier(n_estimators=20)),
+    "BaggingClassifier (trees, also of some columns)": lambda: behind(
+        ensemble.BaggingClassifier(max_features=0.8, random_state=0)
+    ),
+    "VotingClassifier, soft (trees)": lambda: behind(voting("soft")),
+    "VotingClassifier, hard (trees)": lambda: behind(voting("hard")),
+    "CalibratedClassifierCV, sigmoid or isotonic (trees)": lambda: behind(
+        calibration.CalibratedClassifierCV(forest(), method="isotonic")
+    ),
+    "CalibratedClassifierCV, temperature (trees)": lambda: behind(
+        calibration.CalibratedClassifierCV(forest(), method="temperature")
+    ),
+    "FixedThresholdClassifier, TunedThresholdClassifierCV (trees)": (
+        lambda: model_selection.FixedThresholdClassifier(behind(forest()), threshold=0.4)
+    ),
+    "VotingClassifier (a forest and a logistic regression)": lambda: behind(
         ensemble.VotingClassifier([("a", forest()), ("b", logistic())], voting="soft")
     ),
-    "CalibratedClassifierCV (forest)": lambda: behind(calibration.CalibratedClassifierCV(forest())),
+    "StackingClassifier (trees)": lambda: behind(
+        ensemble.StackingClassifier([("a", forest()), ("b", boosted())], cv=2)
+    ),
     "SVC, KNeighborsClassifier, GaussianNB": lambda: behind(neighbors.KNeighborsClassifier()),
     FUNCTION: lambda: behind(naive_bayes.GaussianNB()),
 }
@@ -181,6 +229,13 @@ NOTES = """
   claim. *Sound*: what is proved is proved, but whoever comes close to a tie may stay undecided;
   smooth activations are bounded by lines, which converge to them as boxes get smaller.
   [method.md](method.md#certificates) says what a proof guarantees.
+- Sums and monotone maps of models over trees are exact: what is added is bounded tree by tree, and
+  mapped by logistic functions, by the lines of isotonic regression, or by the jumps of votes. Of
+  more than two classes only plain sums are read: forests, bagging, AdaBoost, boosting alone, and
+  soft votes of forests. There is no proof for votes that mix trees with other models, for
+  calibration by temperature, for stacking, and for CatBoost's own coding of categories.
+- There are no bounds for embeddings of categories (`nn.Embedding`): the network is attacked through
+  its gradients, and nothing is proved of it. One-hot columns in their place can be certified.
 - With *none*, an audit prints `at most`: what no attack broke.
 - A category that a plan lets switch adds `square`, which tries all levels, to `rafair`.
 - `rafair check` says the same about your model, and what made the difference where a part of it

@@ -28,6 +28,8 @@ RUNS = {
     "page": [["audit", "adult", "--epsilon", "0.05", "--curve"], ["repair"]],
 }
 WIDE, PHONE = 1280, 390
+# Pixels around a part.
+EDGE = 16
 
 
 class Picture(NamedTuple):
@@ -60,9 +62,15 @@ def take(browser: Browser, path: Path, picture: Picture) -> bytes:
     size = {"width": picture.width, "height": 900}
     tab = browser.new_page(viewport=size)
     tab.goto(path.as_uri())
-    top, end = (tab.locator(name).first.bounding_box() for name in (picture.top, picture.end))
-    height = min(end["y"] + end["height"] - top["y"] + 16, picture.height)
-    clip = {"x": 0, "y": max(0, top["y"] - 8), "width": picture.width, "height": height}
+    parts = (picture.top, picture.end, "main")
+    top, end, text = (tab.locator(name).first.bounding_box() for name in parts)
+    height = min(end["y"] + end["height"] - top["y"] + EDGE, picture.height)
+    clip = {
+        "x": text["x"] - EDGE,
+        "y": max(0, top["y"] - EDGE / 2),
+        "width": text["width"] + 2 * EDGE,
+        "height": height,
+    }
     taken = Image.open(io.BytesIO(tab.screenshot(full_page=True, clip=clip)))
     tab.close()
     drawn = io.BytesIO()

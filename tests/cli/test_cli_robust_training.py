@@ -17,6 +17,11 @@ def test_the_help_names_every_method(rafair):
     assert all(name in shown.replace("- ", "-") for name in method_names())
 
 
+@pytest.fixture(autouse=True)
+def few_people(monkeypatch):
+    monkeypatch.setattr("rafair.training.measuring.PEOPLE", 20)
+
+
 def test_a_collapse_is_told_with_exit_code_3(rafair, tmp_path):
     found = rafair(*FEW, "--strength", "1", "--epsilon", "0.9")
     assert found.code == 3
@@ -35,6 +40,7 @@ def test_figures_stand_beside_those_of_the_constant_model(rafair, tmp_path):
     }
     assert rows["constant"] == ["0.700", "0.500", "0.700", "0.500", "0.700"]
     assert len(rows["certified"]) == 5
+    assert "proofs about and attacks on 20 of them" in " ".join(found.out.split())
     assert rows["certified"] != rows["constant"]
     assert "epoch 10/30  loss " in found.err
     assert "certified R-AF" in found.err
@@ -92,7 +98,7 @@ def test_options_without_a_meaning_are_refused(rafair, options, told):
 def test_the_trade_off_is_written_and_taken_up_again(rafair, tmp_path, monkeypatch):
     few = (Training("standard", 0.0), Training("certified", 0.5, without_sensitive=True))
     monkeypatch.setattr("rafair.training.pareto.TRAININGS", few)
-    monkeypatch.setattr("rafair.training.pareto.PEOPLE", 20)
+    monkeypatch.setattr("rafair.training.measuring.PEOPLE", 20)
     first = rafair("train", "credit", "--pareto", "--epochs", "2", "--out", "pareto")
     assert first.code == 0
     found = json.loads((tmp_path / "pareto" / "pareto.json").read_text())

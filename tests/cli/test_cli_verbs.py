@@ -15,7 +15,7 @@ AUDIT_OPTIONS = [
     *("select", "sensitive", "counterparts", "random-state", "device", "batch-size"),
     *("certify", "no-certify", "curve", "max-seconds", "max-nodes", "fail-under", "quiet"),
 ]
-VERBS = ("audit", "certify", "repair", "report", "reproduce", "train", "datasets")
+VERBS = ("advise", "audit", "certify", "repair", "report", "reproduce", "train", "datasets")
 
 RUN_FILES = [
     "certificates.parquet",

@@ -54,6 +54,14 @@ def test_the_bridges_carry_over_a_run(capsys, tmp_path, monkeypatch):
     assert names["x_adv"].shape == names["x"].shape
 
 
+def test_a_model_is_trained_and_proved(capsys):
+    names, printed = follow("training.md", capsys, skipped=["own data and Adult"])
+    assert names["model"].figures_.r_af > 0.6
+    assert not names["model"].collapsed_
+    assert rafair.load_model("credit.safetensors", names["data"].schema).kind == "sum of stumps"
+    assert any("boosted-stumps" in text for text in printed.values())
+
+
 def test_models_of_ones_own_are_taken(capsys):
     names, _ = follow("own-model.md", capsys)
     assert names["model"].access == names["same"].access == "gradient"
@@ -66,6 +74,16 @@ def test_trees_are_proved(capsys):
     assert "boxes" in names["run"].metrics["attacks"]
     robust = names["run"].metrics["robust"]["r_af"]
     assert 0 < robust["at_least"] <= robust["at_most"] <= names["run"].metrics["clean"]["af"]
+
+
+def test_guards_repairs_and_advice_are_measured(capsys):
+    names, printed = follow("guard.md", capsys)
+    assert len(names["answers"]) == 300
+    guarded, run = rafair.load_run("runs/guarded"), rafair.load_run("runs/credit")
+    assert guarded.metrics["robust"]["r_if"]["at_least"] == 1
+    assert set(run.metrics) >= {"label_free", "advice"}
+    assert Path("runs/credit/advice.json").exists()
+    assert any("Which change helps most?" in text for text in printed.values())
 
 
 def test_whole_splits_are_audited(capsys):

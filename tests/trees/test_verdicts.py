@@ -41,6 +41,11 @@ MODELS = {
     "catboost": lambda: ordinal(
         catboost.CatBoostClassifier(iterations=8, verbose=False, allow_writing_files=False)
     ),
+    "catboost, grown by loss": lambda: ordinal(
+        catboost.CatBoostClassifier(
+            iterations=8, grow_policy="Lossguide", verbose=False, allow_writing_files=False
+        )
+    ),
     "lightgbm": lambda: one_hot(lightgbm.LGBMClassifier(n_estimators=8, verbose=-1)),
     "lightgbm native": lambda: lightgbm.LGBMClassifier(
         n_estimators=8, verbose=-1, min_child_samples=5, min_data_per_group=5, cat_smooth=1

@@ -91,7 +91,7 @@ def options_for(
     if guarded(model) is None:
         found |= _constants(model, data)
         for rule in get_args(Rule):
-            found[f"guard by {rule}"] = partial(_behind, model, everyone, rule)
+            found[f"guard by {rule}"] = partial(_behind, model, data, rule, everyone)
     if not len(data.train):
         return found
     if len(schema.classes) == 2 and not getattr(model, "may_abstain", False):
@@ -103,8 +103,9 @@ def options_for(
     return found
 
 
-def _behind(model: Classifier, everyone: Counterparts, rule: Rule) -> Option:
-    return Option(GuardedClassifier(model, everyone, rule), everyone)
+def _behind(model: Classifier, data: Dataset, rule: Rule, people: Counterparts) -> Option:
+    """Return a guard over all of I(v), also where the run compares with a sample of it."""
+    return Option(GuardedClassifier(model, Counterparts.of(data.schema), rule), people)
 
 
 def _constants(model: Classifier, data: Dataset) -> dict[str, Callable[[], Option]]:

@@ -101,8 +101,7 @@ def train_robust(
     """Train by a method, write the network, and print its figures beside the constant model's."""
     from rafair.models import serialise_model, wrap
     from rafair.runs.files import replace_file
-    from rafair.training import Options, fit_robust, make_method
-    from rafair.training.measuring import measured
+    from rafair.training import Options, fit_robust, make_method, measuring
 
     schema, test = source.data.schema, source.data.test
     method = make_method(str(choice.method), choice.strength)
@@ -113,7 +112,8 @@ def train_robust(
     keep, state = _checkpoints(kept, (method, task, options), resume=choice.resume)
     trained = fit_robust(method, task, options, on_epoch=_told(quiet), keep=keep, state=state)
     model = wrap(trained.network, schema, output="logits")
-    found = measured(model, test.x, test.y, *choice.problem(source), attack=True)
+    rows = (test.x, test.y, *choice.problem(source))
+    found = measuring.measured(model, *rows, n_people=measuring.PEOPLE)
     replace_file(target, serialise_model(trained.network, schema, found.as_dict()))
     kept.unlink(missing_ok=True)
     if not quiet:
@@ -174,7 +174,7 @@ def _show(source: Source, choice: RobustChoice, found: Any, target: Path) -> Non
     heads = ("", "accuracy", "balanced", "proved R-AF", "balanced R-AF", "attacked R-AF")
     title = (
         f"{source.name}: accuracy on {len(source.data.test):,} test people, proofs about "
-        f"{found.n_people} of them and attack on the same"
+        f"and attacks on {found.n_people:,} of them"
     )
     show_table(Table(title, heads, rows))
     console().print(f"\nWeights: {target}", soft_wrap=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rafair.display import Table
+from rafair.display import Table, listed
 from rafair.runs.summary import interval
+from rafair.training.validation import CLOSE
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["advice_sentences", "advice_table", "label_free_tables"]
 
 CONSTANT, UNCHANGED = "constant model", "as it is"
+# What is compared: a rate, the quality beside it, and the words for both.
+KINDS = (
+    ("r_af", "accuracy", "R-AF", "accuracy"),
+    ("r_af_balanced", "balanced_accuracy", "balanced R-AF", "balanced accuracy"),
+)
 SHARES = ("r_af", "repaired", "harmed", "abstained")
 
 
@@ -75,27 +81,31 @@ def _advice_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def advice_sentences(run: AuditResult) -> list[str]:
-    """Return which change has the most proved R-AF, and which the most balanced one."""
+    """Return which change has the most proved R-AF, which the most balanced one, and what fails.
+
+    A change that makes a model no better than the constant one is none of the best.
+    """
     advice = run.metrics["advice"]
-    own = advice[UNCHANGED]
-    options = {name: found for name, found in advice.items() if name != CONSTANT}
-    said = []
-    for key, quality, title in (
-        ("r_af", "accuracy", "R-AF"),
-        ("r_af_balanced", "balanced_accuracy", "balanced R-AF"),
-    ):
-        proved = {n: f[key]["at_least"] for n, f in options.items() if f[key]["at_least"]}
-        if not proved:
-            said.append(f"No {title} is proved for any of these.")
-            continue
-        best = max(proved, key=proved.__getitem__)
-        word = quality.replace("_", " ")
-        before = own[key]["at_least"]
-        unchanged = "no proof" if before is None else f"{before:.3f}"
-        said.append(
-            f"Most {title} is proved for {best!r}: {proved[best]:.3f} with {word} "
-            f"{options[best][quality]:.3f}; as it is: {unchanged} with {own[quality]:.3f}; the "
-            f"constant model: {advice[CONSTANT][key]['at_least']:.3f} with "
-            f"{advice[CONSTANT][quality]:.3f}."
-        )
+    mark = advice[CONSTANT]["balanced_accuracy"] + CLOSE
+    options = {n: f for n, f in advice.items() if n != CONSTANT and f["balanced_accuracy"] >= mark}
+    said = [_best(advice, options, *kind) for kind in KINDS]
+    useless = [name for name in advice if name not in {*options, CONSTANT}]
+    if useless:
+        said.append(f"No better than the constant model, by balanced accuracy: {listed(useless)}.")
     return said
+
+
+def _best(
+    advice: dict[str, Any], options: dict[str, Any], key: str, quality: str, title: str, word: str
+) -> str:
+    proved = {name: f[key]["at_least"] for name, f in options.items() if f[key]["at_least"]}
+    if not proved:
+        return f"No {title} is proved for any of these."
+    best, own, constant = max(proved, key=proved.__getitem__), advice[UNCHANGED], advice[CONSTANT]
+    before = own[key]["at_least"]
+    unchanged = "no proof" if before is None else f"{before:.3f}"
+    return (
+        f"Most {title} is proved for {best}: {proved[best]:.3f} with {word} "
+        f"{options[best][quality]:.3f}; as it is: {unchanged} with {own[quality]:.3f}; the "
+        f"constant model: {constant[key]['at_least']:.3f} with {constant[quality]:.3f}."
+    )

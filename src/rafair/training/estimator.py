@@ -43,7 +43,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     method : str
         One of ``rafair.training.method_names()``.
     sensitive : sequence of str or int
-        Columns that I(v) varies; numbers where X is an array. Without any, only Δ counts.
+        Columns that I(v) varies, by name or by place. Without any, only Δ counts.
     epsilon : float
         Radius of Δ, as a share of each range.
     setting : {"feasible", "paper"}
@@ -227,7 +227,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
                 raise InvalidInput("give a schema or sensitive columns, not both")
             return self.schema
         classes = tuple(self.classes_.tolist())
-        names = [f"x{name}" if isinstance(name, int) else name for name in self.sensitive]
+        names = [_name_of(column, frame) for column in self.sensitive]
         lost = [name for name in names if name not in frame.columns]
         if lost:
             raise InvalidInput(f"no column {lost[0]!r}; the columns are {', '.join(frame.columns)}")
@@ -245,3 +245,12 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             if not feature.has_levels and not feature.columns
         }
         return self.schema_.encode(frame.assign(**within))
+
+
+def _name_of(column: str | int, frame: pd.DataFrame) -> str:
+    """Return the name of a column that is given by name or by place."""
+    if isinstance(column, str):
+        return column
+    if not 0 <= column < frame.shape[1]:
+        raise InvalidInput(f"no column {column}; there are {frame.shape[1]}, counted from 0")
+    return str(frame.columns[column])

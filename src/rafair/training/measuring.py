@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from rafair.attacks.ensemble import Ensemble
 from rafair.attacks.square import Square
 from rafair.certificates import certify
-from rafair.certificates.branching import BROKEN, PROVED
+from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
 from rafair.fairness import TF, balanced_rates, constant_model, judge
 from rafair.fairness.decisions import predict
 from rafair.fairness.quality import accuracy_figures
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PEOPLE", "Measured", "constant_measured", "measured"]
 
 # Test people who are certified and attacked, unless a call says otherwise.
-PEOPLE, MAX_NODES = 300, 2000
+PEOPLE, MAX_NODES = 1000, 2000
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,10 @@ class Measured:
     r_af_most, r_af_balanced_most : float
         The same of whom no counterexample is known.
     attacked, attacked_balanced : float
-        The same of whom the strongest attack on this very model does not break; NaN if nobody was
-        attacked.
+        The same of whom nothing breaks: neither the search for a proof, which ends in a proof or in
+        a change that breaks it, nor, where it ends in neither, the strongest attack.
     n_people : int
-        How many test people, drawn at random, were certified and, if at all, attacked.
+        How many test people, drawn at random, were certified and attacked.
     n_classes : int
         How many classes the model gives to the test people.
     """
@@ -78,7 +77,6 @@ def measured(
     space: PerturbationSpace,
     *,
     n_people: int = PEOPLE,
-    attack: bool = False,
     random_state: int = 0,
 ) -> Measured:
     """Measure a model.
@@ -91,10 +89,7 @@ def measured(
     y : Tensor of int64, shape (n,)
     counterparts, space : see ``rafair.certify``
     n_people : int
-        How many of them, drawn at random, to certify.
-    attack : bool
-        Whether to attack the same people: with ``Ensemble``, or with ``Square`` where the model
-        gives no gradients.
+        How many of them, drawn at random, to certify and attack.
     random_state : int
         Seed of the draw.
     """
@@ -103,9 +98,9 @@ def measured(
     some, labels = x[rows], y[rows]
     status = certify(model, some, labels, counterparts, space, MAX_NODES).status
     least, most = status == PROVED, status != BROKEN
-    found = {"least": least, "most": most}
-    if attack:
-        found["left"] = _unbroken(model, some, labels, counterparts, space)
+    left, is_open = most.clone(), status == UNDECIDED
+    left[is_open] = _unbroken(model, some[is_open], labels[is_open], counterparts, space)
+    found = {"least": least, "most": most, "left": left}
     shares = {name: _share(rows) for name, rows in found.items()}
     balanced = balanced_rates(found, labels)
     clean = accuracy_figures(model, x, y)
@@ -116,8 +111,8 @@ def measured(
         balanced["least"],  # type: ignore[arg-type]  # a share, no interval
         shares["most"],
         balanced["most"],  # type: ignore[arg-type]
-        shares.get("left", math.nan),
-        balanced.get("left", math.nan),  # type: ignore[arg-type]
+        shares["left"],
+        balanced["left"],  # type: ignore[arg-type]
         len(rows),
         len(torch.unique(predict(model, x))),
     )
@@ -144,7 +139,12 @@ def constant_measured(y: Tensor, like: Measured) -> Measured:
 def _unbroken(
     model: Classifier, x: Tensor, y: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> Tensor:
-    """Tell whom the strongest attack leaves accurate and fair, shape (n,), bool."""
+    """Tell whom the strongest attack leaves accurate and fair, shape (n,), bool.
+
+    That is ``Ensemble``, and ``Square`` where the model gives no gradients.
+    """
+    if not len(x):
+        return torch.zeros(0, dtype=torch.bool)
     strongest = Ensemble() if model.access == "gradient" else Square()
     point = strongest.run(model, x, y, counterparts, space).x_adv
     return judge(model, point, y, counterparts).cells == TF

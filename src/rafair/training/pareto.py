@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rafair.models import wrap
+from rafair.training import measuring
 from rafair.training.base import Options, fit_robust
-from rafair.training.measuring import Measured, measured
+from rafair.training.measuring import Measured
 from rafair.training.registry import make_method
 from rafair.training.task import Task
 
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 BASELINE, CONSTANT = "baseline", "constant model"
-# Test people who are certified and attacked for each point.
-PEOPLE = 300
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,14 @@ TRAININGS = (
     Training("standard", 0.0),
     Training("standard", 0.0, without_sensitive=True),
     Training("counterpart", 1.0),
-    Training("rafair", 0.5),
     Training("adversarial", 0.8, without_sensitive=True),
     Training("worst-counterpart", 1.0),
-    Training("certified", 0.8),
-    *(Training("certified", strength, without_sensitive=True) for strength in (0.3, 0.6, 0.9)),
-    *(Training("certified", s, without_sensitive=True, balance=0.5) for s in (0.5, 0.9)),
-    *(Training("certified", s, without_sensitive=True, balance=1.0) for s in (0.5, 1.0)),
+    Training("certified", 0.9),
+    *(Training("certified", strength, without_sensitive=True) for strength in (0.4, 0.9)),
+    *(Training("certified", 0.9, without_sensitive=True, balance=b) for b in (0.5, 1.0)),
     Training("logistic", 1.0, without_sensitive=True),
-    Training("logistic", 1.0, without_sensitive=True, balance=1.0),
+    *(Training("boosted-stumps", strength) for strength in (0.3, 0.8, 1.0)),
+    *(Training("boosted-stumps", 0.8, balance=balance) for balance in (0.5, 1.0)),
 )
 
 
@@ -134,7 +132,8 @@ def measured_point(
 ) -> Point:
     """Certify and attack a model on the test split of a dataset; without a training, a baseline."""
     rows = data.test
-    figures = measured(model, rows.x, rows.y, counterparts, space, n_people=PEOPLE, attack=True)
+    problem = (counterparts, space)
+    figures = measuring.measured(model, rows.x, rows.y, *problem, n_people=measuring.PEOPLE)
     if training is None:
         return Point(BASELINE, BASELINE, None, figures)
     return Point(training.label, training.method, training, figures)

@@ -21,7 +21,7 @@ __all__ = ["ParetoCell"]
 
 @dataclass(frozen=True)
 class ParetoCell:
-    """The figures of a network, in the order of the fields of ``Measured``.
+    """The figures of a model, in the order of the fields of ``Measured``.
 
     Parameters
     ----------

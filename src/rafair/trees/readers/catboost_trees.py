@@ -1,4 +1,4 @@
-"""CatBoost's symmetric trees of numbers, from the JSON that the library itself writes."""
+"""CatBoost's trees of numbers, from the JSON that the library itself writes."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def read(model: Any) -> Reading:
         path = Path(folder, "model.json")
         model.save_model(str(path), format="json")
         told = json.loads(path.read_text(encoding="utf-8"))
-    if "oblivious_trees" not in told:
-        raise Unreadable("CatBoost's trees that are not symmetric")
     floats = told["features_info"]["float_features"]
     scale, bias = told["scale_and_bias"]
     k = max(2, len(bias))
-    trees = [_tree(tree, floats, k, float(scale)) for tree in told["oblivious_trees"]]
+    of_kind = {"oblivious_trees": _symmetric, "trees": _grown}
+    kind = next(name for name in of_kind if name in told)
+    trees = [of_kind[kind](tree, floats, k, float(scale)) for tree in told[kind]]
     base = np.array([0.0, bias[0]] if len(bias) == 1 else bias, np.float64)
     table = TreeTable.of(trees, base, "softmax", np.finfo(float).eps / 2)
     return Reading(table, _numbers, tuple(range(len(model.feature_names_))))
@@ -58,22 +58,47 @@ def _numbers(rows: Any) -> npt.NDArray[np.float64]:
     return np.asarray(rows, dtype=np.float32).astype(np.float64)
 
 
-def _tree(
+def _grown(
+    root: Mapping[str, Any], floats: Sequence[Mapping[str, Any]], k: int, scale: float
+) -> TreeTable:
+    """Return a tree of the growing policies Depthwise and Lossguide."""
+    waiting, kids = [root], []
+    for node in waiting:  # grows while it is read
+        if "split" not in node:
+            kids.append((-1, -1))
+            continue
+        kids.append((len(waiting), len(waiting) + 1))
+        waiting += [node["left"], node["right"]]
+    column, threshold = np.full(len(waiting), -1), np.zeros(len(waiting))
+    value = np.zeros((len(waiting), k))
+    for at, node in enumerate(waiting):
+        if "split" in node:
+            column[at], threshold[at] = _test(node["split"], floats)
+        else:
+            value[at, 0 if k > 2 else 1 :] = scale * np.array(node["value"], np.float64)
+    left, right = np.array(kids).T
+    return TreeTable.tree(left, right, column, threshold, value)
+
+
+def _test(split: Mapping[str, Any], floats: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
+    """Return the column and the border of a test."""
+    if split["split_type"] != "FloatFeature":
+        raise Unreadable("CatBoost's own coding of categories")
+    column = floats[split["float_feature_index"]]["flat_feature_index"]
+    return int(column), float(np.float32(split["border"]))
+
+
+def _symmetric(
     tree: Mapping[str, Any], floats: Sequence[Mapping[str, Any]], k: int, scale: float
 ) -> TreeTable:
     """Return a tree whose level l has test l, and whose kids of node n are 2n + 1 and 2n + 2."""
-    splits = tree["splits"] or []
-    if any(split["split_type"] != "FloatFeature" for split in splits):
-        raise Unreadable("CatBoost's own coding of categories")
+    splits = [_test(split, floats) for split in tree["splits"] or []]
     depth, n_inner = len(splits), 2 ** len(splits) - 1
     level = np.floor(np.log2(np.arange(1, n_inner + 1))).astype(np.int64)
-    flat = np.array(
-        [floats[split["float_feature_index"]]["flat_feature_index"] for split in splits]
-    )
-    border = np.array([split["border"] for split in splits], np.float32).astype(np.float64)
     column, threshold = np.full(2 * n_inner + 1, -1), np.zeros(2 * n_inner + 1)
     kids = np.full((2, 2 * n_inner + 1), -1)
     if depth:
+        flat, border = np.array(splits).T
         column[:n_inner], threshold[:n_inner] = flat[level], border[level]
         kids[:, :n_inner] = 2 * np.arange(n_inner) + np.array([[1], [2]])
     # Of the number of a leaf, the first test is the last bit; from left to right it is the first.
