@@ -10,6 +10,7 @@ from sklearn.ensemble import (
     BaggingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
@@ -70,6 +71,9 @@ MODELS = {
     ),
     "calibrated voting": lambda: ordinal(
         CalibratedClassifierCV(voting(forest(), boosted(), voting="soft"), cv=3)
+    ),
+    "stacking": lambda: ordinal(
+        StackingClassifier([("a", forest()), ("b", boosted()), ("c", xgb())], cv=2)
     ),
     "threshold": lambda: FixedThresholdClassifier(ordinal(forest()), threshold=0.4),
     "threshold of a score": lambda: ordinal(
