@@ -1,6 +1,5 @@
 """Verdicts on models of models of trees, against everybody in I(v) × Δ, one by one."""
 
-import numpy as np
 import pytest
 import torch
 import xgboost
@@ -150,4 +149,20 @@ def test_a_proof_holds_and_a_witness_breaks_at_random_points():
         point = space.round(space.project(x + torch.randn(x.shape, generator=drawn), x), x)
         broken = rafair.judge(model, point, y, people).breaks("accurate")
         assert not bool((broken & (found.status == 1)).any())
-    assert np.isfinite(found.witness[found.status == -1]).all()
+    assert bool(found.witness[found.status == -1].isfinite().all())
+
+
+def test_a_question_is_searched_once_and_a_smaller_budget_is_kept():
+    model, schema, frame = wrapped(MODELS["voting, weighted"])
+    x, y = schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE]
+    people = rafair.Counterparts.of(schema)
+    space = rafair.PerturbationSpace.of(schema, 0.15, "feasible")
+    first = rafair.certify(model, x, y, people, space)
+    count = len(tree_ensemble(model).remembered.known)
+    again = rafair.certify(model, x, y, people, space)
+    assert count == len(tree_ensemble(model).remembered.known)
+    for name in ("status", "nodes", "witness"):
+        assert torch.equal(getattr(first, name).nan_to_num(), getattr(again, name).nan_to_num())
+    brief = rafair.certify(model, x, y, people, space, max_nodes=1)
+    assert bool((brief.nodes <= 1).all())
+    assert bool((brief.status == 0).any())

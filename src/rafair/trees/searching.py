@@ -186,7 +186,10 @@ def _run(
         return started
 
     asked = f"{kernel.__name__} {goal.is_pair} {classes} {room}".encode()
-    started = problem.ensemble.remembered.run(asked, people, found, search)
+    if time.time() >= until:
+        started = np.zeros(b, np.bool_)
+    else:
+        started = problem.ensemble.remembered.run(asked, people, found, search)
     found.nodes[~started] = 0
     listed = np.arange(room) < found.n_boxes[:, None]
     person, at = np.nonzero(listed)
