@@ -4,6 +4,7 @@ import pytest
 import torch
 import xgboost
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -14,6 +15,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 import rafair
@@ -166,3 +168,17 @@ def test_a_question_is_searched_once_and_a_smaller_budget_is_kept():
     brief = rafair.certify(model, x, y, people, space, max_nodes=1)
     assert bool((brief.nodes <= 1).all())
     assert bool((brief.status == 0).any())
+
+
+def test_nobody_biased_is_found_where_the_sensitive_columns_are_not_read():
+    frame = people_table()
+    schema = schema_of(frame)
+    rows = frame[list(schema.columns)]
+    columns = make_column_transformer(("passthrough", ["age", "hours"]))
+    model = rafair.wrap(make_pipeline(columns, tree(3)).fit(rows, frame["label"]), schema)
+    x, y = schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE]
+    people = rafair.Counterparts.of(schema)
+    space = rafair.PerturbationSpace.of(schema, 0.5, "feasible")
+    found = rafair.certify(model, x, y, people, space, claim="fair")
+    assert found.status.tolist() == [1] * PEOPLE
+    assert (rafair.certify(model, x, y, people, space).status == -1).any()

@@ -101,6 +101,8 @@ class _Claim:
 
         It is the given combination, or somebody else if relations exclude that one.
         """
+        if not len(points):
+            return points
         people, model = self.pieced.counterparts, self.model
         found = people.take(points, combination)
         right = predict(model, points) if self.kind == "fair" else self.y[rows]
