@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.display import Table, listed
 from rafair.runs.summary import interval
-from rafair.training.measuring import CLOSE
+from rafair.training.validation import CLOSE
 
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
