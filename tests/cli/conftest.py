@@ -1,5 +1,6 @@
 """The command line, called in this process."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 
@@ -35,11 +36,17 @@ def words_of(figure):
     return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(texts)}</svg>'.encode()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _undrawn():
+@contextmanager
+def undrawn():
     """Keep the words of a run's figures; tests/report and test_cli_process.py draw them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rafair.report.figures.svg", words_of)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _undrawn():
+    with undrawn():
         yield
 
 
@@ -67,7 +74,7 @@ def audit(rafair):
 def finished_run(tmp_path_factory):
     """A run directory of a small audit; tests that change it copy it first."""
     path = tmp_path_factory.mktemp("runs") / "credit"
-    with pytest.raises(SystemExit) as exit_:
+    with undrawn(), pytest.raises(SystemExit) as exit_:  # made before any module's own fixtures
         main(["audit", "credit", *SMALL, "--quiet", "--out", str(path)])
     assert exit_.value.code == 0
     return path

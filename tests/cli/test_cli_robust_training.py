@@ -12,6 +12,11 @@ from rafair.training.pareto import Training
 FEW = ("train", "credit", "--method", "certified", "--epochs", "2", "--out", "net.safetensors")
 
 
+@pytest.fixture(autouse=True)
+def _few_people(monkeypatch):
+    monkeypatch.setattr("rafair.training.measuring.PEOPLE", 20)
+
+
 def test_the_help_names_every_method(rafair):
     shown = " ".join(rafair("train", "--help").out.split())
     assert all(name in shown.replace("- ", "-") for name in method_names())
