@@ -85,12 +85,31 @@ def opened(browser, tmp_path):
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = opened(certified_run, width=width, scheme=scheme).page
+    page = opened(advised(certified_run), width=width, scheme=scheme).page
+    assert page.locator("#repairs table").count() == 3
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(page)
     told = [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found.response["violations"]]
     assert told == []
+
+
+def advised(run):
+    """Return a run with all that its page can hold, repairs without the label and advice too."""
+    ends = {"at_least": 0.25, "at_most": 0.5, "ci": {"at_least": [0.2, 0.3], "at_most": [0.4, 0.6]}}
+    shares = dict.fromkeys(("r_af", "repaired", "harmed", "abstained", "moved"), 0.125)
+    quality = {"accuracy": 0.75, "balanced_accuracy": 0.7, "abstained": 0.0}
+    change = quality | {"ci": {key: [0.6, 0.8] for key in quality}, "r_af": ends}
+    names = ("as it is", "constant model", "guarded", "trained robustly, classes weighed alike")
+    metrics = {
+        "advice": {name: change | {"r_af_balanced": ends} for name in names},
+        "label_free": {
+            "instances": {"rafair": {"benign": shares, "label-free": shares}},
+            "impossible": {"rafair": 0.25},
+            "adaptive": {"benign": {**ends, "wrong": 0.5}},
+        },
+    }
+    return replace(run, metrics={**run.metrics, **metrics})
 
 
 def test_a_page_with_a_thousand_people_is_at_most_three_megabytes(opened, plain_run):
