@@ -6,9 +6,9 @@ leaves sums of arrays in memory, so a vector is a type of its own here, as is a 
 ``TILE`` neurons; each operation is a few instructions of LLVM. Without a compiler
 (``NUMBA_DISABLE_JIT=1``) the same operations are those of numpy at the end of the file.
 
-Each number is loaded once for a tile, each weight once for a vector, and a processor loads no faster
-than it multiplies. So a tile is as large as its registers allow. With AVX-512, 8 · 32 sums in
-single precision fill 16 of 32 registers; with half of that many loads take longer than products.
+Each number is loaded once for a tile, each weight once for a vector, and a processor loads no
+faster than it multiplies. So a tile is as large as its registers allow. With AVX-512, 8 · 32 sums
+in single precision fill 16 of 32 registers; with 8 · 16, loads would take longer than products.
 Elsewhere vectors have 16 lanes.
 """
 
