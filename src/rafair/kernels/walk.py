@@ -8,7 +8,6 @@ Source: Li et al., arXiv:2404.01356v1, the loop of Algorithms 1 and 2.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from rafair.kernels.counterparts import GRID, RUNS, place_of, visit, visit_two
 from rafair.kernels.lanes import LANES
 from rafair.kernels.network import Network
 from rafair.kernels.passes import WORKSPACE
+from rafair.kernels.similar import similar_counterpart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +30,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 __all__ = ["Path", "Rules", "Seeds", "walk_groups"]
-
-# Replaces log 0 where a gradient is exactly zero; see ``rafair.problem.walking``.
-ZERO_GRADIENT = -1e300
-LOG_2 = math.log(2)
-# a and b of tangents a − b z of log(1 + exp −z), at a few z.
-TANGENTS = tuple(
-    (math.log1p(math.exp(-z)) + z / (1 + math.exp(z)), 1 / (1 + math.exp(z)))
-    for z in (0.0, 0.7, 1.4, 2.2, 3.2, 4.7)
-)
-# For the rounding of a bound.
-SLACK = 1e-9
 
 
 class Seeds(NamedTuple):
@@ -171,7 +160,7 @@ def _iterate(
     x, there = path.points[step, person], path.points[step + 1, person]
     place, own = path.places[step, person], -1
     if rules.chooses[step]:
-        place = _similar_counterpart(
+        place = similar_counterpart(
             grid, found, first, seeds.signs[person], rules.slope, seeds.excluded[person]
         )
         own = place_of(grid, x)
@@ -192,70 +181,6 @@ def _iterate(
         moved |= there[feature] != x[feature]
     path.taken[person] = step + 1
     path.stays[person] = not moved
-
-
-@inner
-def _similar_counterpart(
-    grid: Grid, found: Runs, first: int, sign: np.float32, slope: Numbers, excluded: Flags
-) -> int:
-    """Line 4: return the place of the counterpart with the largest gradient, −1 if there is none.
-
-    On a tie it is the one that comes first in I(v). Upper bounds, which need no logarithm, leave
-    only a few places.
-    """
-    chosen, largest, bounds = -1, -np.inf, found.bounds
-    for place in range(len(grid.rows)):
-        bounds[place] = -np.inf if excluded[place] else _most(found, first + place, sign, slope)
-        if bounds[place] > largest:
-            chosen, largest = place, bounds[place]
-    if chosen >= 0:
-        largest = _log_norm(found, first + chosen, sign, slope)
-    for place in range(len(grid.rows)):
-        if bounds[place] < largest or bounds[place] == -np.inf:
-            continue
-        norm = _log_norm(found, first + place, sign, slope)
-        is_earlier = norm == largest and grid.rows[place] < grid.rows[chosen]
-        if norm > largest or is_earlier:
-            chosen, largest = place, norm
-    return chosen
-
-
-@inner
-def _odds_against(found: Runs, row: int, sign: np.float32) -> float:
-    """Return the log-odds against the label."""
-    odds: float = np.float64(sign * (found.scores[1, row] - found.scores[0, row]))
-    return odds
-
-
-@inner
-def _log_norm(found: Runs, row: int, sign: np.float32, slope: Numbers) -> float:
-    """Return log ‖∇ₓ l(y, f(v'))‖₁.
-
-    The slope is c qᵃ pᵇ with the probability of y, p = 1 − q, also where one of them underflows.
-    """
-    odds = _odds_against(found, row, sign)
-    log_p = -(max(odds, 0.0) + math.log1p(math.exp(-abs(odds))))
-    log_slope = slope[0] + slope[1] * (log_p + odds) + slope[2] * log_p
-    norm: float = max(log_slope + found.log_sizes[found.run[row]], ZERO_GRADIENT)
-    return norm
-
-
-@inner
-def _most(found: Runs, row: int, sign: np.float32, slope: Numbers) -> float:
-    """Return an upper bound of ``_log_norm``.
-
-    log(1 + exp −z), of z ≥ 0, lies below log 2 and above its tangents.
-    """
-    odds = _odds_against(found, row, sign)
-    size, powers, least = abs(odds), slope[1] + slope[2], 0.0
-    for constant, decline in TANGENTS:
-        least = max(least, constant - decline * size)
-    if powers < 0:
-        least = LOG_2
-    most = slope[0] - slope[1] * max(-odds, 0.0) - slope[2] * max(odds, 0.0)
-    most += found.log_sizes[found.run[row]] - powers * least + SLACK
-    bound: float = max(most, ZERO_GRADIENT)
-    return bound
 
 
 @inner
