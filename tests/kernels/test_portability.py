@@ -10,8 +10,9 @@ COMPARISON = """
 import itertools
 import torch
 import rafair
+from rafair.attacks import RAFair
 from rafair.problem import Counterparts, batching, counterpart_gradient_norms, forward_rows
-from rafair.problem import gradient_rows, gradients, make_loss
+from rafair.problem import gradient_rows, gradients, make_loss, walking
 from rafair.problem import bounds
 from rafair.problem.bound import no_pattern
 from rafair.problem.bounds import linear_bound
@@ -27,7 +28,11 @@ def results(model):
     network, corners = layered_network(model), (x[:9].double() - 0.1, x[:9].double() + 0.1)
     goals = torch.full((9,), -9.0, dtype=torch.float64), 9.0
     bound = linear_bound(network, *corners, y[:9], no_pattern(network, 9), *goals)
-    return forward_rows(model, x), gradient.direction, norms, bound.lower, bound.slope
+    space = rafair.PerturbationSpace(0.2, [True, False, True, True, False])
+    walked = RAFair(mode="false_fair", steps=3, step_size=0.05).run(
+        model, x[:7], y[:7], people, space
+    )
+    return forward_rows(model, x), gradient.direction, norms, bound.lower, bound.slope, walked.x_adv
 
 torch.manual_seed(0)
 layers = [torch.nn.Linear(5, 9), torch.nn.ReLU(), torch.nn.Linear(9, 6), torch.nn.ReLU()]
@@ -35,7 +40,7 @@ module = torch.nn.Sequential(*layers, torch.nn.Linear(6, 2)).requires_grad_(Fals
 model = rafair.wrap(module, output="logits")
 assert path(model) == "kernels"
 by_kernels = results(model)
-gradients.dense_network = batching.dense_network = lambda _: None
+gradients.dense_network = batching.dense_network = walking.dense_network = lambda _: None
 bounds.is_compiled = lambda _: False
 for ours, theirs in zip(by_kernels, results(model), strict=True):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Grid", "Runs", "ordered", "place_of", "runs", "visit", "visit_two"]
 
+# Rows that are visited at once: so many that few lanes of the last block stay empty.
+ROWS = 1024
+
 ZERO, ONE, ALL = np.uint32(0), np.uint32(1), np.uint32((1 << LANES) - 1)
 
 
@@ -36,8 +39,8 @@ class Grid(NamedTuple):
 
     Attributes
     ----------
-    values : array of float32, shape (s, m + filling)
-        One combination per column; the last one fills the last block.
+    values : array of float32, shape (s, m)
+        One combination per column.
     columns : array of int64, shape (s,)
         The sensitive columns.
     rows : array of int64, shape (m,)
@@ -64,29 +67,33 @@ def ordered(combinations: NDArray[np.float32], columns: Sequence[int]) -> Grid:
         keys.append(np.where(path % 2, rank.max() - rank, rank))  # every other turn goes back
         path = path + keys[-1]
     rows = np.lexsort(keys[::-1])
-    filled = np.pad(combinations[rows].T, [(0, 0), (0, -len(rows) % LANES)], mode="edge")
-    return Grid(np.ascontiguousarray(filled), np.array(columns, np.int64), rows)
+    return Grid(np.ascontiguousarray(combinations[rows].T), np.array(columns, np.int64), rows)
 
 
 class Runs(NamedTuple):
-    """What is known of one person's I(v), at the places of the grid; two people may follow it.
+    """What is known of I(v) of the people visited, row after row; two people may follow.
+
+    Person number i has the rows from i · m on, in the order of the grid.
 
     Attributes
     ----------
-    scores : array of float32, shape (2, m + filling + LANES)
+    visited : array of int64, shape (2, people)
+        Who is visited, and who is the first that does not belong to their group.
+    scores : array of float32, shape (2, rows)
         z₀ and z₁.
-    run : array of int64, shape (m + filling + LANES,)
+    run : array of int64, shape (rows,)
         The number of each one's run of equal patterns.
     gradients : array of float32, shape (blocks of runs, width, LANES)
         ∂(z₁ − z₀)/∂x of each run; run r is in lane r % LANES of block r // LANES.
-    sizes, log_sizes : array of float32, array, shape (m + filling + LANES,)
+    sizes, log_sizes : array of float32, array, shape (rows,)
         ‖∂(z₁ − z₀)/∂x‖₁ of each run, and its logarithm.
-    bounds : array, shape (m + filling + LANES,)
-        Upper bounds of what is sought among the counterparts.
+    bounds : array, shape (m,)
+        Upper bounds of what is sought among one person's counterparts.
     patterns : array of uint32, shape (3, hidden neurons)
         Of the block, of the block before, and those that wait to go back.
     """
 
+    visited: NDArray[np.int64]
     scores: NDArray[np.float32]
     run: NDArray[np.int64]
     gradients: NDArray[np.float32]
@@ -97,38 +104,48 @@ class Runs(NamedTuple):
 
 
 RUNS = types.NamedTuple(
-    [TABLE, INTEGERS, types.float32[:, :, ::1], FLOATS, NUMBERS, NUMBERS, WORDS], Runs
+    [
+        *[types.int64[:, ::1], TABLE, INTEGERS, types.float32[:, :, ::1]],
+        *[FLOATS, NUMBERS, NUMBERS, WORDS],
+    ],
+    Runs,
 )
 
 
 def runs(network: Network, grid: Grid) -> Runs:
-    """Allocate memory for one person."""
-    places, neurons = grid.values.shape[1] + LANES, int(network.neuron_starts[-2])
+    """Allocate memory for as many people as are visited at once."""
+    m, neurons = len(grid.rows), int(network.neuron_starts[-2])
+    people = max(1, ROWS // m)
+    blocks = -(-people * m // LANES) + 1
+    rows = blocks * LANES
     return Runs(
-        np.zeros((2, places), np.float32),
-        np.zeros(places, np.int64),
-        np.zeros((places // LANES, int(network.widths[0]), LANES), np.float32),
-        np.zeros(places, np.float32),
-        np.zeros(places),
-        np.zeros(places),
+        np.zeros((2, people), np.int64),
+        np.zeros((2, rows), np.float32),
+        np.zeros(rows, np.int64),
+        np.zeros((blocks, int(network.widths[0]), LANES), np.float32),
+        np.zeros(rows, np.float32),
+        np.zeros(rows),
+        np.zeros(m),
         np.zeros((3, neurons), np.uint32),
     )
 
 
 @inner
-def visit(network: Network, work: Workspace, grid: Grid, x: Numbers, found: Runs) -> None:
-    """Send everyone in I(v), for v = x, forward, and one of each run of equal patterns back."""
+def visit(
+    network: Network, work: Workspace, grid: Grid, points: Numbers, n: int, found: Runs
+) -> None:
+    """Send everyone in I(v) forward, for the n people visited, and one of each run back.
+
+    The people follow each other without a gap: one may begin in the block in which another ends.
+    """
     pattern, before, waiting = found.patterns[0], found.patterns[1], found.patterns[2]
-    _enter(x, work)
-    n_runs = 0
-    for start in range(0, grid.values.shape[1], LANES):
-        for place in range(len(grid.columns)):
-            for lane in range(LANES):
-                work.inputs[grid.columns[place], lane] = grid.values[place, start + lane]
+    n_runs, end = 0, n * len(grid.rows)
+    for start in range(0, end, LANES):
+        n_lanes = min(LANES, end - start)
+        begins = _enter(grid, points, start, n_lanes, found, work)
         _keep(work.blocks[forward(network, pattern, work)], start, found)
-        begins = ONE if start == 0 else ZERO
         begins |= _begins(pattern, before)
-        for lane in range(LANES):
+        for lane in range(n_lanes):
             if begins >> np.uint32(lane) & ONE:
                 _append(waiting, n_runs % LANES, pattern, lane)
                 n_runs += 1
@@ -146,11 +163,11 @@ def visit_two(
 ) -> tuple[int, int]:
     """Visit v = x and the counterpart at a place, −1 for v; return the places where they follow."""
     pattern = found.patterns[0]
-    _enter(x, work)
+    _fill(x, 0, LANES, work)
     if place >= 0:
         for number in range(len(grid.columns)):
             work.inputs[grid.columns[number], 1] = grid.values[number, place]
-    start = grid.values.shape[1]
+    start = len(found.run) - LANES
     _keep(work.blocks[forward(network, pattern, work)], start, found)
     block = start // LANES
     _measure(network, work, pattern, block, found)
@@ -172,10 +189,34 @@ def place_of(grid: Grid, x: Numbers) -> int:
 
 
 @inner
-def _enter(x: Numbers, work: Workspace) -> None:
-    """Write a person to all rows that go forward."""
+def _enter(
+    grid: Grid, points: Numbers, start: int, n_lanes: int, found: Runs, work: Workspace
+) -> np.uint32:
+    """Write the rows from ``start`` on to those that go forward; tell in which a person begins.
+
+    What does not differ within I(v) is written once to each lane.
+    """
+    lane, begins = 0, ZERO
+    while lane < n_lanes:
+        number, place = (start + lane) // len(grid.rows), (start + lane) % len(grid.rows)
+        stop = min(n_lanes, lane + len(grid.rows) - place)
+        if place < LANES:
+            _fill(points[found.visited[0, number]], lane, stop, work)
+        if place == 0:
+            begins |= ONE << np.uint32(lane)
+        for column in range(len(grid.columns)):
+            for other in range(lane, stop):
+                value = grid.values[column, place + other - lane]
+                work.inputs[grid.columns[column], other] = value
+        lane = stop
+    return begins
+
+
+@inner
+def _fill(x: Numbers, first: int, stop: int, work: Workspace) -> None:
+    """Write a person to the lanes from ``first`` to before ``stop``."""
     for feature in range(len(x)):
-        for lane in range(LANES):
+        for lane in range(first, stop):
             work.inputs[feature, lane] = x[feature]
 
 

@@ -13,18 +13,9 @@ import numpy as np
 from numba import types
 
 from rafair.kernels.compiling import FLOATS, TABLE, inner
-from rafair.kernels.lanes import (
-    LANES,
-    each,
-    lines,
-    load,
-    only,
-    plus_products,
-    positive,
-    store,
-    store_each,
-)
+from rafair.kernels.lanes import LANES, load, only, positive, store
 from rafair.kernels.network import TILE, Network
+from rafair.kernels.tiles import each, lines, plus_products, store_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,14 +1,13 @@
 """Whole walks in one kernel, for networks with two classes.
 
-A thread leads a group of people who share I(v) through all steps. As long as they share it, it is
-visited once for all of them.
+A thread leads some groups of people through all steps. Those of a group share I(v) at first; as
+long as they share it, it is visited once for all of them.
 
 Source: Li et al., arXiv:2404.01356v1, the loop of Algorithms 1 and 2.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from rafair.kernels.counterparts import GRID, RUNS, place_of, visit, visit_two
 from rafair.kernels.lanes import LANES
 from rafair.kernels.network import Network
 from rafair.kernels.passes import WORKSPACE
+from rafair.kernels.similar import similar_counterpart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +30,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 __all__ = ["Path", "Rules", "Seeds", "walk_groups"]
-
-# Replaces log 0 where a gradient is exactly zero; see ``rafair.problem.walking``.
-ZERO_GRADIENT = -1e300
-LOG_2 = math.log(2)
-# a and b of tangents a − b z of log(1 + exp −z), at a few z.
-TANGENTS = tuple(
-    (math.log1p(math.exp(-z)) + z / (1 + math.exp(z)), 1 / (1 + math.exp(z)))
-    for z in (0.0, 0.7, 1.4, 2.2, 3.2, 4.7)
-)
-# For the rounding of a bound.
-SLACK = 1e-9
 
 
 class Seeds(NamedTuple):
@@ -164,18 +153,21 @@ def _iterate(
     rules: Rules,
     step: int,
     person: int,
+    first: int,
     path: Path,
 ) -> None:
-    """Algorithm 1, lines 4 to 17, for one person."""
+    """Algorithm 1, lines 4 to 17, for one person, whose I(v) begins at the row ``first``."""
     x, there = path.points[step, person], path.points[step + 1, person]
     place, own = path.places[step, person], -1
     if rules.chooses[step]:
-        place = _similar_counterpart(
-            grid, found, seeds.signs[person], rules.slope, seeds.excluded[person]
+        place = similar_counterpart(
+            grid, found, first, seeds.signs[person], rules.slope, seeds.excluded[person]
         )
         own = place_of(grid, x)
-    other = own if place < 0 else place
-    if own < 0:
+    if own >= 0:
+        other = first + (own if place < 0 else place)
+        own += first
+    else:
         own, other = visit_two(network, work, grid, x, place, found)
     for label in range(2):
         path.scores[step, person, 0, label] = found.scores[label, own]
@@ -189,70 +181,6 @@ def _iterate(
         moved |= there[feature] != x[feature]
     path.taken[person] = step + 1
     path.stays[person] = not moved
-
-
-@inner
-def _similar_counterpart(
-    grid: Grid, found: Runs, sign: np.float32, slope: Numbers, excluded: Flags
-) -> int:
-    """Line 4: return the place of the counterpart with the largest gradient, −1 if there is none.
-
-    On a tie it is the one that comes first in I(v). Upper bounds, which need no logarithm, leave
-    only a few places.
-    """
-    chosen, largest, bounds = -1, -np.inf, found.bounds
-    for place in range(len(grid.rows)):
-        bounds[place] = -np.inf if excluded[place] else _most(found, place, sign, slope)
-        if bounds[place] > largest:
-            chosen, largest = place, bounds[place]
-    if chosen >= 0:
-        largest = _log_norm(found, chosen, sign, slope)
-    for place in range(len(grid.rows)):
-        if bounds[place] < largest or bounds[place] == -np.inf:
-            continue
-        norm = _log_norm(found, place, sign, slope)
-        is_earlier = norm == largest and grid.rows[place] < grid.rows[chosen]
-        if norm > largest or is_earlier:
-            chosen, largest = place, norm
-    return chosen
-
-
-@inner
-def _odds_against(found: Runs, place: int, sign: np.float32) -> float:
-    """Return the log-odds against the label."""
-    odds: float = np.float64(sign * (found.scores[1, place] - found.scores[0, place]))
-    return odds
-
-
-@inner
-def _log_norm(found: Runs, place: int, sign: np.float32, slope: Numbers) -> float:
-    """Return log ‖∇ₓ l(y, f(v'))‖₁.
-
-    The slope is c qᵃ pᵇ with the probability of y, p = 1 − q, also where one of them underflows.
-    """
-    odds = _odds_against(found, place, sign)
-    log_p = -(max(odds, 0.0) + math.log1p(math.exp(-abs(odds))))
-    log_slope = slope[0] + slope[1] * (log_p + odds) + slope[2] * log_p
-    norm: float = max(log_slope + found.log_sizes[found.run[place]], ZERO_GRADIENT)
-    return norm
-
-
-@inner
-def _most(found: Runs, place: int, sign: np.float32, slope: Numbers) -> float:
-    """Return an upper bound of ``_log_norm``.
-
-    log(1 + exp −z), of z ≥ 0, lies below log 2 and above its tangents.
-    """
-    odds = _odds_against(found, place, sign)
-    size, powers, least = abs(odds), slope[1] + slope[2], 0.0
-    for constant, decline in TANGENTS:
-        least = max(least, constant - decline * size)
-    if powers < 0:
-        least = LOG_2
-    most = slope[0] - slope[1] * max(-odds, 0.0) - slope[2] * max(odds, 0.0)
-    most += found.log_sizes[found.run[place]] - powers * least + SLACK
-    bound: float = max(most, ZERO_GRADIENT)
-    return bound
 
 
 @inner
@@ -290,6 +218,41 @@ def _sign(number: float) -> int:
     return int(number > 0) - int(number < 0)
 
 
+@inner
+def _is_expected(n: int, step: int, person: int, found: Runs, rules: Rules, path: Path) -> bool:
+    """Tell whether a person will step beside one of the n people to be visited."""
+    x, expected = path.points[step, person], False
+    for number in range(n):
+        mate = found.visited[0, number]
+        if person < found.visited[1, number]:
+            expected |= _are_alike(path.points[step, mate], x, rules)
+    return expected
+
+
+@inner
+def _step_all(
+    network: Network,
+    work: Workspace,
+    grid: Grid,
+    found: Runs,
+    seeds: Seeds,
+    rules: Rules,
+    step: int,
+    n: int,
+    path: Path,
+) -> None:
+    """Visit n people, and step with everyone in their groups who has the same I(v)."""
+    if rules.chooses[step]:
+        visit(network, work, grid, path.points[step], n, found)
+    for number in range(n):
+        leader, stop = found.visited[0, number], found.visited[1, number]
+        x, first = path.points[step, leader], number * len(grid.rows)
+        for mate in range(leader, stop):
+            is_next = path.taken[mate] == step and not path.stays[mate]
+            if is_next and _are_alike(x, path.points[step, mate], rules):
+                _iterate(network, work, grid, found, seeds, rules, step, mate, first, path)
+
+
 @entry(NETWORK, WORKSPACE, GRID, RUNS, SEEDS, RULES, *[types.int64] * 4, PATH)
 def walk_groups(
     network: Network,
@@ -305,19 +268,20 @@ def walk_groups(
     path: Path,
 ) -> None:
     """Lead the groups from ``first`` to before ``last`` from step ``begin`` to before ``end``."""
-    for group in range(first, last):
-        start, stop = seeds.groups[group], seeds.groups[group + 1]
-        for step in range(begin, end):
+    room = found.visited.shape[1]
+    for step in range(begin, end):
+        n = 0
+        for group in range(first, last):
+            start, stop = seeds.groups[group], seeds.groups[group + 1]
             for person in range(start, stop):
                 if path.taken[person] > step:  # beside a mate
                     continue
                 if path.stays[person]:
                     _stay(step, person, path)
-                else:
-                    x = path.points[step, person]
-                    if rules.chooses[step]:
-                        visit(network, work, grid, x, found)
-                    for mate in range(person, stop):
-                        is_next = path.taken[mate] == step and not path.stays[mate]
-                        if is_next and _are_alike(x, path.points[step, mate], rules):
-                            _iterate(network, work, grid, found, seeds, rules, step, mate, path)
+                elif not _is_expected(n, step, person, found, rules, path):
+                    found.visited[0, n], found.visited[1, n] = person, stop
+                    n += 1
+                    if n == room:
+                        _step_all(network, work, grid, found, seeds, rules, step, n, path)
+                        n = 0
+        _step_all(network, work, grid, found, seeds, rules, step, n, path)
