@@ -181,7 +181,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "VotingClassifier (a forest and a logistic regression)": lambda: behind(
         ensemble.VotingClassifier([("a", forest()), ("b", logistic())], voting="soft")
     ),
-    "StackingClassifier (trees)": lambda: behind(
+    "StackingClassifier (logistic regression on trees)": lambda: behind(
         ensemble.StackingClassifier([("a", forest()), ("b", boosted())], cv=2)
     ),
     "SVC, KNeighborsClassifier, GaussianNB": lambda: behind(neighbors.KNeighborsClassifier()),
@@ -233,7 +233,8 @@ NOTES = """
   mapped by logistic functions, by the lines of isotonic regression, or by the jumps of votes. Of
   more than two classes only plain sums are read: forests, bagging, AdaBoost, boosting alone, and
   soft votes of forests. There is no proof for votes that mix trees with other models, for
-  calibration by temperature, for stacking, and for CatBoost's own coding of categories.
+  calibration by temperature, for stacking under another model than logistic regression, and for
+  CatBoost's own coding of categories.
 - There are no bounds for embeddings of categories (`nn.Embedding`): the network is attacked through
   its gradients, and nothing is proved of it. One-hot columns in their place can be certified.
 - With *none*, an audit prints `at most`: what no attack broke.

@@ -31,9 +31,9 @@ ROWS = {
         f"{NETWORK} --without-sensitive --balanced",
         f"{STUMPS} --balanced",
     ),
-    "bank": (NETWORK, STUMPS, f"{NETWORK} --balanced", f"{STUMPS} --balanced"),
-    "compas": (NETWORK, STUMPS, f"{STUMPS} --balanced"),
-    "credit": (NETWORK, STUMPS, f"{STUMPS} --balanced"),
+    "bank": (f"{NETWORK} --without-sensitive", STUMPS, f"{STUMPS} --balanced"),
+    "compas": (f"{NETWORK} --without-sensitive", STUMPS, f"{STUMPS} --balanced"),
+    "credit": (f"{NETWORK} --without-sensitive", STUMPS, f"{STUMPS} --balanced"),
 }
 
 

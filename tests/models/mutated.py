@@ -29,11 +29,14 @@ def _once(data, draw):
 
 
 def _with_member(data, draw):
-    """Change what an archive holds, with checksums that are right."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    """Change what an archive holds, with checksums that are right, unless it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except Exception:  # noqa: BLE001 - whatever zipfile raises for an archive damaged before
+        members = {}
     if not members:
-        return data
+        return _with_bytes(data, draw)
     chosen = draw.choice(list(members))
     if draw.random() < 0.05:
         del members[chosen]

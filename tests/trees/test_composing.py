@@ -1,19 +1,21 @@
 """Verdicts on models of models of trees, against everybody in I(v) × Δ, one by one."""
 
-import numpy as np
 import pytest
 import torch
 import xgboost
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 import rafair
@@ -70,6 +72,9 @@ MODELS = {
     ),
     "calibrated voting": lambda: ordinal(
         CalibratedClassifierCV(voting(forest(), boosted(), voting="soft"), cv=3)
+    ),
+    "stacking": lambda: ordinal(
+        StackingClassifier([("a", forest()), ("b", boosted()), ("c", xgb())], cv=2)
     ),
     "threshold": lambda: FixedThresholdClassifier(ordinal(forest()), threshold=0.4),
     "threshold of a score": lambda: ordinal(
@@ -146,4 +151,34 @@ def test_a_proof_holds_and_a_witness_breaks_at_random_points():
         point = space.round(space.project(x + torch.randn(x.shape, generator=drawn), x), x)
         broken = rafair.judge(model, point, y, people).breaks("accurate")
         assert not bool((broken & (found.status == 1)).any())
-    assert np.isfinite(found.witness[found.status == -1]).all()
+    assert bool(found.witness[found.status == -1].isfinite().all())
+
+
+def test_a_question_is_searched_once_and_a_smaller_budget_is_kept():
+    model, schema, frame = wrapped(MODELS["voting, weighted"])
+    x, y = schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE]
+    people = rafair.Counterparts.of(schema)
+    space = rafair.PerturbationSpace.of(schema, 0.15, "feasible")
+    first = rafair.certify(model, x, y, people, space)
+    count = len(tree_ensemble(model).remembered.known)
+    again = rafair.certify(model, x, y, people, space)
+    assert count == len(tree_ensemble(model).remembered.known)
+    for name in ("status", "nodes", "witness"):
+        assert torch.equal(getattr(first, name).nan_to_num(), getattr(again, name).nan_to_num())
+    brief = rafair.certify(model, x, y, people, space, max_nodes=1)
+    assert bool((brief.nodes <= 1).all())
+    assert bool((brief.status == 0).any())
+
+
+def test_nobody_biased_is_found_where_the_sensitive_columns_are_not_read():
+    frame = people_table()
+    schema = schema_of(frame)
+    rows = frame[list(schema.columns)]
+    columns = make_column_transformer(("passthrough", ["age", "hours"]))
+    model = rafair.wrap(make_pipeline(columns, tree(3)).fit(rows, frame["label"]), schema)
+    x, y = schema.encode(frame)[:PEOPLE], schema.encode_label(frame)[:PEOPLE]
+    people = rafair.Counterparts.of(schema)
+    space = rafair.PerturbationSpace.of(schema, 0.5, "feasible")
+    found = rafair.certify(model, x, y, people, space, claim="fair")
+    assert found.status.tolist() == [1] * PEOPLE
+    assert (rafair.certify(model, x, y, people, space).status == -1).any()

@@ -43,12 +43,13 @@ from rafair.kernels.lines import (
     Memory,
     carry,
     inputs_of,
+    matrix,
     memory,
     settle,
     times_weights,
 )
 from rafair.kernels.network import Network
-from rafair.kernels.passes import matrix, sums
+from rafair.kernels.passes import sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,13 +137,13 @@ def _feel(network: Network, absolute: Numbers, memory: Memory) -> None:
         for lane in range(LANES):
             rows[k, lane] = abs(rows[k, lane])
     for layer in range(last - 1, -1, -1):
-        start, width = network.neuron_starts[layer], network.widths[layer]
+        start = network.neuron_starts[layer]
         for place in range(memory.n_awake[layer]):
             neuron = np.int64(memory.awake[layer, place])
             lines = load(memory.lines[ABOVE], start + neuron)
             factor = plus_product(spread(0.0), lines, load(memory.lines[PASSED], start + neuron))
             store(memory.layers[FACTORS], neuron, factor)
-        times_weights(matrix(absolute, network, layer, width), layer, network, memory)
+        times_weights(absolute, layer, network, memory)
 
 
 @inner
@@ -161,10 +162,14 @@ def _improve(network: Network, step: int, rate: float, memory: Memory) -> None:
             inputs[k, lane] = memory.ends[CENTRE, k, lane] - side
     for layer in range(len(network.widths) - 2):
         start, stop = network.neuron_starts[layer], network.neuron_starts[layer + 1]
-        weights, biases = matrix(network.weights, network, layer, stop - start), network.biases
-        awake, n_awake = memory.awake[layer], memory.n_awake[layer]
-        outputs = memory.layers[layer % 2]
-        sums(weights, biases[start:stop], awake, n_awake, places, n, inputs, outputs)
+        weights, biases = network.weights, network.biases[start:stop]
+        awake, n_awake, outputs = (
+            memory.awake[layer],
+            memory.n_awake[layer],
+            memory.layers[layer % 2],
+        )
+        begin, width = network.weight_starts[layer], network.widths[layer]
+        sums(weights, begin, width, biases, awake, n_awake, places, n, inputs, outputs)
         for place in range(n_awake):
             neuron = np.int64(awake[place])
             here = start + neuron

@@ -16,7 +16,18 @@ from rafair.kernels.network import Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["FLOATS", "INTEGERS", "NETWORK", "NUMBERS", "TABLE", "WORDS", "entry", "inner"]
+__all__ = [
+    "FLOATS",
+    "INTEGERS",
+    "NETWORK",
+    "NUMBERS",
+    "TABLE",
+    "WORDS",
+    "allocating",
+    "entry",
+    "inner",
+    "view",
+]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -29,25 +40,47 @@ NETWORK = types.NamedTuple(
 )
 
 
+# numba counts the references to each array, by atomic operations, on which small functions of small
+# arrays spent half of their time. What allocates nothing needs no counts, and numba compiles it
+# without.
+COUNTED: dict[str, Any] = {"error_model": "numpy", "no_cfunc_wrapper": True}
+UNCOUNTED: dict[str, Any] = {**COUNTED, "_nrt": False}
+# What only kernels call needs no entrance from Python, which takes as long to compile as the rest.
+HIDDEN: dict[str, Any] = {"no_cpython_wrapper": True}
+
+
 def inner(function: F) -> F:
-    """Mark a function that kernels call; it is compiled as a part of them."""
-    return cast("F", numba.njit(error_model="numpy")(function))
+    """Mark a function that kernels call; it is compiled as a part of them, and allocates nothing.
+
+    It returns no array, either.
+    """
+    return cast("F", numba.njit(**UNCOUNTED, **HIDDEN)(function))
 
 
-def entry(*arguments: Any) -> Callable[[F], F]:
+def view(function: F) -> F:
+    """Mark a function that returns a part of an array; it is written out where it is called."""
+    return cast("F", numba.njit(inline="always", **UNCOUNTED, **HIDDEN)(function))
+
+
+def allocating(function: F) -> F:
+    """Mark a function that kernels call and that may allocate arrays, or return them."""
+    return cast("F", numba.njit(**COUNTED, **HIDDEN)(function))
+
+
+def entry(*arguments: Any, allocates: bool = False) -> Callable[[F], F]:
     """Compile a kernel for arguments of these types; other threads run while it runs.
 
     The machine code is kept in a folder of the user's. If it can neither be read nor written, the
     kernel is compiled anew in each process.
     """
-    signature = types.void(*arguments)
+    signature, how = types.void(*arguments), COUNTED if allocates else UNCOUNTED
 
     def compiled(function: F) -> F:
         try:
             with _cache():
-                made = numba.njit(signature, nogil=True, error_model="numpy", cache=True)(function)
+                made = numba.njit(signature, nogil=True, cache=True, **how)(function)
         except Exception:  # noqa: BLE001 - whatever a read-only or damaged folder raises
-            made = numba.njit(signature, nogil=True, error_model="numpy")(function)
+            made = numba.njit(signature, nogil=True, **how)(function)
         return cast("F", made)
 
     return compiled

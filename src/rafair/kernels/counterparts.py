@@ -81,6 +81,8 @@ class Runs(NamedTuple):
         ∂(z₁ − z₀)/∂x of each run; run r is in lane r % LANES of block r // LANES.
     sizes, log_sizes : array of float32, array, shape (m + filling + LANES,)
         ‖∂(z₁ − z₀)/∂x‖₁ of each run, and its logarithm.
+    bounds : array, shape (m + filling + LANES,)
+        Upper bounds of what is sought among the counterparts.
     patterns : array of uint32, shape (3, hidden neurons)
         Of the block, of the block before, and those that wait to go back.
     """
@@ -90,10 +92,13 @@ class Runs(NamedTuple):
     gradients: NDArray[np.float32]
     sizes: NDArray[np.float32]
     log_sizes: Numbers
+    bounds: Numbers
     patterns: NDArray[np.uint32]
 
 
-RUNS = types.NamedTuple([TABLE, INTEGERS, types.float32[:, :, ::1], FLOATS, NUMBERS, WORDS], Runs)
+RUNS = types.NamedTuple(
+    [TABLE, INTEGERS, types.float32[:, :, ::1], FLOATS, NUMBERS, NUMBERS, WORDS], Runs
+)
 
 
 def runs(network: Network, grid: Grid) -> Runs:
@@ -104,6 +109,7 @@ def runs(network: Network, grid: Grid) -> Runs:
         np.zeros(places, np.int64),
         np.zeros((places // LANES, int(network.widths[0]), LANES), np.float32),
         np.zeros(places, np.float32),
+        np.zeros(places),
         np.zeros(places),
         np.zeros((3, neurons), np.uint32),
     )
@@ -119,7 +125,7 @@ def visit(network: Network, work: Workspace, grid: Grid, x: Numbers, found: Runs
         for place in range(len(grid.columns)):
             for lane in range(LANES):
                 work.inputs[grid.columns[place], lane] = grid.values[place, start + lane]
-        _keep(forward(network, pattern, work), start, found)
+        _keep(work.blocks[forward(network, pattern, work)], start, found)
         begins = ONE if start == 0 else ZERO
         begins |= _begins(pattern, before)
         for lane in range(LANES):
@@ -145,7 +151,7 @@ def visit_two(
         for number in range(len(grid.columns)):
             work.inputs[grid.columns[number], 1] = grid.values[number, place]
     start = grid.values.shape[1]
-    _keep(forward(network, pattern, work), start, found)
+    _keep(work.blocks[forward(network, pattern, work)], start, found)
     block = start // LANES
     _measure(network, work, pattern, block, found)
     for lane in range(2):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import NUMBERS, inner
+from rafair.kernels.compiling import NUMBERS, allocating
 from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ FOREST = types.NamedTuple([_TABLE, NUMBERS, PIECES, PIECES], Forest)
 TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 
 
-@inner
+@allocating
 def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
     """Allocate memory for trees of at most so many nodes; most of it is never touched."""
     passed = np.empty((3, 2 * n_nodes + 1), np.int32)
@@ -136,7 +136,7 @@ def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
     )
 
 
-@inner
+@allocating
 def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
     """Return which sides of a test some piece of a box is on: LEFT, RIGHT or BOTH."""
     feature, members = tests.feature[test], tests.members[test]
@@ -148,7 +148,7 @@ def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int
     return (LEFT if inside > 0 else 0) | (RIGHT if inside < last - first + 1 else 0)
 
 
-@inner
+@allocating
 def undecided(
     forest: Forest, tests: Tests, node: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> int:
@@ -161,7 +161,7 @@ def undecided(
     return node
 
 
-@inner
+@allocating
 def _visit(
     forest: Forest,
     tests: Tests,
@@ -191,7 +191,7 @@ def _visit(
     return count
 
 
-@inner
+@allocating
 def bound_tree(
     forest: Forest,
     tests: Tests,
@@ -224,7 +224,7 @@ def bound_tree(
     return most[0], least[0], count
 
 
-@inner
+@allocating
 def bound_sum(
     forest: Forest,
     tests: Tests,
@@ -243,7 +243,7 @@ def bound_sum(
     return combined(parts, sums, 0)
 
 
-@inner
+@allocating
 def _note(work: Work, test: int, side: int, part: int, gain: float) -> None:
     count = work.passed[0, -1]
     work.passed[0, count], work.passed[1, count], work.passed[2, count] = test, side, part
@@ -251,7 +251,7 @@ def _note(work: Work, test: int, side: int, part: int, gain: float) -> None:
     work.passed[0, -1] = count + 1
 
 
-@inner
+@allocating
 def same_tree(
     forest: Forest,
     tests: Tests,
@@ -272,7 +272,7 @@ def same_tree(
     return True
 
 
-@inner
+@allocating
 def best_split(
     tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
 ) -> tuple[int, int]:
@@ -300,7 +300,7 @@ def best_split(
     return feature, _change(tests.counts[members:], low[feature], high[feature])
 
 
-@inner
+@allocating
 def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
     """Return the piece after which membership changes that is nearest to the middle."""
     middle, found = (first + last) / 2, first
@@ -311,7 +311,7 @@ def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
     return found
 
 
-@inner
+@allocating
 def empty_forest(n_nodes: int, n_trees: int) -> Forest:
     """Allocate memory for a forest of at most so many nodes."""
     return Forest(
@@ -322,7 +322,7 @@ def empty_forest(n_nodes: int, n_trees: int) -> Forest:
     )
 
 
-@inner
+@allocating
 def restricted(
     forest: Forest,
     tests: Tests,
@@ -353,7 +353,7 @@ def restricted(
     return small, base
 
 
-@inner
+@allocating
 def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> None:
     """Copy the nodes of a visit to where they belong in a smaller forest."""
     for at in range(count):

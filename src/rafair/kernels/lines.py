@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, inner
-from rafair.kernels.lanes import BYTES, load, only, plus_product, positive, spread, store
+from rafair.kernels.compiling import INTEGERS, NUMBERS, inner, view
+from rafair.kernels.lanes import COUNTS, load, only, plus_product, positive, spread, store
 from rafair.kernels.network import TILE, Network
-from rafair.kernels.passes import matrix, sums
+from rafair.kernels.passes import sums
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -33,12 +33,13 @@ __all__ = [
     "Memory",
     "carry",
     "inputs_of",
+    "matrix",
     "memory",
     "settle",
     "times_weights",
 ]
 
-LANES = BYTES // 8
+LANES = COUNTS[types.float64]
 
 
 class Memory(NamedTuple):
@@ -115,7 +116,15 @@ def memory(network: Network) -> Memory:
     )
 
 
-@inner
+@view
+def matrix(values: Numbers, network: Network, layer: int, n_rows: int) -> Numbers:
+    """Return the weights of a layer from all weights, as a matrix with so many rows."""
+    start, stop = network.weight_starts[layer], network.weight_starts[layer + 1]
+    found: Numbers = values[start:stop].reshape((n_rows, (stop - start) // n_rows))
+    return found
+
+
+@view
 def inputs_of(network: Network, layer: int, hidden: Block, ends: Block) -> Block:
     """Return the part of ``hidden`` for the inputs of a layer; ``ends`` if it is the first."""
     if layer == 0:
@@ -226,7 +235,7 @@ def carry(network: Network, layer: int, below: Block, memory: Memory) -> None:
     """
     constant = load(memory.numbers, CONSTANT)
     for lower_layer in range(layer - 1, -1, -1):
-        start, width = network.neuron_starts[lower_layer], network.widths[lower_layer]
+        start = network.neuron_starts[lower_layer]
         for place in range(memory.n_awake[lower_layer]):
             neuron = np.int64(memory.awake[lower_layer, place])
             here = start + neuron
@@ -238,8 +247,7 @@ def carry(network: Network, layer: int, below: Block, memory: Memory) -> None:
             factor = plus_product(factor, load(memory.lines[ABOVE], here), down)
             constant = plus_product(constant, network.biases[here], factor)
             store(memory.layers[FACTORS], neuron, factor)
-        weights = matrix(network.transposed, network, lower_layer, width)
-        times_weights(weights, lower_layer, network, memory)
+        times_weights(network.transposed, lower_layer, network, memory)
     for k in range(len(memory.ends[SLOPE])):
         slope = load(memory.ends[SLOPE], k)
         up = only(slope, positive(slope))
@@ -251,11 +259,10 @@ def carry(network: Network, layer: int, below: Block, memory: Memory) -> None:
 
 
 @inner
-def times_weights(weights: Numbers, layer: int, network: Network, memory: Memory) -> None:
+def times_weights(transposed: Numbers, layer: int, network: Network, memory: Memory) -> None:
     """Multiply ``factors``, one for each neuron of a layer, by the layer's weights."""
+    rows, width = memory.everyone, network.widths[layer + 1]
     places, n = memory.awake[layer], memory.n_awake[layer]
-    rows, outputs = (
-        memory.everyone,
-        inputs_of(network, layer, memory.lines[PASSED], memory.ends[SLOPE]),
-    )
-    sums(weights, memory.zeros, rows, len(outputs), places, n, memory.layers[FACTORS], outputs)
+    outputs = inputs_of(network, layer, memory.lines[PASSED], memory.ends[SLOPE])
+    start, factors = network.weight_starts[layer], memory.layers[FACTORS]
+    sums(transposed, start, width, memory.zeros, rows, len(outputs), places, n, factors, outputs)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TILE", "Network", "packed"]
 
-# Neurons whose sums are computed together; each width is filled up to a multiple of it.
-TILE = 4
+# Neurons whose sums are computed together; each width is filled up to a multiple of it. See
+# ``rafair.kernels.lanes``.
+TILE = 8
 
 
 class Network(NamedTuple):

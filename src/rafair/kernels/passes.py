@@ -13,7 +13,17 @@ import numpy as np
 from numba import types
 
 from rafair.kernels.compiling import FLOATS, TABLE, inner
-from rafair.kernels.lanes import LANES, load, only, plus_product, positive, spread, store
+from rafair.kernels.lanes import (
+    LANES,
+    each,
+    lines,
+    load,
+    only,
+    plus_products,
+    positive,
+    store,
+    store_each,
+)
 from rafair.kernels.network import TILE, Network
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     Pattern: TypeAlias = NDArray[np.uint32]  # (neurons,), bit r of a word: active in row r
     Places: TypeAlias = NDArray[np.uintp]
 
-__all__ = ["WORKSPACE", "Workspace", "backward", "forward", "matrix", "sums", "workspace"]
+__all__ = ["WORKSPACE", "Workspace", "backward", "forward", "sums", "workspace"]
 
 # A vector that begins at a multiple of 64 bytes lies in one cache line.
 CACHE_LINE = 64
@@ -74,21 +84,31 @@ def workspace(network: Network) -> Workspace:
 
 
 @inner
-def forward(network: Network, pattern: Pattern, work: Workspace) -> Block:
-    """Return the scores of the rows in ``work.inputs``, (k, LANES), and write their pattern."""
+def forward(network: Network, pattern: Pattern, work: Workspace) -> int:
+    """Write the scores of the rows in ``work.inputs``, (k, LANES), and write their pattern."""
     last = len(network.widths) - 2
     inputs, places, n = work.inputs, work.everyone, network.n_features
     for layer in range(last + 1):
         start, stop = network.neuron_starts[layer], network.neuron_starts[layer + 1]
-        weights = matrix(network.weights, network, layer, stop - start)
         outputs, biases = work.blocks[layer % 2], network.biases[start:stop]
-        sums(weights, biases, work.everyone, stop - start, places, n, inputs, outputs)
+        sums(
+            network.weights,
+            network.weight_starts[layer],
+            network.widths[layer],
+            biases,
+            work.everyone,
+            stop - start,
+            places,
+            n,
+            inputs,
+            outputs,
+        )
         if layer < last:
             _rectify(outputs, pattern[start:stop])
             places = work.awake[0]
             n = _awake(pattern[start:stop], places)
         inputs = outputs
-    return inputs
+    return last % 2
 
 
 @inner
@@ -100,30 +120,44 @@ def backward(network: Network, pattern: Pattern, work: Workspace, gradient: Bloc
     """
     outer, places, n = work.outer, work.everyone, network.n_scores
     for layer in range(len(network.widths) - 2, 0, -1):
-        weights = matrix(network.transposed, network, layer, network.widths[layer])
         active = pattern[network.neuron_starts[layer - 1] : network.neuron_starts[layer]]
         wanted, outputs = work.awake[layer % 2], work.blocks[layer % 2]
         n_wanted = _awake(active, wanted)
-        sums(weights, work.zeros, wanted, n_wanted, places, n, outer, outputs)
+        sums(
+            network.transposed,
+            network.weight_starts[layer],
+            network.widths[layer + 1],
+            work.zeros,
+            wanted,
+            n_wanted,
+            places,
+            n,
+            outer,
+            outputs,
+        )
         for place in range(n_wanted):
             neuron = wanted[place]
             store(outputs, neuron, only(load(outputs, neuron), active[neuron]))
         places, n, outer = wanted, n_wanted, outputs
-    weights = matrix(network.transposed, network, 0, network.widths[0])
-    sums(weights, work.zeros, work.everyone, network.n_features, places, n, outer, gradient)
-
-
-@inner
-def matrix(values: Numbers, network: Network, layer: int, n_rows: int) -> Numbers:
-    """Return the weights of a layer from all weights, as a matrix with so many rows."""
-    start, stop = network.weight_starts[layer], network.weight_starts[layer + 1]
-    found: Numbers = values[start:stop].reshape((n_rows, (stop - start) // n_rows))
-    return found
+    sums(
+        network.transposed,
+        0,
+        network.widths[1],
+        work.zeros,
+        work.everyone,
+        network.n_features,
+        places,
+        n,
+        outer,
+        gradient,
+    )
 
 
 @inner
 def sums(
     weights: Numbers,
+    start: int,
+    width: int,
     starts: Numbers,
     rows: Places,
     n_rows: int,
@@ -132,26 +166,18 @@ def sums(
     inputs: Numbers,
     outputs: Numbers,
 ) -> None:
-    """Write start[row] + Σₖ weight[row, k] · inputs[k] for some rows; k runs over n places.
+    """Write starts[row] + Σₖ weight[row, k] · inputs[k] for some rows; k runs over n places.
 
-    ``TILE`` rows at a time, so that each input is loaded once for all of them.
+    The weights are a matrix of this width from ``start`` on. ``TILE`` rows are taken at a time, so
+    that each input is loaded once for all of them.
     """
-    for tile in range(0, n_rows, TILE):
-        a, b, c, d = rows[tile], rows[tile + 1], rows[tile + 2], rows[tile + 3]
-        weights_a, weights_b, weights_c, weights_d = weights[a], weights[b], weights[c], weights[d]
-        sum_a, sum_b = spread(starts[a]), spread(starts[b])
-        sum_c, sum_d = spread(starts[c]), spread(starts[d])
+    for first in range(0, n_rows, TILE):
+        tile = lines(weights, start, width, rows, first)
+        total = each(starts, rows, first)
         for place in range(n):
             k = places[place]
-            lanes = load(inputs, k)
-            sum_a = plus_product(sum_a, weights_a[k], lanes)
-            sum_b = plus_product(sum_b, weights_b[k], lanes)
-            sum_c = plus_product(sum_c, weights_c[k], lanes)
-            sum_d = plus_product(sum_d, weights_d[k], lanes)
-        store(outputs, a, sum_a)
-        store(outputs, b, sum_b)
-        store(outputs, c, sum_c)
-        store(outputs, d, sum_d)
+            total = plus_products(total, tile, k, load(inputs, k))
+        store_each(outputs, rows, first, total)
 
 
 @inner

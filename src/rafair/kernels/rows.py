@@ -47,7 +47,7 @@ def scores(
         for lane in range(n):
             for feature in range(network.n_features):
                 work.inputs[feature, lane] = rows[start + lane, feature]
-        outputs = forward(network, patterns[block], work)
+        outputs = work.blocks[forward(network, patterns[block], work)]
         for lane in range(n):
             for label in range(network.n_scores):
                 found[start + lane, label] = outputs[label, lane]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import entry, inner
+from rafair.kernels.compiling import allocating, entry
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["search_alike"]
 
 
-@inner
+@allocating
 def _place(
     people: People, person: int, row: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> None:
@@ -53,7 +53,7 @@ def _place(
         low[column] = high[column] = piece
 
 
-@inner
+@allocating
 def _margin(
     forest: Forest, tests: Tests, parts: Parts, point: NDArray[np.int32], work: Work
 ) -> tuple[float, float]:
@@ -67,7 +67,7 @@ def _margin(
     return combined(parts, sums, 0)
 
 
-@inner
+@allocating
 def _worst(
     forest: Forest,
     tests: Tests,
@@ -88,7 +88,7 @@ def _worst(
     return worst, most, least
 
 
-@inner
+@allocating
 def _any_split(
     forest: Forest,
     tests: Tests,
@@ -110,7 +110,7 @@ def _any_split(
     return -1, 0
 
 
-@inner
+@allocating
 def _enter(
     forest: Forest,
     tests: Tests,
@@ -146,14 +146,14 @@ def _enter(
     return promise
 
 
-@inner
+@allocating
 def _is_done(found: Found, person: int) -> bool:
     count = int(found.n_boxes[person])
     full = count == found.low.shape[1]
     return full or (count > 0 and bool(found.is_certain[person, count - 1]))
 
 
-@inner
+@allocating
 def _search_one(
     forest: Forest,
     tests: Tests,
@@ -193,7 +193,7 @@ def _search_one(
     found.nodes[person] = nodes
 
 
-@entry(FOREST, TESTS, PEOPLE, GOAL, types.int64, types.int64, FOUND)
+@entry(FOREST, TESTS, PEOPLE, GOAL, types.int64, types.int64, FOUND, allocates=True)
 def search_alike(
     forest: Forest,
     tests: Tests,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, inner
+from rafair.kernels.compiling import INTEGERS, NUMBERS, allocating
 from rafair.kernels.forests import PIECES
 from rafair.kernels.parts import PARTS, Parts
 
@@ -118,7 +118,7 @@ class Queue(NamedTuple):
     after: NDArray[np.int32]
 
 
-@inner
+@allocating
 def queue_for(budget: int, n_features: int) -> Queue:
     """Allocate memory for so many boxes."""
     return Queue(
@@ -129,7 +129,7 @@ def queue_for(budget: int, n_features: int) -> Queue:
     )
 
 
-@inner
+@allocating
 def moved(goal: Goal, base: NDArray[np.float64]) -> Goal:
     """Return a goal of which these numbers are added to the parts."""
     it = goal.parts

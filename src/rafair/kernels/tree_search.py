@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import entry, inner
+from rafair.kernels.compiling import allocating, entry
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 
-@inner
+@allocating
 def _tightened(
     people: People, person: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> bool:
@@ -70,7 +70,7 @@ def _tightened(
     return not is_empty
 
 
-@inner
+@allocating
 def _bounds(
     forest: Forest,
     tests: Tests,
@@ -111,7 +111,7 @@ def _bounds(
     return beyond, least > goal.certain[0] and other_least > goal.certain[1]
 
 
-@inner
+@allocating
 def _unrefined(people: People, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
     """Return a feature that a result must have one piece of and that has several; −1 if none."""
     for feature in people.refined:
@@ -120,7 +120,7 @@ def _unrefined(people: People, low: NDArray[np.int32], high: NDArray[np.int32]) 
     return -1
 
 
-@inner
+@allocating
 def _search_one(
     forest: Forest,
     tests: Tests,
@@ -165,7 +165,7 @@ def _search_one(
     found.nodes[person] = nodes
 
 
-@inner
+@allocating
 def _is_full(people: People, found: Found, person: int) -> bool:
     """Tell whether the search has listed enough: a certain box, or as many as there is room for."""
     count = int(found.n_boxes[person])
@@ -175,7 +175,7 @@ def _is_full(people: People, found: Found, person: int) -> bool:
     return is_last and bool(found.is_certain[person, count - 1])
 
 
-@inner
+@allocating
 def _enter(
     forest: Forest,
     tests: Tests,
@@ -209,7 +209,7 @@ def _enter(
     return promise
 
 
-@entry(FOREST, TESTS, PEOPLE, GOAL, types.int64, types.int64, FOUND)
+@entry(FOREST, TESTS, PEOPLE, GOAL, types.int64, types.int64, FOUND, allocates=True)
 def search(
     forest: Forest,
     tests: Tests,

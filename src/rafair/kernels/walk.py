@@ -34,6 +34,11 @@ __all__ = ["Path", "Rules", "Seeds", "walk_groups"]
 # Replaces log 0 where a gradient is exactly zero; see ``rafair.problem.walking``.
 ZERO_GRADIENT = -1e300
 LOG_2 = math.log(2)
+# a and b of tangents a − b z of log(1 + exp −z), at a few z.
+TANGENTS = tuple(
+    (math.log1p(math.exp(-z)) + z / (1 + math.exp(z)), 1 / (1 + math.exp(z)))
+    for z in (0.0, 0.7, 1.4, 2.2, 3.2, 4.7)
+)
 # For the rounding of a bound.
 SLACK = 1e-9
 
@@ -70,7 +75,7 @@ class Rules(NamedTuple):
     step_size : array, shape (d,)
     movable, sensitive : array of bool, shape (d,)
     slope : array, shape (3,)
-        c, a and b of a loss with dl/d(log-odds against y) = c qᵃ pᵇ; see ``losses.Slope``.
+        log c, a and b of a loss with dl/d(log-odds against y) = c qᵃ pᵇ; see ``losses.Slope``.
     chooses : array of bool, shape (steps,)
         In which steps v' is chosen anew.
     is_single : bool
@@ -140,9 +145,12 @@ def _are_alike(one: Numbers, other: Numbers, rules: Rules) -> bool:
 @inner
 def _stay(step: int, person: int, path: Path) -> None:
     """Repeat the step that left a seed in place, since a step depends on the point only."""
-    path.points[step + 1, person] = path.points[step, person]
+    for feature in range(path.points.shape[2]):
+        path.points[step + 1, person, feature] = path.points[step, person, feature]
     path.places[step + 1, person] = path.places[step, person]
-    path.scores[step, person] = path.scores[step - 1, person]
+    for who in range(2):
+        for label in range(2):
+            path.scores[step, person, who, label] = path.scores[step - 1, person, who, label]
     path.still[step, person] = path.still[step - 1, person]
 
 
@@ -163,7 +171,7 @@ def _iterate(
     place, own = path.places[step, person], -1
     if rules.chooses[step]:
         place = _similar_counterpart(
-            grid, found, seeds.signs[person], rules.slope, seeds.excluded[person], place
+            grid, found, seeds.signs[person], rules.slope, seeds.excluded[person]
         )
         own = place_of(grid, x)
     other = own if place < 0 else place
@@ -185,22 +193,22 @@ def _iterate(
 
 @inner
 def _similar_counterpart(
-    grid: Grid,
-    found: Runs,
-    sign: np.float32,
-    slope: Numbers,
-    excluded: Flags,
-    guess: int,
+    grid: Grid, found: Runs, sign: np.float32, slope: Numbers, excluded: Flags
 ) -> int:
     """Line 4: return the place of the counterpart with the largest gradient, −1 if there is none.
 
-    On a tie it is the one that comes first in I(v). A good guess spares most logarithms.
+    On a tie it is the one that comes first in I(v). Upper bounds, which need no logarithm, leave
+    only a few places.
     """
-    chosen, largest = -1, -np.inf
-    if guess >= 0 and not excluded[guess]:
-        chosen, largest = guess, _log_norm(found, guess, sign, slope)
+    chosen, largest, bounds = -1, -np.inf, found.bounds
     for place in range(len(grid.rows)):
-        if excluded[place] or _most(found, place, sign, slope) < largest:
+        bounds[place] = -np.inf if excluded[place] else _most(found, place, sign, slope)
+        if bounds[place] > largest:
+            chosen, largest = place, bounds[place]
+    if chosen >= 0:
+        largest = _log_norm(found, chosen, sign, slope)
+    for place in range(len(grid.rows)):
+        if bounds[place] < largest or bounds[place] == -np.inf:
             continue
         norm = _log_norm(found, place, sign, slope)
         is_earlier = norm == largest and grid.rows[place] < grid.rows[chosen]
@@ -224,7 +232,7 @@ def _log_norm(found: Runs, place: int, sign: np.float32, slope: Numbers) -> floa
     """
     odds = _odds_against(found, place, sign)
     log_p = -(max(odds, 0.0) + math.log1p(math.exp(-abs(odds))))
-    log_slope = math.log(slope[0]) + slope[1] * (log_p + odds) + slope[2] * log_p
+    log_slope = slope[0] + slope[1] * (log_p + odds) + slope[2] * log_p
     norm: float = max(log_slope + found.log_sizes[found.run[place]], ZERO_GRADIENT)
     return norm
 
@@ -236,9 +244,12 @@ def _most(found: Runs, place: int, sign: np.float32, slope: Numbers) -> float:
     log(1 + exp −z), of z ≥ 0, lies below log 2 and above its tangents.
     """
     odds = _odds_against(found, place, sign)
-    size, powers = abs(odds), slope[1] + slope[2]
-    least = max(LOG_2 - size / 2, 0.36533 - 0.1192 * size, 0.0) if powers > 0 else LOG_2
-    most = math.log(slope[0]) - slope[1] * max(-odds, 0.0) - slope[2] * max(odds, 0.0)
+    size, powers, least = abs(odds), slope[1] + slope[2], 0.0
+    for constant, decline in TANGENTS:
+        least = max(least, constant - decline * size)
+    if powers < 0:
+        least = LOG_2
+    most = slope[0] - slope[1] * max(-odds, 0.0) - slope[2] * max(odds, 0.0)
     most += found.log_sizes[found.run[place]] - powers * least + SLACK
     bound: float = max(most, ZERO_GRADIENT)
     return bound

@@ -60,7 +60,7 @@ class Way:
             self.step_size.double().expand(d).contiguous().numpy(),
             self.space.movable(x).contiguous().numpy(),
             np.isin(np.arange(d), self.counterparts.columns),
-            np.array([slope.factor, slope.wrong, slope.right], np.float64),
+            np.array([np.log(slope.factor), slope.wrong, slope.right], np.float64),
             np.array(self.chooses, np.bool_),
             x.dtype == torch.float32,
         )

@@ -77,7 +77,7 @@ class DenseNetwork:
         hidden = int(network.neuron_starts[-2])
         patterns = torch.empty(n_blocks, hidden, dtype=torch.int32).numpy().view("uint32")
         given = rows.contiguous().numpy()
-        per_thread = PIECE // kernels.LANES
+        per_thread = max(1, PIECE // kernels.LANES)
 
         def forward(first: int, last: int) -> None:
             work = workspace(network)

@@ -80,15 +80,14 @@ class Training:
 TRAININGS = (
     Training("standard", 0.0),
     Training("standard", 0.0, without_sensitive=True),
-    Training("counterpart", 1.0),
     Training("adversarial", 0.8, without_sensitive=True),
     Training("worst-counterpart", 1.0),
-    Training("certified", 0.9),
-    *(Training("certified", strength, without_sensitive=True) for strength in (0.4, 0.9)),
-    *(Training("certified", 0.9, without_sensitive=True, balance=b) for b in (0.5, 1.0)),
+    Training("certified", 0.8),
+    *(Training("certified", strength, without_sensitive=True) for strength in (0.4, 0.8)),
+    Training("certified", 0.8, without_sensitive=True, balance=1.0),
     Training("logistic", 1.0, without_sensitive=True),
-    *(Training("boosted-stumps", strength) for strength in (0.3, 0.8, 1.0)),
-    *(Training("boosted-stumps", 0.8, balance=balance) for balance in (0.5, 1.0)),
+    *(Training("boosted-stumps", strength) for strength in (0.3, 0.8)),
+    Training("boosted-stumps", 0.8, balance=1.0),
 )
 
 

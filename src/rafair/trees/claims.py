@@ -101,6 +101,8 @@ class _Claim:
 
         It is the given combination, or somebody else if relations exclude that one.
         """
+        if not len(points):
+            return points
         people, model = self.pieced.counterparts, self.model
         found = people.take(points, combination)
         right = predict(model, points) if self.kind == "fair" else self.y[rows]
@@ -177,13 +179,12 @@ def _fair(claim: _Claim, max_nodes: int, until: float) -> Searched:
     if len(rows) and time.time() < until:
         some = claim.take(rows)
         problem = (pieced.counterparts, pieced.space, claim.condition)
-        point, other, is_pair = find_dissent(
-            claim.quick, some.pieced.x, first.point[rows], *problem
-        )
+        point, _, is_pair = find_dissent(claim.quick, some.pieced.x, first.point[rows], *problem)
         is_pair[is_pair.clone()] = some.breaks(point[is_pair], is_pair.nonzero()[:, 0])
-        hits = rows[is_pair]
-        found.is_broken[hits] = True
-        found.point[hits], found.counterpart[hits] = point[is_pair], other[is_pair]
+        hits, at = rows[is_pair], is_pair.nonzero()[:, 0]
+        found.is_broken[hits], found.point[hits] = True, point[is_pair]
+        anybody = torch.full_like(at, -1)
+        found.counterpart[hits] = some.counterparts_of(point[is_pair], at, anybody)
     rows = (~found.is_proved & ~found.is_broken).nonzero()[:, 0]
     if not len(rows):
         return found

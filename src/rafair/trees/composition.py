@@ -188,7 +188,8 @@ class Composition:
     def is_whole(self) -> bool:
         """Whether the score is a sum of numbers with few binary places, which is not rounded."""
         root = len(self.parts) - 1
-        own = self.table.value[_nodes_of(self.table, self.owner == root)]
+        is_own = _nodes_of(self.table, self.owner == root) & (self.table.left < 0)
+        own = self.table.value[is_own]
         numbers = np.append(own, self.table.base) * 2.0**BINARY_PLACES
         is_whole = bool((numbers == np.round(numbers)).all())
         return is_whole and all(p.is_whole for p in self.parts if p.parent == root)

@@ -19,6 +19,7 @@ from rafair.trees.columns import tree_columns
 from rafair.trees.composing import compose
 from rafair.trees.composition import LINK_ROUNDINGS
 from rafair.trees.parts import BINARY_PLACES, kernel_parts
+from rafair.trees.remembered import Remembered
 from rafair.trees.table import Unreadable
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class TreeEnsemble:
         forest = Forest(links, value, table.roots, owner)
         base = float(table.base[first] - table.base[second])
         return forest, kernel_parts(self.composition.parts, base, 1.0 if first == 1 else -1.0)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """The results of searches."""
+        return Remembered({})
 
     def limits(self, winner: int, loser: int) -> tuple[float, float]:
         """Return the margin up to which a class surely loses, and that above which it surely wins.

@@ -14,6 +14,7 @@ from rafair.problem.threads import shared, torch_asleep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
     from torch import Tensor
 
     from rafair.kernels.forests import Forest, Tests
@@ -106,7 +107,7 @@ def apart(
     own, other = problem.ensemble.limits(*classes), problem.ensemble.limits(*classes[::-1])
     limits = (np.array(pair) for pair in zip(own, other, strict=True))
     people = problem.people(rows, others, themselves=False, refined=refined)
-    return _run(search, problem, forest, people, Goal(True, parts, *limits), budget, until)
+    return _run(search, problem, forest, people, Goal(True, parts, *limits), classes, budget, until)
 
 
 def alike(
@@ -139,7 +140,9 @@ def _one_by_one(
 
     forest, parts = problem.ensemble.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
-    return _run(kernel, problem, forest, people, Goal(False, parts, *limits), budget, until)
+    return _run(
+        kernel, problem, forest, people, Goal(False, parts, *limits), classes, budget, until
+    )
 
 
 def _run(
@@ -148,6 +151,7 @@ def _run(
     forest: Forest,
     people: People,
     goal: Goal,
+    classes: tuple[int, int],
     budget: Tensor,
     until: float,
 ) -> Boxes:
@@ -164,18 +168,28 @@ def _run(
         np.zeros((b, room, d), np.int32),
         np.zeros((b, room), np.bool_),
     )
-    started = np.zeros(b, np.bool_)
+    tests = problem.ensemble.pulled.tests
 
-    def some(first: int, last: int) -> None:
-        for at in range(first, last, TURN):
-            if time.time() >= until:
-                return
-            end = min(at + TURN, last)
-            started[at:end] = True
-            kernel(forest, problem.ensemble.pulled.tests, people, goal, at, end, found)
+    def search(some: People, part: Found) -> npt.NDArray[np.bool_]:
+        started = np.zeros(len(some.low), np.bool_)
 
-    with torch_asleep():
-        shared(some, b, TURN)
+        def turns(first: int, last: int) -> None:
+            for at in range(first, last, TURN):
+                if time.time() >= until:
+                    return
+                end = min(at + TURN, last)
+                started[at:end] = True
+                kernel(forest, tests, some, goal, at, end, part)
+
+        with torch_asleep():
+            shared(turns, len(some.low), TURN)
+        return started
+
+    asked = f"{kernel.__name__} {goal.is_pair} {classes} {room}".encode()
+    if time.time() >= until:
+        started = np.zeros(b, np.bool_)
+    else:
+        started = problem.ensemble.remembered.run(asked, people, found, search)
     found.nodes[~started] = 0
     listed = np.arange(room) < found.n_boxes[:, None]
     person, at = np.nonzero(listed)

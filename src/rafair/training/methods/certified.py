@@ -28,7 +28,7 @@ class Certified(NetworkMethod):
     Source: Gowal et al., On the Effectiveness of Interval Bound Propagation (2018), equation 12.
     """
 
-    strength: float = 0.9
+    strength: float = 0.8
 
     name: ClassVar[str] = "certified"
     # Interval bounds lose at every layer: two wide layers prove more than FCNN(6)'s six (measured).
