@@ -72,7 +72,7 @@ def test_a_schema_is_widened_to_hold_test_rows_and_eps_keeps_its_size():
     for name in ("income", "share"):
         assert new[name].bulk == old[name].domain
         assert new[name].bulk_share * new[name].span == pytest.approx(old[name].span)
-    notes = [note for note in data.notes if "lie beyond the schema" in note]
+    notes = [note for note in data.notes if "lies beyond the schema" in note]
     assert len(notes) == 3
     assert "row 4: 900" in notes[0]
     pd.testing.assert_frame_equal(data.test.frame[x.columns], x)
