@@ -13,6 +13,7 @@ import torch
 
 from rafair.errors import InvalidInput
 from rafair.models.agreement import AGREEMENT, random_people, unit_rows
+from rafair.models.memory import Memory
 from rafair.models.queried import TIE, QueriedClassifier
 from rafair.trees.axes import pull_back
 from rafair.trees.columns import tree_columns
@@ -74,14 +75,19 @@ class TreeEnsemble:
         found = [axis.pieces(x[:, place]) for place, axis in enumerate(self.axes)]
         return np.stack(found, axis=1)
 
-    def leaves(self, x: Tensor) -> npt.NDArray[np.int32]:
-        """Return the leaf of each tree that rows fall into, by their pieces, shape (n, trees)."""
+    def leaves(self, pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the leaf of each tree that rows of pieces fall into, shape (n, trees)."""
         from rafair.kernels.tree_scores import leaves_of
 
         forest = self.forest(0, 1)[0]
-        found = np.zeros((len(x), len(forest.roots)), np.int32)
-        leaves_of(forest, self.pulled.tests, np.ascontiguousarray(self.pieces(x)), found)
+        found = np.zeros((len(pieces), len(forest.roots)), np.int32)
+        leaves_of(forest, self.pulled.tests, np.ascontiguousarray(pieces), found)
         return found
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The scores of rows of pieces that were asked for."""
+        return Memory()
 
     def forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
         """Return the margin of one class over another: its trees, and how they are added."""
@@ -207,7 +213,7 @@ def _check_agreement(
     for x in (people, _edges(ensemble.axes)):
         theirs = model.scores(x).numpy()
         leaves = table.leaves(columns.numbers(x.numpy()))
-        if bool((ensemble.leaves(x) != leaves).any()):
+        if bool((ensemble.leaves(ensemble.pieces(x)) != leaves).any()):
             raise Unreadable("the pieces of its features are not those of its trees")
         scores = composition.scores(table.value[leaves])[:, order]
         if model.answer == "labels" or table.link == "sign":

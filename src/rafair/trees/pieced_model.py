@@ -40,8 +40,12 @@ class PiecedClassifier:
 
     def scores(self, x: Tensor) -> Tensor:
         """Return the sums of the trees, shape (n, k), float64, for unit-space rows x, (n, d)."""
+        pieces = torch.from_numpy(self.ensemble.pieces(x))
+        return self.ensemble.memory.scores(pieces, self._told)
+
+    def _told(self, pieces: Tensor) -> Tensor:
         composition = self.ensemble.composition
-        values = composition.table.value[self.ensemble.leaves(x)]
+        values = composition.table.value[self.ensemble.leaves(pieces.numpy())]
         found = composition.scores(values)[:, list(self.ensemble.order)]
         return torch.from_numpy(np.ascontiguousarray(found))
 

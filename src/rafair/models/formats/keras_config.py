@@ -16,6 +16,9 @@ REFUSED = frozenset(
 )
 WIDEST = 100_000
 MOST_LAYERS = 1_000
+# A gigabyte in float32.
+MOST_WEIGHTS = 2**28
+SHAPES = ("input_shape", "batch_shape", "batch_input_shape", "shape")
 # Keras 1's names of settings that have other names in Keras 2 and 3.
 RENAMED = {"output_dim": "units", "bias": "use_bias", "p": "rate"}
 # The only settings that matter for the outputs of these layers. Older versions write further ones,
@@ -38,13 +41,28 @@ def check_config(config: Any) -> None:
     if not isinstance(config, dict) or "class_name" not in config:
         raise InvalidInput("says nothing of its layers; save the model again")
     waiting: list[Any] = [config]
+    units, widest = 0, 0
     while waiting:
         part = waiting.pop()
         if isinstance(part, list):
             waiting += part
         elif isinstance(part, dict):
             _check_part(part)
+            units += part.get("units", part.get("output_dim")) or 0
+            widest = max(widest, units, *(_width(part, name) for name in SHAPES))
             waiting += part.values()
+    if units * widest > MOST_WEIGHTS:
+        raise InvalidInput(f"holds layers of {units:,} units and {widest:,} inputs; too many")
+
+
+def _width(part: dict[str, Any], name: str) -> int:
+    """Return the largest number of a shape; 0 if there is none."""
+    found = part.get(name)
+    widths = [one for one in found if isinstance(one, int)] if isinstance(found, list) else []
+    widest = max(widths, default=0)
+    if widest > WIDEST:
+        raise InvalidInput(f"holds a shape of {widest:,} columns; {WIDEST:,} are read at most")
+    return widest
 
 
 def _check_part(part: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import warnings
@@ -90,7 +91,9 @@ def _safely(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(list(LAYERS)), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of an unusual pickle protocol
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # A damaged length makes a file reserve as many bytes, but not bytes in memory.
+            whole = io.BytesIO(path.read_bytes())
+            return torch.load(whole, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = REFUSED.search(str(error).partition("\n")[2] or str(error))
         if found is None:
