@@ -22,14 +22,16 @@ __all__ = ["BATCH", "guard_figures", "milliseconds"]
 BATCH = 1_000
 
 
-def guard_figures(guard: GuardedClassifier, x: Tensor, y: Tensor) -> dict[str, dict[str, float]]:
+def guard_figures(
+    guard: GuardedClassifier, x: Tensor, y: Tensor
+) -> dict[str, dict[str, float | None]]:
     """Return shares of clean rows, for the bare model and for its guard.
 
     Returns
     -------
     dict of dict
         ``accuracy`` and ``balanced_accuracy`` (no answer is no right one), ``abstained``,
-        ``accuracy_of_answers`` (NaN without any), and ``changed``: the share of answers that are
+        ``accuracy_of_answers`` (None without any), and ``changed``: the share of answers that are
         not the bare model's.
     """
     bare = predict(guard.model, x)
@@ -39,7 +41,7 @@ def guard_figures(guard: GuardedClassifier, x: Tensor, y: Tensor) -> dict[str, d
     }
 
 
-def _figures(model: Classifier, x: Tensor, y: Tensor, bare: Tensor) -> dict[str, float]:
+def _figures(model: Classifier, x: Tensor, y: Tensor, bare: Tensor) -> dict[str, float | None]:
     scores = own_scores(model, x)
     found, k = scores.argmax(dim=1), scores.shape[1]
     answered = found < k - int(getattr(model, "may_abstain", False))
@@ -49,7 +51,7 @@ def _figures(model: Classifier, x: Tensor, y: Tensor, bare: Tensor) -> dict[str,
         "accuracy": figures["accuracy"],
         "balanced_accuracy": figures["balanced_accuracy"],
         "abstained": 1 - float(answered.double().mean()),
-        "accuracy_of_answers": float(right.double().mean()),
+        "accuracy_of_answers": float(right.double().mean()) if len(right) else None,
         "changed": float((found != bare)[answered].double().sum()) / len(x),
     }
 
