@@ -27,7 +27,7 @@ __all__ = ["Way", "compiled_walk", "is_compiled"]
 # Members of I(v) of all people who walk at once; each needs a flag.
 FLAGS = 1 << 22
 # Rows that a thread computes before it asks for more people.
-PIECE = 8192
+PIECE = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
