@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
 
 from rafair.errors import InvalidInput
 from rafair.models.extras import need
@@ -40,6 +44,7 @@ def read(path: Path, permission: Permission) -> Any:
     version = metadata.version("skops")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise InvalidInput(f"skops {version} is not safe; pip install -U 'skops>=0.12'")
+    _check_arrays(path)
     found = sorted(skops.get_untrusted_types(file=path))
     unknown = [
         name for name in found if name not in HARMLESS.union(CHECKED, REBUILT, permission.trust)
@@ -55,3 +60,25 @@ def read(path: Path, permission: Permission) -> Any:
     if REBUILT.intersection(found).difference(permission.trust):
         rebuild(model)
     return model
+
+
+def _check_arrays(path: Path) -> None:
+    """Refuse an array whose header promises more than its member holds: NumPy reserves it first."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.filename.endswith(".npy"):
+                continue
+            with archive.open(member) as file:
+                shape, dtype = _header(file)
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
+                raise InvalidInput("holds a damaged array; save the model again")
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and type of an array from the head of its file."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype

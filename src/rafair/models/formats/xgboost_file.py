@@ -13,6 +13,7 @@ from rafair.models.formats.trees import check_places, check_steps, check_tree, d
 from rafair.models.formats.ubjson import parse_ubjson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rafair.models.formats.permission import Permission
@@ -99,17 +100,30 @@ def _check_forest(model: dict[str, Any], width: int, classes: int) -> None:
 def _check_tree(tree: dict[str, Any], width: int) -> None:
     about = tree["tree_param"]
     n = int(about["num_nodes"])
-    if int(about.get("size_leaf_vector", 1)) > 1:
+    values = int(about.get("size_leaf_vector", 1))
+    if values > 1:
         raise InvalidInput("has several values in a leaf, which is not read; use one tree a class")
+    if values < 0:
+        raise damaged("size_leaf_vector")
     if n < 1 or any(len(tree[key]) != n for key in PER_NODE if key in tree):
         raise damaged("the number of nodes")
     pairs = zip(tree["left_children"], tree["right_children"], strict=True)
-    check_tree([() if left == right == -1 else (left, right) for left, right in pairs])
+    kids = [() if left == right == -1 else (left, right) for left, right in pairs]
+    check_tree(kids)
     check_places(tree["split_indices"], width, "split_indices")
-    check_places([p for p in tree["parents"] if p not in (-1, NO_PARENT)], n, "parents")
+    _check_parents(tree["parents"], kids)
     if not all(map(math.isfinite, tree["split_conditions"])):
         raise damaged("split_conditions")
     _check_categories(tree)
+
+
+def _check_parents(parents: list[Any], kids: Sequence[tuple[int, ...]]) -> None:
+    """Check that every child names its parent: XGBoost walks up from it."""
+    if parents[0] not in (-1, NO_PARENT):
+        raise damaged("parents")
+    if any(parents[kid] != place for place, pair in enumerate(kids) for kid in pair):
+        raise damaged("parents")
+    check_places([p for p in parents if p not in (-1, NO_PARENT)], len(kids), "parents")
 
 
 def _check_categories(tree: dict[str, Any]) -> None:
