@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from rafair.errors import InvalidInput
 from rafair.models import serialise_model, wrap
 from rafair.problem import Counterparts, PerturbationSpace
+from rafair.problem.batching import forward_rows
 from rafair.schema import Column, Schema, as_pandas, fit_feature
 from rafair.schema.inferring import infer_features
 from rafair.training.base import Options, fit_robust
@@ -191,7 +192,8 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, shape (n, k)."""
         x = self.encode(X)
-        rows = self.classifier_.scores(x.float()).double()
+        # The same bits for a row whatever other rows stand beside it.
+        rows = forward_rows(self.classifier_, x.float()).double()
         found: npt.NDArray[np.float64] = torch.softmax(rows, dim=1).numpy()
         return found
 
