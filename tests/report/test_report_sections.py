@@ -151,9 +151,9 @@ def test_grave_cautions_come_first_and_long_notes_go_to_the_end(plain_run):
 
 
 def test_parts_of_the_metrics_that_are_new_to_the_page_become_tables(plain_run):
-    advice = {"alone": 1, "rows": {"a": 0.25, "ci": [0, 1]}, "more": {"a": 0.5, "b": "x"}}
-    tables = repair_tables(changed(plain_run, advice=advice, other=[{"n": 3}]))
-    assert [table.title for table in tables] == ["advice", "advice", "other"]
+    extra = {"alone": 1, "rows": {"a": 0.25, "ci": [0, 1]}, "more": {"a": 0.5, "b": "x"}}
+    tables = repair_tables(changed(plain_run, extra=extra, other=[{"n": 3}]))
+    assert [table.title for table in tables] == ["extra", "extra", "other"]
     assert list(tables[0].rows) == [("alone", "1")]
     assert tables[1].heads == ("", "a", "b")
     assert list(tables[1].rows) == [("rows", "0.250", ""), ("more", "0.500", "x")]
