@@ -46,7 +46,7 @@ def least_values(
         least[person] = found
 
 
-@entry(_PIECES, _PIECES, NUMBERS, NUMBERS, NUMBERS, NUMBERS, types.float64, NUMBERS)
+@entry(_PIECES, _PIECES, NUMBERS, NUMBERS, NUMBERS, NUMBERS, types.float64, NUMBERS, allocates=True)
 def stump_gains(
     first: NDArray[np.int32],
     last: NDArray[np.int32],
