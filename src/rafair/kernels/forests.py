@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOREST",
+    "LEFT",
     "PIECES",
+    "RIGHT",
+    "TEST",
     "TESTS",
     "Forest",
     "Tests",
@@ -27,10 +30,9 @@ __all__ = [
     "best_split",
     "bound_sum",
     "bound_tree",
-    "empty_forest",
-    "restricted",
     "same_tree",
     "undecided",
+    "visit",
     "work_for",
 ]
 
@@ -162,7 +164,7 @@ def undecided(
 
 
 @allocating
-def _visit(
+def visit(
     forest: Forest,
     tests: Tests,
     tree: int,
@@ -206,7 +208,7 @@ def bound_tree(
 
     What each undecided test on the way to the largest leaf would gain is noted.
     """
-    count = _visit(forest, tests, tree, low, high, work, place)
+    count = visit(forest, tests, tree, low, high, work, place)
     nodes, kids, most, least = work.nodes[place], work.kids, work.most, work.least
     for at in range(count - 1, -1, -1):
         left, right = kids[2 * at], kids[2 * at + 1]
@@ -309,56 +311,3 @@ def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
         if differs and (abs(piece - middle) < abs(found - middle) or found == first):
             found = piece
     return found
-
-
-@allocating
-def empty_forest(n_nodes: int, n_trees: int) -> Forest:
-    """Allocate memory for a forest of at most so many nodes."""
-    return Forest(
-        np.empty((n_nodes, 4), np.int32),
-        np.empty(n_nodes),
-        np.empty(n_trees, np.int32),
-        np.empty(n_trees, np.int32),
-    )
-
-
-@allocating
-def restricted(
-    forest: Forest,
-    tests: Tests,
-    low: NDArray[np.int32],
-    high: NDArray[np.int32],
-    work: Work,
-    room: Forest,
-) -> tuple[Forest, NDArray[np.float64]]:
-    """Return the trees cut down to what a box reaches, and what those of one leaf add to parts.
-
-    The trees lie in ``room``, which is as large as the forest.
-    """
-    total, n_trees, base = 0, 0, np.zeros(work.sums.most.shape[1])
-    for tree in range(len(forest.roots)):
-        count = _visit(forest, tests, tree, low, high, work, 0)
-        if count == 1:
-            base[forest.owner[tree]] += forest.value[work.nodes[0, 0]]
-        else:
-            _copy(forest, count, total, work, room)
-            room.roots[n_trees], room.owner[n_trees] = total, forest.owner[tree]
-            total, n_trees = total + count, n_trees + 1
-    small = Forest(
-        room.links[:total],
-        room.value[:total],
-        room.roots[:n_trees],
-        room.owner[:n_trees],
-    )
-    return small, base
-
-
-@allocating
-def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> None:
-    """Copy the nodes of a visit to where they belong in a smaller forest."""
-    for at in range(count):
-        node = work.nodes[0, at]
-        small.links[start + at, TEST] = forest.links[node, TEST]
-        small.links[start + at, LEFT] = start + work.kids[2 * at]
-        small.links[start + at, RIGHT] = start + work.kids[2 * at + 1]
-        small.value[start + at] = forest.value[node]

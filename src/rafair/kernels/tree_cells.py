@@ -17,12 +17,11 @@ from rafair.kernels.forests import (
     Work,
     best_split,
     bound_sum,
-    empty_forest,
-    restricted,
     undecided,
     work_for,
 )
 from rafair.kernels.parts import Parts, begin, combined
+from rafair.kernels.restriction import empty_forest, restricted
 from rafair.kernels.tree_problem import (
     FOUND,
     GOAL,

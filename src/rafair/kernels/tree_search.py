@@ -18,12 +18,11 @@ from rafair.kernels.forests import (
     best_split,
     bound_sum,
     bound_tree,
-    empty_forest,
-    restricted,
     same_tree,
     work_for,
 )
 from rafair.kernels.parts import begin, combined, furthest_apart
+from rafair.kernels.restriction import empty_forest, restricted
 from rafair.kernels.tree_problem import (
     FOUND,
     GOAL,
