@@ -102,6 +102,7 @@ def test_options_without_a_meaning_are_refused(rafair, options, told):
 
 def test_the_trade_off_is_written_and_taken_up_again(rafair, tmp_path, monkeypatch):
     few = (Training("standard", 0.0), Training("certified", 0.5, without_sensitive=True))
+    monkeypatch.delenv("COLUMNS", raising=False)  # set where pytest's own workers begin
     monkeypatch.setattr("rafair.training.pareto.TRAININGS", few)
     monkeypatch.setattr("rafair.training.measuring.PEOPLE", 20)
     first = rafair("train", "credit", "--pareto", "--epochs", "2", "--out", "pareto")

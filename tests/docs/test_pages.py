@@ -45,10 +45,20 @@ def test_an_attack_of_ones_own_is_audited(capsys):
     assert rates["corners"]["r_acc"] <= names["found"].metrics["clean"]["acc"]
 
 
-def test_the_bridges_carry_over_a_run(capsys, tmp_path, monkeypatch):
+@pytest.fixture
+def _bridged(tmp_path, monkeypatch):
+    """Import what the bridges lead to, with another home directory, since ART writes there.
+
+    ART closes all handlers of logging that it finds, and that of Keras closes its stream, unless it
+    is standard error. So both must meet before capsys stands in for standard error.
+    """
+    monkeypatch.setenv("HOME", str(tmp_path))
     for library in ("fairlearn", "skops", "huggingface_hub", "art"):
         pytest.importorskip(library)
-    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_bridged")
+def test_the_bridges_carry_over_a_run(capsys):
     names, _ = follow("bridges.md", capsys, skipped=["mlflow"])
     assert set(names["both"].metrics["attacks"]) >= {"rafair", "art-pgd", "art-hop"}
     assert names["x_adv"].shape == names["x"].shape

@@ -62,7 +62,7 @@ def test_parts_are_chosen_once_and_in_the_order_of_the_page():
 
 def test_all_leaves_out_the_parts_that_the_paper_does_not_have():
     chosen = {part.name for part in choose_parts(["all"], Study())}
-    assert {name for name in all_parts() if name not in chosen} == {"strength"}
+    assert {name for name in all_parts() if name not in chosen} == {"pareto", "strength"}
     assert [part.name for part in choose_parts(["strength"], CREDIT)] == ["strength"]
 
 
