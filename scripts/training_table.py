@@ -22,7 +22,7 @@ START, END = "<!-- reached -->\n", "<!-- /reached -->\n"
 EPSILON = 0.05
 HEADS = ("model", "R-AF", "accuracy", "balanced R-AF", "balanced accuracy")
 # Options of `rafair train DATA`, by data.
-STUMPS, NETWORK = "--robust boosted-stumps", "--robust certified"
+STUMPS, NETWORK = "--method boosted-stumps", "--method certified"
 ROWS = {
     "adult": (f"{NETWORK} --without-sensitive", NETWORK, STUMPS, f"{STUMPS} --balanced"),
     "bank": (f"{NETWORK} --without-sensitive", STUMPS, f"{STUMPS} --balanced"),
