@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import rafair
+from rafair.models import keras_layers
 from rafair.models.adapters import keras_model
 from rafair.models.agreement import random_people, unit_rows
 from rafair.problem.network import layered_network
@@ -433,9 +434,9 @@ def test_another_backend_is_refused(monkeypatch):
 
 
 def test_a_conversion_that_the_model_does_not_confirm_is_refused(monkeypatch):
-    wrong = dict(keras_model.LAYERS)
+    wrong = dict(keras_layers.LAYERS)
     wrong["Dropout"] = lambda chain, layer: chain.scaled(chain.offset * 0 + 0.9, chain.offset * 0)
-    monkeypatch.setattr(keras_model, "LAYERS", wrong)
+    monkeypatch.setattr(keras_layers, "LAYERS", wrong)
     with pytest.raises(rafair.InvalidInput, match="Keras model: the converted model differs"):
         rafair.wrap(sequential())
 
