@@ -81,7 +81,7 @@ def opened(browser, tmp_path):
 
 
 # A scheme changes colours and nothing else, a width the layout and nothing else.
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (800, "light"), (1280, "light")])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
