@@ -80,8 +80,9 @@ def opened(browser, tmp_path):
         assert {url for url in tab.requests if not url.startswith("blob:")} == {tab.address}
 
 
-# A scheme changes colours and nothing else, a width the layout and nothing else.
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (800, "light"), (1280, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(w, s) for w in (390, 800, 1280) for s in ("light", "dark")]
+)
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 

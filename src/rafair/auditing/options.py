@@ -13,6 +13,7 @@ from torch import nn
 from rafair.fairness.decisions import own_scores
 from rafair.guarding import GuardedClassifier, Rule, guarded
 from rafair.models import wrap
+from rafair.models.around import Around
 from rafair.problem import Counterparts
 from rafair.problem.network import why_not_layered
 from rafair.training.loop import usual_batch
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rafair.datasets import Dataset
-    from rafair.models import Access, Classifier
+    from rafair.models import Classifier
     from rafair.plans import Plan
 
 __all__ = ["Option", "options_for"]
@@ -178,23 +179,10 @@ def _with_shift(model: Classifier, shift: float) -> nn.Module | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shifted:
+class _Shifted(Around):
     """A model whose score of class 1 is larger by a constant."""
 
-    model: Classifier
     shift: float
-
-    @property
-    def access(self) -> Access:
-        return self.model.access
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.model.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     def scores(self, x: Tensor) -> Tensor:
         scores = self.model.scores(x)

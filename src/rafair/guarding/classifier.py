@@ -14,6 +14,7 @@ from rafair.checks import check_one_of
 from rafair.guarding.members import Members
 from rafair.guarding.rules import ABSTAINING, RULES, joined, margin_shares, votes
 from rafair.models import require_wrapped
+from rafair.models.around import Around
 from rafair.problem.batching import AUTO, forward_rows, rows_per_call
 from rafair.problem.distinct import distinct
 from rafair.problem.gradients import vjp
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
     from rafair.guarding.neighbourhood import Neighbourhood
     from rafair.guarding.rules import Rule
-    from rafair.models import Access, Classifier
+    from rafair.models import Access
     from rafair.problem import Counterparts
 
 __all__ = ["GuardedClassifier", "guarded"]
 
 
 @dataclass(frozen=True, eq=False)
-class GuardedClassifier:
+class GuardedClassifier(Around):
     """Asks a model about everyone in I(v), and answers with their consensus.
 
     The answers are identical over I(v) by construction: whichever member of I(v) asks, the model is
@@ -48,7 +49,6 @@ class GuardedClassifier:
         Ask about each member of I(v) at points of its own near v.
     """
 
-    model: Classifier
     counterparts: Counterparts
     rule: Rule = "mean"
     neighbourhood: Neighbourhood | None = None
@@ -61,16 +61,6 @@ class GuardedClassifier:
     def access(self) -> Access:
         """What an attack may use: at least scores, since votes can be counted."""
         return "scores" if self.model.access == "labels" else self.model.access
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the rows that the model reads; the scores are float64."""
-        return self.model.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the model."""
-        return self.model.device
 
     @property
     def kind(self) -> str:

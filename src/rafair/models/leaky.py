@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from rafair.models.around import Around
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from rafair.models.classifier import Access, Classifier
 
 __all__ = ["LeakyGradient"]
 
@@ -22,7 +22,7 @@ RELUS = (functional.relu, torch.relu, Tensor.relu, *IN_PLACE)
 
 
 @dataclass(frozen=True)
-class LeakyGradient:
+class LeakyGradient(Around):
     """A model with the same scores, in which an inactive ReLU has the slope ``slope``, not 0.
 
     The slope applies to the backward pass only. Where all neurons of a layer are inactive, the true
@@ -38,23 +38,7 @@ class LeakyGradient:
         Derivative of a ReLU at negative inputs.
     """
 
-    model: Classifier
     slope: float = 0.05
-
-    @property
-    def access(self) -> Access:
-        """What an attack may use."""
-        return self.model.access
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating-point type of the forward pass."""
-        return self.model.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the model."""
-        return self.model.device
 
     def scores(self, x: Tensor) -> Tensor:
         """Return the model's scores, shape (n, k)."""
