@@ -121,11 +121,11 @@ class Engine:
         from rafair.engine.ray_cluster import RayTasks, connected
 
         content = pack(function, "the model")
-        ray, stays = stack.enter_context(connected(self.address, self.jobs))
+        ray = stack.enter_context(connected(self.address, self.jobs))
         cores = int(ray.cluster_resources().get("CPU", 1))
         workers = self.jobs or max(1, cores)
         call = Call.of(content, Reference(ray.put(content)), threads=1)
-        return _WorkerPool(call, workers, workers, {"backend": RayTasks(ray, stays=stays)})
+        return _WorkerPool(call, workers, workers, {"backend": RayTasks(ray)})
 
 
 @dataclass(frozen=True)

@@ -46,17 +46,14 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
     ----------
     ray : module
         Ray, connected to a cluster.
-    stays : bool
-        Whether the connection is kept when the tasks are done.
     """
 
     supports_retrieve_callback = True
 
-    def __init__(self, ray: ModuleType, *, stays: bool, **options: Any) -> None:
+    def __init__(self, ray: ModuleType, **options: Any) -> None:
         super().__init__(**options)
-        self._ray, self._stays = ray, stays
+        self._ray = ray
         self._run = ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
-        self._pending: dict[Future[Any], Any] = {}
         self._lock = threading.Lock()
         self._thread: ThreadPoolExecutor | None = None
 
@@ -72,10 +69,7 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], None]) -> Future[Any]:
         """Start a task; call back with its future when it is done."""
-        reference = self._run.remote(func)
-        future: Future[Any] = reference.future()
-        with self._lock:
-            self._pending[future] = reference
+        future: Future[Any] = self._run.remote(func).future()
         future.add_done_callback(partial(self._finish, callback))
         return future
 
@@ -85,7 +79,6 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
         The callback starts the next task. In Ray's own thread, a Ray client would wait for itself.
         """
         with self._lock:
-            self._pending.pop(future, None)
             if self._thread is not None:
                 self._thread.submit(callback, future)
 
@@ -120,18 +113,12 @@ class RayTasks(ParallelBackendBase):  # type: ignore[misc]  # joblib has no type
                 "ran out; use fewer --jobs, or go on where this stopped"
             ) from None
 
-    def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002 - joblib's
-        """Stop all running tasks by force, unless they end with the connection anyway.
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Leave the tasks that run, at most one a worker, to end by themselves; nobody waits.
 
-        Cancelling a task whose result is just arriving can abort this process (Ray 2.60, "Tried to
-        complete task that was not pending"), so tasks are cancelled only where it is necessary.
+        ``ray.cancel`` on a task whose result is just arriving ends this very process (Ray 2.60,
+        ``TaskManager::CompletePendingTask``: "Tried to complete task that was not pending").
         """
-        if not self._stays:
-            return
-        with self._lock:
-            references = list(self._pending.values())
-        for reference in references:
-            self._ray.cancel(reference, force=True)
 
 
 def _run(function: Callable[[], Any]) -> Any:
@@ -139,10 +126,10 @@ def _run(function: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleType, bool]]:
+def connected(address: str | None, jobs: int | None) -> Iterator[ModuleType]:
     """Connect to a Ray cluster: the program's own, the one at an address, or a new one.
 
-    Yields Ray, and whether the connection is kept afterwards: only the program's own is.
+    Yields Ray. Afterwards only the program's own connection is kept.
 
     Raises
     ------
@@ -154,7 +141,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleTyp
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = need("ray", "ray")
     if ray.is_initialized():
-        yield ray, True
+        yield ray
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own: dict[str, Any] = {}
@@ -168,7 +155,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[tuple[ModuleTyp
             ray.shutdown()
             raise InvalidInput(_unreachable(address, str(error))) from error
         try:
-            yield ray, False
+            yield ray
         finally:
             ray.shutdown()
 
