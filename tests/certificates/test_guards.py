@@ -50,6 +50,14 @@ def test_the_mean_is_decided_for_everybody(problem):
     assert (found.status != 0).all()
 
 
+def test_the_mean_over_one_attribute_is_decided_for_everybody(problem):
+    alone = rafair.Counterparts.product((1,), [[0.0, 0.45, 1.0]])
+    guard = GuardedClassifier(problem.model, alone)
+    found = rafair.certify(guard, problem.x, problem.y, alone, problem.space)
+    assert (found.status != 0).all()
+    assert (found.status == 1).any()
+
+
 def test_fairness_is_proved_of_everybody_by_construction(guard, problem):
     fair = rafair.certify(guard, *problem.arguments[1:], claim="fair")
     assert (fair.status == 1).all()

@@ -40,7 +40,9 @@ class _Ranges:
         """Split a grid, (m, s), into runs of at most so many values of its longest axis."""
         longest = max(range(grid.shape[1]), key=lambda at: len(torch.unique(grid[:, at])))
         others = [at for at in range(grid.shape[1]) if at != longest]
-        rank = torch.unique(grid[:, others], dim=0, return_inverse=True)[1]
+        rank = torch.zeros(len(grid), dtype=torch.int64)
+        if others:  # torch.unique refuses rows without columns
+            rank = torch.unique(grid[:, others], dim=0, return_inverse=True)[1]
         order = grid[:, longest].argsort(stable=True)
         order = order[rank[order].argsort(stable=True)]
         group = rank[order]
