@@ -14,6 +14,7 @@ from rafair.report.explorer import people_shown
 from rafair.report.harmed import harmed
 from rafair.report.lead import lead_of
 from rafair.report.people import Holds, holding
+from rafair.report.words import percent
 
 
 def changed(run, **metrics):
@@ -37,7 +38,7 @@ def test_the_lead_tells_both_rates_and_their_intervals(plain_run):
 
 @pytest.mark.parametrize(
     ("shares", "expected"),
-    [([0.58, 0.42], [58, 42]), ([1 / 3] * 3, [34, 33, 33]), ([0.005, 0.995], [1, 99]),
+    [([0.58, 0.42], [58, 42]), ([1 / 3] * 3, [33, 34, 33]), ([0.385, 0.615], [38, 62]),
      ([0, 0, 1], [0, 0, 100]), ([1 / 7, 2 / 7, 4 / 7], [14, 29, 57])],
 )  # fmt: skip
 def test_shares_of_a_hundred_people_add_up(shares, expected):
@@ -45,6 +46,7 @@ def test_shares_of_a_hundred_people_add_up(shares, expected):
     assert sum(found) == 100
     assert all(abs(count - 100 * share) < 1 for count, share in zip(found, shares, strict=True))
     assert found == expected
+    assert percent(shares[0]) == f"{found[0]} %"
 
 
 def test_bars_are_the_rates():

@@ -56,16 +56,15 @@ def robust_bar(rate: Mapping[str, Any]) -> Bar:
 
 
 def hundred(shares: Sequence[float]) -> list[int]:
-    """Return how many of 100 people each share is, by largest remainders; they add up to 100.
+    """Return how many of 100 people each share is; they add up to 100.
+
+    The first share, the first two together and so on are rounded as ``percent`` rounds them, so
+    that a picture of 100 people has as many as the text beside it says.
 
     Parameters
     ----------
     shares : sequence of float
         They add up to 1.
     """
-    exact = [100 * share for share in shares]
-    whole = [int(value + 1e-9) for value in exact]
-    rest = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
-    for place in rest[: 100 - sum(whole)]:
-        whole[place] += 1
-    return whole
+    ends = [int(f"{100 * sum(shares[: count + 1]):.0f}") for count in range(len(shares))]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -16,6 +16,7 @@ __all__ = [
     "attribute",
     "counted",
     "dissent",
+    "either",
     "ground",
     "guarding",
     "has_curve",
@@ -220,10 +221,11 @@ def dissent(clean: dict[str, Any], attacked: dict[str, Any], name: str) -> str:
 
 def varied(manifest: dict[str, Any]) -> str:
     """Name the sensitive attributes, and how far each may differ."""
-    names = _listed(manifest["schema"]["sensitive"])
+    names = either(manifest["schema"]["sensitive"])
     limits = manifest["counterparts"].get("comparable")
     return f"{names} ({'; '.join(limits)})" if limits else names
 
 
-def _listed(names: list[str]) -> str:
+def either(names: list[str]) -> str:
+    """Join names with commas and a last "or"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
