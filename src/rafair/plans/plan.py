@@ -27,6 +27,8 @@ NUMBER = (int, float)
 OWN_EPSILON = 0.1
 # Time that the proofs of an audit may take by default.
 SECONDS_PER_SEED = 0.3
+# The attack by one who knows a guard.
+ADAPTIVE = "adaptive"
 # Where an audit with a curve proves, as shares of its ε.
 CURVE = (0.05, 0.25, 0.5, 1.0)
 
@@ -55,7 +57,7 @@ class Plan:
         'Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) '
         'or single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, '
         'with ``"square"`` beside it where categories may switch; ``"boxes"`` for one of trees; '
-        'else ``"square"``.',
+        'else ``"square"``. Every guard is attacked by ``"adaptive"`` too.',
         help="An attack or one of its rows; repeatable",
         types=(list,),
         check=values.check_attacks,
@@ -219,13 +221,23 @@ class Plan:
         check_number("epsilon", self.radius)
 
     @classmethod
-    def of(cls, data: Dataset, access: Access, *, has_trees: bool = False, **options: Any) -> Plan:
+    def of(
+        cls,
+        data: Dataset,
+        access: Access,
+        *,
+        has_trees: bool = False,
+        is_guard: bool = False,
+        **options: Any,
+    ) -> Plan:
         """Return a plan for data and a model's access: seeds, ε, attacks and setting fit them.
 
         Parameters
         ----------
         has_trees : bool
             Whether the model is of trees that can be searched.
+        is_guard : bool
+            Whether the model is a guard: whatever else attacks it, one who knows it does.
         options
             Fields of a plan; ``attacks`` and ``setting`` may be None, and ``attacks`` may be one
             name.
@@ -245,6 +257,8 @@ class Plan:
                 attacks = ("boxes",) if has_trees else ("square",)
         elif isinstance(attacks, str):
             attacks = (attacks,)
+        if is_guard and ADAPTIVE not in attacks:
+            attacks = (*attacks, ADAPTIVE)
         return cls(attacks=tuple(attacks), setting=setting, **options)
 
     @classmethod
