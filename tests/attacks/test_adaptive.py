@@ -33,16 +33,15 @@ def test_a_guard_is_attacked_through_it_and_by_transfer(problem, rule):
 
 def test_a_model_that_is_no_guard_is_attacked_with_restarts_alone(problem):
     found = Adaptive().run(*problem.arguments)
-    assert len(found.trajectory.points) == 3
     ends = Adaptive().through(*problem.arguments)
-    assert found.trajectory.points[1:].equal(ends)
+    assert found.trajectory.points[1:-1].equal(ends)
 
 
 @pytest.mark.parametrize(("read", "kind"), [(True, Boxes), (False, Square)])
 def test_a_model_without_gradients_is_searched(own_data, read, kind):
     rows, labels = own_data.train.x.numpy(), own_data.train.y.numpy()
     forest = RandomForestClassifier(5, max_depth=3, random_state=0).fit(rows, labels)
-    asked = forest if read else forest.predict_proba
+    asked = forest if read else lambda x: forest.predict_proba(x)
     model = rafair.wrap(asked, own_data.schema, inputs="unit", output="probabilities")
     problem = (own_data.test.x[:6], own_data.test.y[:6])
     problem += (rafair.Counterparts.of(own_data.schema),)

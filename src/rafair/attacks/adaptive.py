@@ -14,6 +14,7 @@ from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.square import Square
 from rafair.fairness import judge_candidates
 from rafair.guarding import guarded
+from rafair.models import require_wrapped
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.trajectories import AttackResult, Trajectory
@@ -41,8 +42,8 @@ class Adaptive:
     The strongest attack goes through the model, with restarts: ``Ensemble`` where there are
     gradients, ``Boxes`` for trees, else ``Square``. A guard is also shown what breaks the model
     behind it (transfer): the ends of the same attack on that model, and with gradients those of
-    ``MultiAPGD``, which goes on where that model is broken already. The judge is asked about the
-    seed and every end point; ``x_adv`` is the first in the worst cell. Δ must be bounded.
+    ``MultiAPGD``, which goes on where that model is broken already. The judge is asked about every
+    end point and the seed; ``x_adv`` is the first in the worst cell. Δ must be bounded.
 
     Parameters
     ----------
@@ -75,15 +76,16 @@ class Adaptive:
         space: PerturbationSpace,
     ) -> AttackResult:
         """Attack n seeds at once; see ``Attack.run``. An unbounded Δ is refused."""
+        require_wrapped(model, type(self).__name__)
         check_problem(model, x, y, counterparts, space)
         problem, guard = (x, y, counterparts, space), guarded(model)
-        found = [] if guard is None else self._on_bare(guard.model, *problem)
-        found += self._through(model, *problem)
-        points = torch.stack([space.round(x, x), *(result.x_adv for result in found)])
+        found = self._through(model, *problem)
+        found += [] if guard is None else self._on_bare(guard.model, *problem)
+        points = torch.stack([*(result.x_adv for result in found), space.round(x, x)])
         judged = judge_candidates(model, points, y, counterparts, self.batch_size)
         return AttackResult(
             judged.x,
-            Trajectory(points),
+            Trajectory(torch.cat([x.unsqueeze(0), points])),
             sum(result.n_gradients for result in found),
             sum(result.n_forwards for result in found)
             + len(points) * len(x) * (len(counterparts) + 1),

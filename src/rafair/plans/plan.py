@@ -27,8 +27,6 @@ NUMBER = (int, float)
 OWN_EPSILON = 0.1
 # Time that the proofs of an audit may take by default.
 SECONDS_PER_SEED = 0.3
-# The attack by one who knows a guard.
-ADAPTIVE = "adaptive"
 # Where an audit with a curve proves, as shares of its ε.
 CURVE = (0.05, 0.25, 0.5, 1.0)
 
@@ -234,10 +232,9 @@ class Plan:
 
         Parameters
         ----------
-        has_trees : bool
-            Whether the model is of trees that can be searched.
-        is_guard : bool
-            Whether the model is a guard: whatever else attacks it, one who knows it does.
+        has_trees, is_guard : bool
+            Whether the model is of trees that can be searched; and whether it is a guard, which
+            one who knows it attacks too, whatever else does.
         options
             Fields of a plan; ``attacks`` and ``setting`` may be None, and ``attacks`` may be one
             name.
@@ -257,8 +254,8 @@ class Plan:
                 attacks = ("boxes",) if has_trees else ("square",)
         elif isinstance(attacks, str):
             attacks = (attacks,)
-        if is_guard and ADAPTIVE not in attacks:
-            attacks = (*attacks, ADAPTIVE)
+        if is_guard and "adaptive" not in attacks:
+            attacks = (*attacks, "adaptive")
         return cls(attacks=tuple(attacks), setting=setting, **options)
 
     @classmethod
