@@ -123,6 +123,15 @@ def logistic() -> Any:
     return linear_model.LogisticRegression(max_iter=500)
 
 
+def trained(depth: int) -> nn.Module:
+    """Return stumps, and with more depth trees, that ``rafair train`` would make."""
+    model = rafair.RobustClassifier(
+        "boosted-stumps", sensitive=["sex", "age"], depth=depth, epochs=3
+    )
+    found: nn.Module = model.fit(*people()).network_
+    return found
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "torch: linear layers and ReLU": lambda: network(nn.Linear(4, 4), nn.ReLU()),
     "torch: LeakyReLU, PReLU, ReLU6, Hardtanh": lambda: network(nn.Linear(4, 4), nn.LeakyReLU()),
@@ -134,6 +143,8 @@ MODELS: dict[str, Callable[[], Any]] = {
     "torch: anything else, such as layer normalisation": lambda: network(
         nn.Linear(4, 4), nn.LayerNorm(4)
     ),
+    "rafair train: boosted-stumps": lambda: trained(1),
+    "rafair train: boosted-stumps, --depth 2": lambda: trained(2),
     "LogisticRegression": lambda: behind(logistic(), scaled=True),
     "LinearSVC": lambda: behind(svm.LinearSVC(), scaled=True),
     "MLPClassifier (relu)": lambda: behind(

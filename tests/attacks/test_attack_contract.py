@@ -246,7 +246,7 @@ def test_attacks_are_listed_by_access_aim_and_year():
 
 
 def test_the_families_are_the_papers_attack_its_baselines_and_ours():
-    ours = {"rafair", "cell", "multi-apgd", "ensemble", "square", "random", "boxes"}
+    ours = {"rafair", "cell", "multi-apgd", "ensemble", "adaptive", "square", "random", "boxes"}
     assert set(family_names()) == {*ours, *BASELINES}
 
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 import rafair
-from rafair.auditing.adaptive import doubled
+from rafair.auditing.mending import doubled
 from rafair.auditing.options import Option, _best_shift, options_for
 from rafair.fairness.decisions import predict
 from rafair.guarding import GuardedClassifier

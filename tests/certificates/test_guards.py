@@ -131,7 +131,51 @@ def test_a_guard_of_trees_is_proved_where_the_trees_are(own_data):
     assert (rafair.certify(guard, *asked).status == 1).equal(bare.status == 1)
     most = rafair.certify(replace(guard, rule="majority"), *asked)
     assert (most.status[bare.status == 1] == 1).all()
-    assert "piecewise linear" in why_uncertified(replace(guard, rule="mean"))
+    mean = rafair.certify(replace(guard, rule="mean"), *asked)
+    assert (mean.status == 1).equal(bare.status == 1)
+    assert (mean.status == 1).any()
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("within", [None, (0.3, 0.3)])
+def test_relations_and_distances_leave_proofs_that_hold_for_everybody(make_network, rule, within):
+    """By brute force: everyone of whom R-AF is proved, at every possible point of the lattice."""
+    module = make_network(4, 2, seed=3)
+    model = rafair.wrap(module, output="logits")
+    schema = rafair.Schema(
+        (
+            rafair.Feature("a", "integer", (0, 10)),
+            rafair.Feature("b", "integer", (0, 10)),
+            rafair.Feature("s", "integer", (0, 4), sensitive=True, observed=(0, 1, 2, 4)),
+            rafair.Feature("t", "integer", (0, 1), sensitive=True, observed=(0, 1)),
+        ),
+        "y",
+        (0, 1),
+        ("a >= s", "b < 8 or t == 1"),
+    )
+    people = rafair.Counterparts.of(schema)
+    if within:
+        people = replace(people, within=within)
+    space = rafair.PerturbationSpace.of(schema, 0.1, "feasible")
+    grid = torch.cartesian_prod(*(torch.linspace(0, 1, n, dtype=torch.float64) for n in (11, 11)))
+    x = torch.cat([torch.cat([grid, row.expand(len(grid), 2)], dim=1) for row in people.grid])
+    x = x[schema.possible(x)][::7]
+    guard = GuardedClassifier(model, people, rule)
+    y = predict(guard, x).clamp_max(1)
+    found = rafair.certify(guard, x, y, people, space)
+    proved = found.status == 1
+    assert 5 < int(proved.sum()) < len(x)
+    shifts = torch.cartesian_prod(*[torch.tensor([-0.1, 0.0, 0.1], dtype=torch.float64)] * 2)
+    for shift in shifts:
+        moved = x.clone()
+        moved[:, :2] += shift
+        inside = space.contains(moved, x)
+        verdict = judge(guard, moved.clamp(0, 1), y, people)
+        assert (verdict.cells == TF)[proved & inside].all()
+    broken = (found.status == -1).nonzero()[:, 0]
+    if len(broken):
+        assert space.contains(found.witness[broken], x[broken]).all()
+        assert (judge(guard, found.witness[broken], y[broken], people).cells != TF).all()
 
 
 def test_points_near_v_have_no_certificates(problem):

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from rafair import load_run
+from rafair.report.advised import guard_table
 
 
 @pytest.fixture
@@ -25,6 +27,16 @@ def test_a_guard_is_audited_and_found_again(audit, rafair):
     assert run.metrics["clean"]["if"] == 1
     assert run.metrics["robust"]["r_if"]["at_least"] == 1
     assert run.metrics["guard"]["guard by own-or-abstain"]["abstained"] > 0
+    assert "The guard under an attacker who knows it" in done.out
+    assert list(run.metrics["attacks"])[-1] == "adaptive"
+    left, robust = run.metrics["attacks"]["adaptive"], run.metrics["robust"]["r_af"]
+    assert robust["at_least"] <= robust["at_most"] <= left["r_af"]
+    table = guard_table(run)
+    assert table.rows[1][0] == "guard by own-or-abstain"
+    assert table.rows[1][4] == f"{robust['at_least']:.3f}"
+    assert table.title in Path("run/report.html").read_text(encoding="utf-8")
+    del run.metrics["attacks"]["adaptive"]
+    assert guard_table(run) is None
     missing = run.instances["prediction"].isna()
     assert (run.instances["cell"][missing] == "FF").all()
     assert rafair("repair", "run", "--quiet").code == 0  # of the guard, without being told

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import torch
 
 from rafair import load_dataset, load_model
 from rafair.training import method_names
@@ -114,3 +115,33 @@ def test_the_trade_off_is_written_and_taken_up_again(rafair, tmp_path, monkeypat
     assert (tmp_path / "pareto" / "pareto.svg").read_bytes().startswith(b"<?xml")
     monkeypatch.setattr("rafair.training.pareto.fit_robust", None)  # nothing is trained again
     assert rafair("train", "credit", "--pareto", "--epochs", "2", "--out", "pareto") == first
+
+
+def test_trees_and_monotone_columns_are_trained(rafair, tmp_path):
+    asked = ("--depth", "2", "--monotone", "duration=decreasing", "--out", "trees.safetensors")
+    found = rafair("train", "credit", "--method", "boosted-stumps", "--epochs", "2", *asked)
+    assert found.code in (0, 3)
+    credit = load_dataset("credit")
+    model = load_model(tmp_path / "trees.safetensors", credit.schema)
+    assert model.kind == "sum of stumps and of trees of depth 2"
+    place, grid = credit.schema.index("duration"), torch.linspace(0, 1, 100)
+    rows = credit.test.x[:20].float().repeat_interleave(100, 0)
+    rows[:, place] = grid.repeat(20)
+    assert (model.scores(rows)[:, 1].view(20, 100).diff(dim=1) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--method", "boosted-stumps", "--monotone", "duration"), "write COLUMN=increasing"),
+        (("--method", "boosted-stumps", "--monotone", "sex=increasing"), "have no order"),
+        (("--method", "boosted-stumps", "--depth", "0"), "depth"),
+        (("--method", "certified", "--depth", "2"), "use method 'boosted-stumps'"),
+        (("--method", "logistic", "--monotone", "age=increasing"), "use method 'boosted-stumps'"),
+        (("--depth", "2"), "--depth is for robust training"),
+        (("--monotone", "age=increasing"), "--monotone is for robust training"),
+        (("--pareto", "--depth", "2"), "--pareto tries several values of --depth"),
+    ],
+)
+def test_depth_and_directions_that_have_no_meaning_are_refused(rafair, asked, told):
+    assert told in rafair("train", "credit", *asked).complaint

@@ -18,14 +18,18 @@ QUICK = {"epochs": 20, "batch_size": 16}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("method", method_names())
-def test_scikit_learn_accepts_the_estimator(method):
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [*((name, {}) for name in method_names()), ("boosted-stumps", {"depth": 2})],
+    ids=str,
+)
+def test_scikit_learn_accepts_the_estimator(method, more):
     kind = method_classes()[method]
     how = {} if kind.is_binary else {"batch_size": 32, "learning_rate": 0.02}
     if kind.compares:
         how["sensitive"] = (0,)
     # scikit-learn asks for accuracy, to which the column that I(v) varies must contribute.
-    how = {"strength": 0.05, "epsilon": 0.01, "epochs": 16, **how}
+    how = {"strength": 0.05, "epsilon": 0.01, "epochs": 16, **how, **more}
     estimator = rafair.RobustClassifier(method, **how)
     found = check_estimator(estimator, on_fail=None)
     bad = [one["check_name"] for one in found if one["status"] not in ("passed", "skipped")]
@@ -99,3 +103,27 @@ def test_what_cannot_be_fitted_is_refused(people):
         rafair.RobustClassifier(sensitive=["sex"]).fit(x, np.zeros(len(x)))
     with pytest.raises(rafair.InvalidInput, match="needs a sensitive column"):
         rafair.RobustClassifier("counterpart").fit(np.random.rand(20, 2), np.arange(20) % 2)  # noqa: NPY002
+
+
+def test_columns_that_are_named_stay_monotone(people):
+    (x, y), name = people, "duration"
+    how = {"sensitive": ["sex"], "epsilon": 0.01, "strength": 0.1, "epochs": 8, "depth": 2}
+    rises = [
+        rafair.RobustClassifier("boosted-stumps", **how, monotone=monotone)
+        .fit(x, y)
+        .predict_proba(_swept(x, name))[:, 1]
+        .reshape(20, -1)
+        for monotone in (None, {name: "increasing"}, {x.columns.get_loc(name): "increasing"})
+    ]
+    assert (np.diff(rises[0], axis=1) < 0).any()
+    assert (np.diff(rises[1], axis=1) >= 0).all()
+    assert (rises[1] == rises[2]).all()
+    model = rafair.RobustClassifier("certified", sensitive=["sex"], monotone={name: "increasing"})
+    with pytest.raises(rafair.InvalidInput, match="cannot keep a column monotone; use method"):
+        model.fit(x, y)
+
+
+def _swept(x, name):
+    """Return twenty people, each with every value of a column in growing order."""
+    values = np.unique(x[name])
+    return x.iloc[np.repeat(np.arange(20), len(values))].assign(**{name: np.tile(values, 20)})

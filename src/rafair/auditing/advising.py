@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from rafair.auditing.adaptive import points_through, transferred
+from rafair.attacks.adaptive import Adaptive
 from rafair.auditing.batches import Seeds
 from rafair.auditing.options import Option, options_for
 from rafair.auditing.repairing import reopened
@@ -115,7 +115,8 @@ def _known(run: AuditResult, seeds: Seeds) -> Tensor:
         for _, rows in table.groupby("attack", sort=False)
     ]
     problem = (seeds.model, seeds.x, seeds.y, seeds.counterparts, seeds.space)
-    return torch.cat([torch.stack(found), transferred(*problem, seeds.plan.random_state)])
+    attack = Adaptive(random_state=seeds.plan.random_state)
+    return torch.cat([torch.stack(found), attack.transferred(*problem)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ class _Measuring:
         people = seeds.counterparts if option.people is None else option.people
         x = option.seen(seeds.x)
         problem = (option.model, x, seeds.y, people, seeds.space)
-        through = points_through(*problem, plan.random_state, target=option.claim)
+        through = Adaptive(target=option.claim, random_state=plan.random_state).through(*problem)
         unbroken = torch.ones_like(seeds.y, dtype=torch.bool)
         known = option.seen(self.known.flatten(0, 1)).view_as(self.known)
         for points in torch.cat([known, through]):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rafair.auditing.inputs import described
+from rafair.guarding import guarded
 from rafair.models import Classifier, wrap
 from rafair.plans import Plan
 from rafair.plans.checking import check_model, check_table
@@ -71,7 +72,8 @@ def check(
     if model is None:
         return check_table(data, Plan.of(data, "gradient", **options))
     model = model if isinstance(model, Classifier) else wrap(model, data.schema)
-    plan = Plan.of(data, model.access, has_trees=has_trees(model), **options)
+    kind = {"has_trees": has_trees(model), "is_guard": guarded(model) is not None}
+    plan = Plan.of(data, model.access, **kind, **options)
     # A model that does not fit is said first.
     about_model = check_model(model, data, plan)
     found = check_table(data, plan)

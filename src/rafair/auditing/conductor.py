@@ -14,6 +14,7 @@ from rafair.auditing.metadata import identity_of
 from rafair.auditing.proving import prove, why_unproved
 from rafair.engine import Engine, Memory, Runner
 from rafair.engine.bars import progress_bar
+from rafair.guarding import guarded
 from rafair.plans import Plan
 from rafair.plans.options import takes_options_of
 from rafair.runs import load_run
@@ -104,7 +105,8 @@ def audit(
         "within": within,
     }
     model, data = wrapped(model, data, y, facts)
-    plan = Plan.of(data, model.access, has_trees=has_trees(model), **options)
+    kind = {"has_trees": has_trees(model), "is_guard": guarded(model) is not None}
+    plan = Plan.of(data, model.access, **kind, **options)
     seeds = Seeds.chosen(model, data, plan, device)
     families = attacks_on(seeds)
     bar = progress_bar(progress, unit="seeds") if on_progress is None else nullcontext(on_progress)

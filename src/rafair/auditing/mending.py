@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rafair.auditing.adaptive import doubled, points_through, transferred
+from rafair.attacks.adaptive import Adaptive
 from rafair.certificates import certify, certify_cells, why_uncertified
 from rafair.certificates.branching import PROVED
 from rafair.certificates.verdicts import IMPOSSIBLE
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from rafair.auditing.batches import Seeds
     from rafair.fairness import Rates, Verdict
+    from rafair.problem import PerturbationSpace
     from rafair.repair import Benign, BenignSearch
 
-__all__ = ["Mending"]
+__all__ = ["Mending", "doubled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +134,10 @@ class Mending:
         return found
 
     def _handed_in(self) -> list[Tensor]:
-        seeds, state = self.seeds, self.seeds.plan.random_state
+        seeds, attack = self.seeds, Adaptive(random_state=self.seeds.plan.random_state)
         problem = (seeds.x, seeds.y, seeds.counterparts, seeds.space)
         consensus = self.label_free.consensus(seeds.model, seeds.counterparts, seeds.space)
-        return [
-            transferred(seeds.model, *problem, state),
-            points_through(consensus, *problem, state),
-        ]
+        return [attack.transferred(seeds.model, *problem), attack.through(consensus, *problem)]
 
     def _proved(self) -> Tensor | None:
         """Tell for whom everybody in I(v) is decided rightly within twice Δ, (n,), bool.
@@ -169,6 +167,11 @@ def _counted(before: Verdict, after: Verdict, abstained: Tensor) -> Rates:
             "abstained": abstained,
         }
     )
+
+
+def doubled(space: PerturbationSpace) -> PerturbationSpace:
+    """Return Δ with twice its radius: whoever lies in a Δ around a point of Δ lies in it."""
+    return replace(space, epsilon=2 * space.vectors[0])
 
 
 def _with(events: Mapping[str, Tensor], proved: Tensor | None) -> dict[str, Tensor]:

@@ -44,13 +44,17 @@ class GuardProver:
     ----------
     guard : GuardedClassifier
     answers : callable
-        From a question and the time to stop to the certificate of the claim "accurate".
+        From a question and the time to stop to the certificate of the claim "accurate", where the
+        same combinations are asked about everybody.
+    unanimous : callable
+        The same, wherever everybody in the grid gets the same class.
     never : callable, optional
         The same for the claim that the guard's answer is never y.
     """
 
     guard: GuardedClassifier
     answers: Callable[[Question, float], Certificate]
+    unanimous: Callable[[Question, float], Certificate]
     never: Callable[[Question, float], Certificate] | None = None
 
     @property
@@ -139,8 +143,11 @@ class GuardProver:
     def _accurate(self, question: Question, until: float) -> Certificate:
         """Decide R-ACC: prove it where the rule allows, then attack whoever is undecided."""
         model, x, y, counterparts, space, _ = question
-        nothing = Certificate.unknown(x)
-        found = self.answers(question, until) if _is_plain(self.guard.counterparts) else nothing
+        found = Certificate.unknown(x)
+        if _is_plain(self.guard.counterparts):
+            found = self.answers(question, until)
+        elif not self.guard.counterparts.kept:
+            found = self.unanimous(question, until)
         rows = (found.status == UNDECIDED).nonzero()[:, 0]
         if not len(rows) or model.access != "gradient" or time.time() >= until:
             return found
@@ -171,31 +178,32 @@ def guard_prover(guard: GuardedClassifier, base: Prover) -> Prover:
     """Return the prover for a guard of a model that has one.
 
     *mean* of a network with piecewise linear activations: branch and bound with linear bounds of
-    the mean. *own-or-abstain*: the guard always answers y where the model's R-AF is proved.
-    *majority*: it does where for more than half of I(v) it is proved that each is always decided
-    as y. Where relations or distances change who is asked, only R-IF is proved.
+    the mean. *majority*: the guard always answers y where for more than half of I(v) it is proved
+    that each is always decided as y. *own-or-abstain*, *mean* of any other model, and every rule
+    where relations or distances change who is asked: it does where that is proved of everybody in
+    the grid. Where empty cells stay empty, only R-IF is proved.
 
     Raises
     ------
     InvalidInput
-        If the rule has no certificates for this model, or the guard asks at other points.
+        If the guard asks at other points.
     """
     if guard.neighbourhood is not None:
         raise InvalidInput("a consensus over points near v has no certificates")
-    if guard.rule == "own-or-abstain":
-        return GuardProver(guard, lambda *asked: _all_of_them(guard, base, *asked))
+
+    def unanimous(question: Question, until: float) -> Certificate:
+        return _all_of_them(guard, base, question, until)
+
     if guard.rule == "majority":
-        return GuardProver(guard, lambda *asked: _most_of_them(guard, base, *asked))
+        return GuardProver(guard, lambda *asked: _most_of_them(guard, base, *asked), unanimous)
     why = why_not_layered(guard.model)
     network = None if why else layered_network(guard.model)
-    if network is None or not network.is_relu:
-        raise InvalidInput(
-            f"a guard by mean has certificates only for networks that are piecewise linear, not "
-            f"for this {getattr(guard.model, 'kind', 'model')}"
-        )
+    if guard.rule != "mean" or network is None or not network.is_relu:
+        return GuardProver(guard, unanimous, unanimous)
     return GuardProver(
         guard,
         lambda *asked: _by_mean(guard, network, *asked),
+        unanimous,
         lambda *asked: _by_mean(guard, network, *asked, never=True),
     )
 
@@ -221,10 +229,15 @@ def _by_mean(
 def _all_of_them(
     guard: GuardedClassifier, base: Prover, question: Question, until: float
 ) -> Certificate:
-    """Decide by the model's own R-AF whether everybody always gets y."""
+    """Prove that everybody in the grid always gets y: whoever of them is asked, y is the answer.
+
+    Relations leave people out of those who are asked, and changes out of Δ, for each person
+    otherwise; the proof is about all of them.
+    """
     _, x, y, _, space, max_nodes = question
-    members = guard.members
-    asked = (guard.model, members.representative(x), y, members.everyone, space, max_nodes)
+    members, free = guard.members, replace(space, conditions=None)
+    everyone = replace(members.everyone, conditions=None)
+    asked = (guard.model, members.representative(x), y, everyone, free, max_nodes)
     found = base.claims(asked, "accurate_fair", STRICT, until)
     decided = replace(found.only(PROVED), nodes=found.nodes)
     rows = (found.status == BROKEN).nonzero()[:, 0]
@@ -232,7 +245,7 @@ def _all_of_them(
         return decided
     columns, points = list(guard.counterparts.columns), found.witness[rows].clone()
     points[:, columns] = x[rows][:, columns]
-    wrong = predict(guard, points) != y[rows]
+    wrong = (predict(guard, points) != y[rows]) & space.contains(points, x[rows])
     return decided.written(rows[wrong], _broken(points[wrong], found.nodes[rows[wrong]]))
 
 

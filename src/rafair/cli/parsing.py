@@ -9,7 +9,15 @@ from rafair.errors import InvalidInput
 if TYPE_CHECKING:
     from rafair.engine import Engine
 
-__all__ = ["check_guard", "check_reading", "distances", "engine", "names", "number_or"]
+__all__ = [
+    "check_guard",
+    "check_reading",
+    "directions",
+    "distances",
+    "engine",
+    "names",
+    "number_or",
+]
 
 
 def number_or(word: str, option: str, text: str) -> int | None:
@@ -96,6 +104,23 @@ def names(option: str, text: str | None) -> list[str] | None:
     found = [name.strip() for name in text.split(",")]
     if not all(found):
         raise InvalidInput(f"{option} takes names separated by commas, not {text!r}")
+    return found
+
+
+def directions(option: str, texts: list[str]) -> dict[str, str]:
+    """Return a word for each name, from texts like ``income=increasing``.
+
+    Raises
+    ------
+    InvalidInput
+        If a text has no name or no word.
+    """
+    found = {}
+    for text in texts:
+        name, _, word = text.rpartition("=")
+        if not name or not word:
+            raise InvalidInput(f"{option} {text!r}: write COLUMN=increasing or COLUMN=decreasing")
+        found[name] = word
     return found
 
 

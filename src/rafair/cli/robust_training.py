@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rafair.errors import InvalidInput, naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rafair.cli.sources import Source
-    from rafair.training import Figures, Task
+    from rafair.training import Figures, Options, Task
 
 __all__ = ["RobustChoice", "train_robust"]
 
@@ -34,6 +34,8 @@ class RobustChoice:
     without_sensitive: bool = False
     balance: float | None = None
     resume: bool = False
+    depth: int | None = None
+    monotone: Mapping[str, str] | None = None
 
     def check_unused(self) -> None:
         """Refuse options of robust training where no method is named.
@@ -73,6 +75,24 @@ class RobustChoice:
         classes = len(data.schema.classes)
         return Task.of(data.train.x, data.train.y, classes, people, space, balance)
 
+    def options(self, source: Source, epochs: int | None, random_state: int) -> Options:
+        """Return how a model is trained.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        from rafair.training import Options, directions_of
+
+        return Options(
+            self.without_sensitive,
+            self.balance or 0.0,
+            epochs,
+            random_state=random_state,
+            depth=1 if self.depth is None else self.depth,
+            monotone=directions_of(source.data.schema, self.monotone or {}),
+        )
+
     def radius(self, source: Source) -> float:
         """Return ε."""
         from rafair.plans.plan import OWN_EPSILON
@@ -101,13 +121,11 @@ def train_robust(
     """Train by a method, write the network, and print its figures beside the constant model's."""
     from rafair.models import serialise_model, wrap
     from rafair.runs.files import replace_file
-    from rafair.training import Options, fit_robust, make_method, measuring
+    from rafair.training import fit_robust, make_method, measuring
 
     schema, test = source.data.schema, source.data.test
     method = make_method(str(choice.method), choice.strength)
-    options = Options(
-        choice.without_sensitive, choice.balance or 0.0, epochs, random_state=random_state
-    )
+    options = choice.options(source, epochs, random_state)
     task, kept = choice.task(source), target.with_name(f"{target.name}.checkpoint")
     keep, state = _checkpoints(kept, (method, task, options), resume=choice.resume)
     trained = fit_robust(method, task, options, on_epoch=_told(quiet), keep=keep, state=state)

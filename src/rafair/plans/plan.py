@@ -55,7 +55,7 @@ class Plan:
         'Families (``"rafair"``: its three modes and the worst of them; ``"pgd"``, ``"adf"``, …) '
         'or single rows (``"rafair-ff"``). By default ``"rafair"`` for a model with gradients, '
         'with ``"square"`` beside it where categories may switch; ``"boxes"`` for one of trees; '
-        'else ``"square"``.',
+        'else ``"square"``. Every guard is attacked by ``"adaptive"`` too.',
         help="An attack or one of its rows; repeatable",
         types=(list,),
         check=values.check_attacks,
@@ -219,13 +219,22 @@ class Plan:
         check_number("epsilon", self.radius)
 
     @classmethod
-    def of(cls, data: Dataset, access: Access, *, has_trees: bool = False, **options: Any) -> Plan:
+    def of(
+        cls,
+        data: Dataset,
+        access: Access,
+        *,
+        has_trees: bool = False,
+        is_guard: bool = False,
+        **options: Any,
+    ) -> Plan:
         """Return a plan for data and a model's access: seeds, ε, attacks and setting fit them.
 
         Parameters
         ----------
-        has_trees : bool
-            Whether the model is of trees that can be searched.
+        has_trees, is_guard : bool
+            Whether the model is of trees that can be searched; and whether it is a guard, which
+            one who knows it attacks too, whatever else does.
         options
             Fields of a plan; ``attacks`` and ``setting`` may be None, and ``attacks`` may be one
             name.
@@ -245,6 +254,8 @@ class Plan:
                 attacks = ("boxes",) if has_trees else ("square",)
         elif isinstance(attacks, str):
             attacks = (attacks,)
+        if is_guard and "adaptive" not in attacks:
+            attacks = (*attacks, "adaptive")
         return cls(attacks=tuple(attacks), setting=setting, **options)
 
     @classmethod

@@ -1,9 +1,10 @@
-"""Tables of what ``rafair repair --label-free`` and ``rafair advise`` measured."""
+"""Tables of guards, and of what ``rafair repair --label-free`` and ``rafair advise`` measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rafair.attacks.adaptive import Adaptive
 from rafair.display import Table, listed
 from rafair.runs.summary import interval
 from rafair.training.validation import CLOSE
@@ -11,7 +12,7 @@ from rafair.training.validation import CLOSE
 if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
-__all__ = ["advice_sentences", "advice_table", "label_free_tables"]
+__all__ = ["advice_sentences", "advice_table", "guard_table", "label_free_tables"]
 
 CONSTANT, UNCHANGED = "constant model", "as it is"
 # What is compared: a rate, the quality beside it, and the words for both.
@@ -20,6 +21,33 @@ KINDS = (
     ("r_af_balanced", "balanced_accuracy", "balanced R-AF", "balanced accuracy"),
 )
 SHARES = ("r_af", "repaired", "harmed", "abstained")
+
+
+def guard_table(run: AuditResult) -> Table | None:
+    """Return what a guard gives up, and what holds under an attacker who knows it.
+
+    None where the model is no guard, or the run is of a time when such an attack was not made.
+    """
+    rows = [name for name in run.metrics["attacks"] if name.partition("@")[0] == Adaptive.family]
+    if "guard" not in run.metrics or not rows:
+        return None
+    robust = run.metrics["robust"]
+    heads = (
+        "", "accuracy", "balanced", "no answer", "R-AF proved", "95 %", "attacked", "95 %",
+        "balanced R-AF proved", "95 %", "attacked", "95 %",
+    )  # fmt: skip
+    (bare, without), (name, guard) = run.metrics["guard"].items()
+    ends = (text for key in ("r_af", "r_af_balanced") for text in _ends(robust[key]))
+    return Table(
+        "The guard under an attacker who knows it",
+        heads,
+        [(bare, *_clean(without), *[""] * 8), (name, *_clean(guard), *ends)],
+    )
+
+
+def _clean(found: dict[str, Any]) -> tuple[str, ...]:
+    keys = ("accuracy", "balanced_accuracy", "abstained")
+    return tuple(f"{found[key]:.3f}" for key in keys)
 
 
 def label_free_tables(run: AuditResult) -> list[Table]:

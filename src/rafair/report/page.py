@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rafair.plots.palette import BROKEN, CELL_COLOURS, PROVED, UNDECIDED
-from rafair.report.advised import advice_sentences, advice_table, label_free_tables
+from rafair.report.advised import (
+    advice_sentences,
+    advice_table,
+    guard_table,
+    label_free_tables,
+)
 from rafair.report.bars import clean_bar, robust_bar
 from rafair.report.cautions import cautions
 from rafair.report.explorer import people_shown
@@ -150,6 +155,7 @@ def _tables(run: AuditResult) -> dict[str, Any]:
     return {
         "headline": headline_table(run),
         "rates": rates_table(run),
+        "guard": guard_table(run),
         "sensitive": sensitive_table(run),
         "members": members_tables(run),
         "certificates": None if curve is None else certificates_table(run.metrics, curve),

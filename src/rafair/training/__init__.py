@@ -6,6 +6,7 @@ or from ``NetworkMethod`` if it trains a network by a loss.
 
 from rafair.training.base import Method, Options, Trained, fit_robust
 from rafair.training.loop import NetworkMethod
+from rafair.training.monotone import directions_of
 from rafair.training.registry import make_method, method_classes, method_names
 from rafair.training.task import Batch, Task
 from rafair.training.validation import Figures
@@ -18,6 +19,7 @@ __all__ = [
     "Options",
     "Task",
     "Trained",
+    "directions_of",
     "fit_robust",
     "make_method",
     "method_classes",

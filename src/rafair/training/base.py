@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rafair.checks import check_positive, check_whole
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import nn
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rafair.training.validation import Figures
 
 __all__ = ["Method", "Options", "Trained", "Watch", "fit_robust"]
+
+# Deeper trees have more leaves than there are people to tell them apart.
+DEEPEST = 6
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Options:
         adds to the logit, by default 0.1.
     random_state : int
         Of the held-back people; of networks also of the initial weights and the order of batches.
+    depth : int
+        1: stumps alone; more: then trees of so many tests in a row. Only for boosting.
+    monotone : mapping of int to {1, -1}
+        Column → 1 where the score of the second class must not fall when it rises, −1 where the
+        score must not rise. Only for boosting.
     """
 
     without_sensitive: bool = False
@@ -49,8 +57,11 @@ class Options:
     batch_size: int | None = None
     learning_rate: float | None = None
     random_state: int = 0
+    depth: int = 1
+    monotone: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_whole("depth", self.depth, 1, DEEPEST)
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 1)
@@ -114,6 +125,8 @@ class Method(ABC):
         Whether the method is about counterparts, so that it needs a sensitive column.
     is_binary : bool
         Whether it trains for two classes only.
+    is_boosted : bool
+        Whether it adds stumps and trees, which have a depth and can be monotone.
     """
 
     strength: float
@@ -121,6 +134,7 @@ class Method(ABC):
     name: ClassVar[str]
     compares: ClassVar[bool] = False
     is_binary: ClassVar[bool] = False
+    is_boosted: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -136,6 +150,14 @@ class Method(ABC):
         if task.counterparts is None and (self.compares or options.without_sensitive):
             what = f"method {self.name!r}" if self.compares else "without_sensitive"
             raise InvalidInput(f"{what} needs a sensitive column; name at least one")
+        if options.depth > 1 and not self.is_boosted:
+            raise InvalidInput(
+                f"method {self.name!r} has no trees, and no depth; use method 'boosted-stumps'"
+            )
+        if options.monotone and not self.is_boosted:
+            raise InvalidInput(
+                f"method {self.name!r} cannot keep a column monotone; use method 'boosted-stumps'"
+            )
         if self.is_binary and len(task.weights) != 2:
             raise InvalidInput(
                 f"method {self.name!r}: Only binary classification is supported. There are "

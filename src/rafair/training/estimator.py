@@ -20,12 +20,13 @@ from rafair.problem.batching import forward_rows
 from rafair.schema import Column, Schema, as_pandas, fit_feature
 from rafair.schema.inferring import infer_features
 from rafair.training.base import Options, fit_robust
+from rafair.training.monotone import directions_of
 from rafair.training.registry import make_method, method_classes
 from rafair.training.task import Task
 from rafair.training.validation import is_constant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -63,6 +64,11 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
     learning_rate : float, optional
         By default the method's own, as for ``strength``, ``epochs`` and ``batch_size``.
     random_state : int
+    depth : int
+        Of ``"boosted-stumps"``: 1 for stumps alone, up to 6 for trees of so many tests behind them.
+    monotone : mapping of str or int to {"increasing", "decreasing"}, optional
+        Of ``"boosted-stumps"``: columns, by name or by place, with which the probability of
+        ``classes_[1]`` must not fall, or must not rise, everything else being equal.
 
     Attributes
     ----------
@@ -107,6 +113,8 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         batch_size: int | None = None,
         learning_rate: float | None = None,
         random_state: int = 0,
+        depth: int = 1,
+        monotone: Mapping[str | int, str] | None = None,
     ) -> None:
         self.method = method
         self.sensitive = sensitive
@@ -120,6 +128,8 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.random_state = random_state
+        self.depth = depth
+        self.monotone = monotone
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn whether the method is for more than two classes."""
@@ -146,13 +156,15 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         space = PerturbationSpace.of(self.schema_, self.epsilon, self.setting)  # type: ignore[arg-type]  # checked there
         x, labels = self._unit(frame), torch.from_numpy(codes)
         task = Task.of(x, labels, len(self.classes_), people, space, self.balance)
-        trained = fit_robust(make_method(self.method, self.strength), task, self._options())
+        method, options = make_method(self.method, self.strength), self._options(frame)
+        trained = fit_robust(method, task, options)
         self.figures_, self.n_iter_ = trained.figures, trained.epochs
         self.network_ = trained.network
         self.collapsed_ = self._is_collapsed(task)
         return self
 
-    def _options(self) -> Options:
+    def _options(self, frame: pd.DataFrame) -> Options:
+        named = {_name_of(column, frame): word for column, word in (self.monotone or {}).items()}
         return Options(
             self.without_sensitive,
             self.balance,
@@ -160,6 +172,8 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             self.batch_size,
             self.learning_rate,
             self.random_state,
+            self.depth,
+            directions_of(self.schema_, named),
         )
 
     def _is_collapsed(self, task: Task) -> bool:

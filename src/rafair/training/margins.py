@@ -53,6 +53,8 @@ class Margins:
     ----------
     side : array, shape (n,)
         y.
+    intervals : pair of pairs of arrays of int32, shape (d, n)
+        The first and last piece of each feature: where each person is, and may be.
     """
 
     def __init__(
@@ -63,15 +65,14 @@ class Margins:
     ) -> None:
         self.side = task.y.numpy() * 2.0 - 1.0
         own, low, high = (_pieces(part, cuts) for part in (task.x, task.low, task.high))
-        # Where each person is, and where the person may be.
-        self._intervals = ((own, own), (low, high))
-        self._least = tuple(np.zeros(own.shape) for _ in self._intervals)
+        self.intervals = ((own, own), (low, high))
+        self._least = tuple(np.zeros(own.shape) for _ in self.intervals)
         for place, numbers in enumerate(values):
             self.renew(place, numbers)
 
     def renew(self, place: int, values: npt.NDArray[np.float64]) -> None:
         """Take up that the values of a feature have changed."""
-        for (first, last), least in zip(self._intervals, self._least, strict=True):
+        for (first, last), least in zip(self.intervals, self._least, strict=True):
             least_values(first[place], last[place], self.side, values, least[place])
 
     def both(self, base: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -94,7 +95,7 @@ class Margins:
             Of the margin at v, and of the least one.
         """
         gain = np.zeros(len(values))
-        for (first, last), least, slope in zip(self._intervals, self._least, slopes, strict=True):
+        for (first, last), least, slope in zip(self.intervals, self._least, slopes, strict=True):
             rows = (first[place], last[place], self.side, values, least[place])
             stump_gains(*rows, slope, step, gain)
         return gain

@@ -61,9 +61,12 @@ class Selection:
             self.best, self.epoch, self.weights = figures, epoch, weights()
         self.peak = max(self.peak, (is_useful, score))
 
-    def is_late(self, epoch: int) -> bool:
-        """Tell whether so many epochs came after the best one that training may stop."""
-        return bool(self.epoch) and epoch - self.epoch > PATIENCE * self.total
+    def is_late(self, epoch: int, since: int = 0) -> bool:
+        """Tell whether so many epochs came after the best one that training may stop.
+
+        Those up to ``since`` are not counted.
+        """
+        return bool(self.epoch) and epoch - max(self.epoch, since) > PATIENCE * self.total
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

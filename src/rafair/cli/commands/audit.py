@@ -108,6 +108,7 @@ def _latency(classifier: Classifier, data: Dataset) -> dict[str, float]:
 
 def _show(run: AuditResult) -> None:
     from rafair.cli.terminal import console, show_table
+    from rafair.report.advised import guard_table
     from rafair.report.cautions import warnings
     from rafair.report.tables import (
         certificates_table,
@@ -123,6 +124,10 @@ def _show(run: AuditResult) -> None:
         tables.append(certificates_table(run.metrics, run.metrics["certificates"]["curve"]))
     for table in tables:
         show_table(table)
+        console().print()
+    guard = guard_table(run)
+    if guard is not None:
+        show_table(guard, wide=True)
         console().print()
     show_table(sensitive_table(run), wide=True)
     console().print()

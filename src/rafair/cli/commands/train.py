@@ -10,7 +10,7 @@ import typer
 from rafair.checks import check_whole
 from rafair.cli.options import Quiet, Sensitive, Subject
 from rafair.cli.pareto import train_pareto
-from rafair.cli.parsing import names
+from rafair.cli.parsing import directions, names
 from rafair.cli.robust_training import RobustChoice, train_robust
 from rafair.cli.sources import Source
 from rafair.errors import InvalidInput
@@ -68,6 +68,18 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="With --method: go on from the last epoch that ended.")
     ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(help="With boosted-stumps: tests in a row of trees behind the stumps."),
+    ] = None,
+    monotone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=WORD",
+            help="With boosted-stumps: increasing or decreasing, e.g. income=increasing; "
+            "repeatable.",
+        ),
+    ] = None,
     pareto: Annotated[
         bool,
         typer.Option(
@@ -82,7 +94,9 @@ def command(
     if balanced and balance is not None:
         raise InvalidInput("--balanced is --balance 1; give one of them")
     weight = 1.0 if balanced else balance
-    choice = RobustChoice(method, epsilon, setting, strength, without_sensitive, weight, resume)
+    ways = directions("--monotone", monotone) if monotone else None
+    given = (method, epsilon, setting, strength, without_sensitive, weight, resume, depth, ways)
+    choice = RobustChoice(*given)
     check_whole("random_state", random_state, 0, LARGEST_RANDOM_STATE)
     if pareto:
         choice.check_for_pareto()

@@ -37,4 +37,4 @@ def adapt(
     if schema is not None and len(schema.features) != model.width:
         raise InvalidInput(f"the model reads {model.width} columns, not {len(schema.features)}")
     feed = Feed("unit", schema)
-    return QueriedClassifier(model.logits, feed, "logits", (0, 1), model.width, "sum of stumps")
+    return QueriedClassifier(model.logits, feed, "logits", (0, 1), model.width, model.kind)

@@ -32,6 +32,7 @@ class BoostedStumps(Method):
 
     name: ClassVar[str] = "boosted-stumps"
     is_binary: ClassVar[bool] = True
+    is_boosted: ClassVar[bool] = True
 
     def check(self, task: Task, options: Options) -> None:
         """Refuse a batch size, too: every stump is about all people."""

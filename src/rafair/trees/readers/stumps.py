@@ -1,4 +1,4 @@
-"""Sums of stumps: one tree for each feature, so that bounds over a box are exact."""
+"""Sums of stumps and trees: the stumps of a feature are one tree, whose bounds are exact."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def accepts(model: Any) -> bool:
 def read(model: Stumps) -> Reading:
     """Read the stumps; all numbers are float64, and a test is ``<``."""
     trees = [_tree(place, cuts.numpy(), sums.numpy()) for place, cuts, sums in model.tables()]
+    if model.trees is not None:
+        parts = (model.trees.feature, model.trees.cut, model.trees.value)
+        numbers = zip(*(part.numpy() for part in parts), strict=True)
+        trees += [_of_depth(*tree) for tree in numbers]
     base = np.array([0.0, float(model.base)])
     table = TreeTable.of(trees, base, "softmax", float(np.finfo(np.float64).eps) / 2)
     return Reading(table, lambda rows: np.asarray(rows, np.float64), tuple(range(model.width)))
@@ -51,3 +55,21 @@ def _tree(place: int, cuts: npt.NDArray[np.float64], sums: npt.NDArray[np.float6
     grow(0, len(cuts))
     found = TreeTable.tree(left, right, np.full(len(left), place), cut, value)
     return replace(found, is_strict=np.asarray(left) >= 0)
+
+
+def _of_depth(
+    feature: npt.NDArray[np.int64], cut: npt.NDArray[np.float64], value: npt.NDArray[np.float64]
+) -> TreeTable:
+    """Return a tree of ``Trees``: its inner nodes, then its leaves."""
+    inner = np.arange(len(feature))
+    none = np.full(len(value), -1)
+    left, right = (np.concatenate([2 * inner + side, none]) for side in (1, 2))
+    nothing = np.zeros(len(value))
+    found = TreeTable.tree(
+        left,
+        right,
+        np.concatenate([feature, none]),
+        np.concatenate([cut, nothing]),
+        np.concatenate([np.zeros(len(feature)), value]),
+    )
+    return replace(found, is_strict=left >= 0)
