@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,34 +57,47 @@ def _small_shards():
         yield
 
 
+def run_in(folder, *, resume=True, before=lambda _run: None, **options):
+    """Run a small audit in a directory; ``before`` is called with it before the result is put."""
+    given = {**GIVEN, **options}
+    model, data = given.pop("model"), given.pop("data")
+    with RunDirectory(folder, resume=resume) as kept:
+        found = audit(model, data, store=kept, **given)
+        before(kept)
+        write_run(found, kept)
+    return found
+
+
 @pytest.fixture
 def work(tmp_path, credit, credit_model):
-    """Run a small audit in a directory; ``before`` is called with it before the result is put."""
+    """Run a small audit in a directory of the test's own."""
 
-    def run(name="run", *, resume=True, before=lambda _run: None, model=credit_model, **options):
-        given = {**GIVEN, **options}
-        data = given.pop("data", credit)
-        with RunDirectory(tmp_path / name, resume=resume) as kept:
-            found = audit(model, data, store=kept, **given)
-            before(kept)
-            write_run(found, kept)
-        return found
+    def run(name="run", **options):
+        return run_in(tmp_path / name, **{"model": credit_model, "data": credit, **options})
 
     return run
 
 
-@pytest.fixture
-def begun(work, tmp_path):
-    """A run of which everything is computed and nothing is put in place."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, credit, credit_model):
+    """The same run twice: begun, and finished."""
+    folder, given = tmp_path_factory.mktemp("made"), {"model": credit_model, "data": credit}
     with pytest.raises(KeyboardInterrupt):
-        work(before=stop)
-    return tmp_path / "run"
+        run_in(folder / "begun", before=stop, **given)
+    run_in(folder / "finished", **given)
+    return folder
 
 
 @pytest.fixture
-def expected(work, tmp_path):
-    work("expected")
-    return files_of(tmp_path / "expected")
+def begun(made, tmp_path):
+    """A run of which everything is computed and nothing is put in place."""
+    return shutil.copytree(made / "begun", tmp_path / "run")
+
+
+@pytest.fixture
+def expected(made, tmp_path):
+    """The files of the same run, finished; it lies in the folder ``expected``."""
+    return files_of(shutil.copytree(made / "finished", tmp_path / "expected"))
 
 
 def shards_of(path):
