@@ -1,5 +1,6 @@
 """Shared small problems (random ReLU networks, a small I(v), a space) and finished audits."""
 
+import gc
 import itertools
 import os
 from dataclasses import dataclass, replace
@@ -49,6 +50,10 @@ def pytest_collection_modifyitems(items):
         return begun.index(True) if any(begun) else len(FIRST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what is imported stays; collections need not look through it each time
 
 
 def pytest_xdist_make_scheduler(config, log):

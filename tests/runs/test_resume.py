@@ -17,8 +17,9 @@ import pytest
 import rafair
 from rafair import Engine, InvalidInput, Plan, RunDirectory, audit, load_run, write_run
 from rafair.auditing import certify_seeds, curves
-from rafair.auditing.batches import Seeds
+from rafair.auditing.batches import FEW, Seeds
 from rafair.auditing.metadata import identity_of
+from rafair.cli.app import main
 from rafair.runs import is_unfinished, write_certificates
 from rafair.runs.identity import check_same_run
 
@@ -130,8 +131,13 @@ def command(path, *more):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
+    """The files of the same command, in this process and with shards of the usual size."""
     path = tmp_path_factory.mktemp("alone") / "run"
-    assert command(path).wait() == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rafair.auditing.batches.FEW", FEW)
+        with pytest.raises(SystemExit) as ended:
+            main([*WORDS, "--out", str(path)])
+    assert ended.value.code == 0
     return files_of(path)
 
 
