@@ -1,5 +1,6 @@
 """Shared small problems (random ReLU networks, a small I(v), a space) and finished audits."""
 
+import gc
 import itertools
 import os
 from dataclasses import dataclass, replace
@@ -27,6 +28,44 @@ settings.register_profile(
 settings.load_profile("rafair")
 # Small tensors: a second thread only waits for the first.
 torch.set_num_threads(1)
+
+# What takes longest comes first, so that no process works alone at the end. The first two compile
+# different kernels: two processes that need the same kernel at once would both compile it.
+FIRST = (
+    "tests/trees/",
+    "tests/engine/",
+    "tests/reproduce/",
+    "tests/docs/",
+    "tests/training/",
+    "tests/runs/",
+    "tests/auditing/",
+)
+# Files that share long fixtures of the session: one process takes all of such a folder.
+TOGETHER = ("tests/comparing/", "tests/report/", "tests/reproduce/", "tests/trees/")
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        begun = [item.nodeid.startswith(folder) for folder in FIRST]
+        return begun.index(True) if any(begun) else len(FIRST)
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what is imported stays; collections need not look through it each time
+
+
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileOrFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return ByFileOrFolder(config, log) if config.getoption("dist") == "loadfile" else None
+
 
 WIDTH = 6
 COLUMNS = (1, 4)

@@ -1,13 +1,11 @@
 """The command line, called in this process."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 
 import pytest
-from matplotlib.text import Text
 
 from rafair.cli.app import main
+from undrawn import undrawn
 
 SMALL = ("--seeds", "8", "--steps", "2", "--step-size", "0.05", "--counterparts", "12")
 
@@ -28,20 +26,6 @@ class Finished:
         (line,) = self.err.splitlines()
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
-
-
-def words_of(figure):
-    """Stands in for drawing a figure, which takes half the time of a small audit."""
-    texts = (f"<text>{escape(found.get_text())}</text>" for found in figure.findobj(Text))
-    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(texts)}</svg>'.encode()
-
-
-@contextmanager
-def undrawn():
-    """Keep the words of a run's figures; tests/report and test_cli_process.py draw them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rafair.report.figures.svg", words_of)
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

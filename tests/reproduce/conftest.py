@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rafair import audit, baseline, load_dataset
+from rafair import audit, baseline, load_dataset, train_fcnn
 from rafair.attacks.registry import attack_classes
 from rafair.reproduce import Study, reproduce
 
@@ -62,9 +62,12 @@ class Reproduction:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """Every part that credit and adult allow."""
+    """Every part that credit and adult allow; what is trained is trained briefly."""
     path = tmp_path_factory.mktemp("reproductions") / "finished"
-    sections = reproduce(["all"], path, STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        brief = functools.partial(train_fcnn, epochs=1)
+        patch.setattr("rafair.reproduce.cell.train_fcnn", brief)
+        sections = reproduce(["all"], path, STUDY)
     return Reproduction(path, STUDY, sections)
 
 

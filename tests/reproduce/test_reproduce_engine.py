@@ -45,30 +45,12 @@ def nothing_computed_here(monkeypatch):
         monkeypatch.setattr(kind, "compute", refuse)
 
 
-def test_several_processes_write_the_same_bytes(tiny, tmp_path, nothing_computed_here):
-    again = replace(tiny, path=tmp_path)
-    reproduce(["all"], tmp_path, tiny.study, engine=Engine(2))
-    assert again.cells == tiny.cells
-    assert again.written == tiny.written
-
-
-def test_a_cluster_writes_the_same_bytes(tmp_path, connection):
-    paths = [tmp_path / name for name in ("here", "there")]
-    for path, engine in zip(paths, (None, Engine(2, "ray")), strict=True):
-        reproduce(["table4"], path, SMALL, engine=engine)
-    here, there = (
-        {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
-        for path in paths
-    )
-    assert here == there
-    assert len(here) > 10
-
-
-def test_several_processes_compute_only_what_is_missing(tiny, tmp_path):
+def test_several_processes_compute_only_what_is_missing_and_write_the_same_bytes(
+    tiny, tmp_path, nothing_computed_here
+):
     again = replace(tiny, path=tmp_path)
     (tmp_path / "cells").mkdir()
-    names = sorted(tiny.cells)
-    for name in names[1::2]:
+    for name in sorted(tiny.cells)[1::2]:
         (tmp_path / "cells" / name).write_bytes(tiny.cells[name])
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "cells").iterdir()}
     seen = []
@@ -76,11 +58,21 @@ def test_several_processes_compute_only_what_is_missing(tiny, tmp_path):
         ["all"], tmp_path, tiny.study, engine=Engine(2), on_progress=lambda *now: seen.append(now)
     )
     assert again.cells == tiny.cells
+    assert again.written == tiny.written
     assert {p: p.stat().st_mtime_ns for p in times} == times
     done = [count for _, count, _ in seen]
     assert done == sorted(set(done))
     assert (done[0], done[-1]) == (0, seen[0][2])
     assert seen[-1][0] == "page"
+
+
+def test_a_worker_with_other_code_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(ResultCache, "_code", "of another release")
+    with pytest.raises(InvalidInput, match=r"^a worker has another rafair, or .* torch; inst"):
+        ResultCache(SMALL, tmp_path).run(
+            [("some", CleanCell(SETUP)), ("other", ATTACKS[0])], Engine(2)
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_an_interrupted_run_has_computed_is_kept(tiny, tmp_path):
@@ -97,13 +89,16 @@ def test_what_an_interrupted_run_has_computed_is_kept(tiny, tmp_path):
     assert again.written == tiny.written
 
 
-def test_a_worker_with_other_code_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(ResultCache, "_code", "of another release")
-    with pytest.raises(InvalidInput, match=r"^a worker has another rafair, or .* torch; inst"):
-        ResultCache(SMALL, tmp_path).run(
-            [("some", CleanCell(SETUP)), ("other", ATTACKS[0])], Engine(2)
-        )
-    assert list(tmp_path.iterdir()) == []
+def test_a_cluster_writes_the_same_bytes(tmp_path, connection):
+    paths = [tmp_path / name for name in ("here", "there")]
+    for path, engine in zip(paths, (None, Engine(2, "ray")), strict=True):
+        reproduce(["table4"], path, SMALL, engine=engine)
+    here, there = (
+        {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+        for path in paths
+    )
+    assert here == there
+    assert len(here) > 10
 
 
 def test_workers_get_the_seeds_that_were_chosen_here(monkeypatch):

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import pytest
 import rafair
 from rafair import Engine, InvalidInput, Plan, RunDirectory, audit, load_run, write_run
 from rafair.auditing import certify_seeds, curves
-from rafair.auditing.batches import Seeds
+from rafair.auditing.batches import FEW, Seeds
 from rafair.auditing.metadata import identity_of
+from rafair.cli.app import main
 from rafair.runs import is_unfinished, write_certificates
 from rafair.runs.identity import check_same_run
 
@@ -56,34 +58,47 @@ def _small_shards():
         yield
 
 
+def run_in(folder, *, resume=True, before=lambda _run: None, **options):
+    """Run a small audit in a directory; ``before`` is called with it before the result is put."""
+    given = {**GIVEN, **options}
+    model, data = given.pop("model"), given.pop("data")
+    with RunDirectory(folder, resume=resume) as kept:
+        found = audit(model, data, store=kept, **given)
+        before(kept)
+        write_run(found, kept)
+    return found
+
+
 @pytest.fixture
 def work(tmp_path, credit, credit_model):
-    """Run a small audit in a directory; ``before`` is called with it before the result is put."""
+    """Run a small audit in a directory of the test's own."""
 
-    def run(name="run", *, resume=True, before=lambda _run: None, model=credit_model, **options):
-        given = {**GIVEN, **options}
-        data = given.pop("data", credit)
-        with RunDirectory(tmp_path / name, resume=resume) as kept:
-            found = audit(model, data, store=kept, **given)
-            before(kept)
-            write_run(found, kept)
-        return found
+    def run(name="run", **options):
+        return run_in(tmp_path / name, **{"model": credit_model, "data": credit, **options})
 
     return run
 
 
-@pytest.fixture
-def begun(work, tmp_path):
-    """A run of which everything is computed and nothing is put in place."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, credit, credit_model):
+    """The same run twice: begun, and finished."""
+    folder, given = tmp_path_factory.mktemp("made"), {"model": credit_model, "data": credit}
     with pytest.raises(KeyboardInterrupt):
-        work(before=stop)
-    return tmp_path / "run"
+        run_in(folder / "begun", before=stop, **given)
+    run_in(folder / "finished", **given)
+    return folder
 
 
 @pytest.fixture
-def expected(work, tmp_path):
-    work("expected")
-    return files_of(tmp_path / "expected")
+def begun(made, tmp_path):
+    """A run of which everything is computed and nothing is put in place."""
+    return shutil.copytree(made / "begun", tmp_path / "run")
+
+
+@pytest.fixture
+def expected(made, tmp_path):
+    """The files of the same run, finished; it lies in the folder ``expected``."""
+    return files_of(shutil.copytree(made / "finished", tmp_path / "expected"))
 
 
 def shards_of(path):
@@ -116,8 +131,13 @@ def command(path, *more):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
+    """The files of the same command, in this process and with shards of the usual size."""
     path = tmp_path_factory.mktemp("alone") / "run"
-    assert command(path).wait() == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rafair.auditing.batches.FEW", FEW)
+        with pytest.raises(SystemExit) as ended:
+            main([*WORDS, "--out", str(path)])
+    assert ended.value.code == 0
     return files_of(path)
 
 
