@@ -11,6 +11,7 @@ from rafair.errors import InvalidInput
 __all__ = ["choose_seeds"]
 
 CLUSTERS = 4
+ROUNDS = 100
 
 
 def choose_seeds(x: Tensor, n: int | None, random_state: int = 0) -> Tensor:
@@ -59,7 +60,13 @@ def _clusters(
 
     generator = np.random.default_rng(random_state)
     clusters = min(CLUSTERS, len(np.unique(x, axis=0)))
-    _, labels = kmeans2(x, clusters, iter=100, minit="++", rng=generator)
+    centres, labels = kmeans2(x, clusters, iter=1, minit="++", rng=generator)
+    # kmeans2 itself runs all its rounds; after one that changes no label, none changes any more.
+    for _ in range(ROUNDS - 1):
+        before = labels
+        centres, labels = kmeans2(x, centres, iter=1, minit="matrix")
+        if np.array_equal(labels, before):
+            break
     found: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.asarray(labels, dtype=np.int64)
     return found
 

@@ -57,6 +57,9 @@ def axes_of(figure: Figure, columns: int, rows: int = 1, **options: Any) -> list
 
 def svg(figure: Figure) -> bytes:
     """Return a figure as SVG; the same figure always gives the same bytes."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    # ``savefig`` draws everything twice, first to find the layout.
+    FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})
     return drawn.getvalue()
