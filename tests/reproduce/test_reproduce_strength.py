@@ -16,7 +16,7 @@ from rafair.attacks.registry import attack_classes, make_attack
 from rafair.fairness import CELLS, choose_seeds
 from rafair.reproduce import Study, reproduce
 
-STUDY = Study(datasets=("credit",), n_seeds=12, steps=3)
+STUDY = Study(datasets=("credit",), n_seeds=24, steps=3)
 EPSILONS = (0.01, 0.05, 0.1, 0.2)
 FOLLOWING = [attack for attack in attack_classes().values() if attack.gradients]
 ROWS = [row for attack in FOLLOWING for row in attack.variants]
