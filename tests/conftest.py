@@ -36,6 +36,7 @@ FIRST = (
     "tests/engine/",
     "tests/reproduce/",
     "tests/docs/",
+    "tests/report/",
     "tests/training/",
     "tests/runs/",
     "tests/auditing/",

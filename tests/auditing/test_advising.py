@@ -17,6 +17,14 @@ from rafair.report.advised import advice_sentences, advice_table, label_free_tab
 BRIEF = {"n_seeds": 8, "steps": 3, "step_size": 0.02, "max_nodes": 60, "max_seconds": 600.0}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _brief():
+    """Keep the searches short; how strong they are is tested with the attacks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(credit, credit_model):
     return rafair.audit(credit_model, credit, **BRIEF)

@@ -1,4 +1,4 @@
-"""What is common to the pages of the docs: the runs on them draw no figures."""
+"""What is common to the pages of the docs: brief searches, and runs that draw no figures."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from undrawn import undrawn
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _undrawn():
-    with undrawn():
+def _brief():
+    with undrawn(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
         yield
