@@ -6,6 +6,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 import rafair
+from brief import brief
 from rafair.auditing.mending import doubled
 from rafair.auditing.options import Option, _best_shift, options_for
 from rafair.fairness.decisions import predict
@@ -19,9 +20,7 @@ BRIEF = {"n_seeds": 8, "steps": 3, "step_size": 0.02, "max_nodes": 60, "max_seco
 
 @pytest.fixture(scope="module", autouse=True)
 def _brief():
-    """Keep the searches short; how strong they are is tested with the attacks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
+    with brief():
         yield
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from brief import brief
 from rafair.cli.app import main
-from undrawn import undrawn
 
 SMALL = ("--seeds", "8", "--steps", "2", "--step-size", "0.05", "--counterparts", "12")
 
@@ -29,8 +29,8 @@ class Finished:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _undrawn():
-    with undrawn():
+def _brief():
+    with brief():
         yield
 
 
@@ -58,7 +58,7 @@ def audit(rafair):
 def finished_run(tmp_path_factory):
     """A run directory of a small audit; tests that change it copy it first."""
     path = tmp_path_factory.mktemp("runs") / "credit"
-    with undrawn(), pytest.raises(SystemExit) as exit_:  # made before any module's own fixtures
+    with brief(), pytest.raises(SystemExit) as exit_:  # made before any module's own fixtures
         main(["audit", "credit", *SMALL, "--quiet", "--out", str(path)])
     assert exit_.value.code == 0
     return path

@@ -1,12 +1,11 @@
-"""What is common to the pages of the docs: brief searches, and runs that draw no figures."""
+"""What is common to the pages of the docs: their runs are brief."""
 
 import pytest
 
-from undrawn import undrawn
+from brief import brief
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _brief():
-    with undrawn(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
+    with brief():
         yield

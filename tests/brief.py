@@ -1,4 +1,4 @@
-"""Pages of runs without the time that their figures take."""
+"""Runs without the time that figures and strong attacks take."""
 
 from contextlib import contextmanager
 from html import escape
@@ -14,8 +14,12 @@ def words_of(figure):
 
 
 @contextmanager
-def undrawn():
-    """Keep the words of a run's figures; tests/report and test_cli_process.py draw them."""
+def brief():
+    """Keep the words of figures, and end the ensemble's members early.
+
+    tests/report and test_cli_process.py draw; how strong attacks are is tested in tests/attacks.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rafair.report.figures.svg", words_of)
+        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
         yield
