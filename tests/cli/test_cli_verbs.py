@@ -107,7 +107,7 @@ def test_train_writes_weights_that_audit_takes(rafair, audit, tmp_path):
     assert audited.code == 0
     model = load_run(tmp_path / "run").manifest["model"]
     assert model["path"] == str(tmp_path / "model.safetensors")
-    assert rafair("repair", "run", "--quiet").code == 0
+    assert rafair("repair", "run", "--steps", "2", "--quiet").code == 0
 
 
 def test_train_prints_the_figures_it_stores(rafair, tmp_path):
@@ -297,7 +297,7 @@ def test_repair_adds_repairs_to_the_run(rafair, own_copy):
 
 
 def test_repair_takes_the_audits_parameters_or_its_own(rafair, own_copy):
-    assert rafair("repair", "run", "--quiet").code == 0
+    assert rafair("repair", "run", "--steps", "2", "--quiet").code == 0
     assert load_run(own_copy).manifest["repair"]["steps"] == 2
     assert rafair("repair", "run", "--quiet", "--steps", "1", "--loss", "margin").code == 0
     repair = load_run(own_copy).manifest["repair"]
