@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.cluster.vq import kmeans2
 
 import rafair
 from rafair.fairness import choose_seeds
+from rafair.fairness.seeds import ROUNDS, _clusters
 
 SIZES = (40, 30, 20, 10)
 
@@ -67,3 +70,10 @@ def test_a_number_of_seeds_that_is_none_is_refused(clusters, n):
 def test_more_seeds_than_rows_are_refused(clusters):
     with pytest.raises(rafair.InvalidInput, match=r"101 seeds asked for.*has 100 rows"):
         choose_seeds(clusters[0], 101)
+
+
+@pytest.mark.parametrize("random_state", [0, 1, 2])
+def test_k_means_ends_early_where_all_its_rounds_would_end(credit, random_state):
+    x, generator = credit.test.x.numpy(), np.random.default_rng(random_state)
+    _, labels = kmeans2(x, 4, iter=ROUNDS, minit="++", rng=generator)
+    assert _clusters(x, random_state).tolist() == labels.tolist()

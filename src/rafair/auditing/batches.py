@@ -33,7 +33,7 @@ __all__ = ["Batch", "SeedRows", "Seeds", "seeds_per_shard"]
 
 # Number of counterpart rows per shard: enough for full batches, few enough for memory. A GPU needs
 # more.
-SHARD_ROWS, GPU_TIMES = 32_768, 8
+SHARD_ROWS, GPU_TIMES = 65_536, 8
 # With few counterparts, shards are smaller, so that a long run has at least ``SHARDS`` of them. At
 # most ``FEW`` seeds are never split for that reason.
 SHARDS, FEW = 16, 256

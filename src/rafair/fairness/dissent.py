@@ -86,13 +86,15 @@ def find_dissent(
             after[rows] = torch.where(as_before, after[rows], share)
     instance = on_the_way(place, torch.arange(len(x), device=x.device))
     rows = ((place > 0) & (place < 1)).nonzero()[:, 0]
-    clearest = torch.zeros(len(rows), dtype=torch.float64, device=x.device)
-    for further in FURTHER if len(rows) else ():
-        points = on_the_way(place[rows] + (1 - place[rows]) * further, rows)
-        clear, other = _clearest(model, points, counterparts, condition)
-        better = clear > clearest
-        instance[rows[better]], dissenter[rows[better]] = points[better], other[better]
-        clearest = torch.maximum(clear, clearest)
+    if len(rows):
+        start = place[rows]
+        points = torch.stack([on_the_way(start + (1 - start) * share, rows) for share in FURTHER])
+        clear, others = _clearest(model, points.flatten(0, 1), counterparts, condition)
+        clearest, which = clear.view(len(FURTHER), -1).max(dim=0)
+        better = (clearest > 0).nonzero()[:, 0]
+        which = which[better]
+        instance[rows[better]] = points[which, better]
+        dissenter[rows[better]] = others.view(len(FURTHER), -1)[which, better]
     return instance, counterparts.take(instance, dissenter), dissenter >= 0
 
 
@@ -104,7 +106,8 @@ def _clearest(
     The margin, shape (n,), float64, is the smaller of two: that of v's class at v, and that of
     another class at the counterpart. It is not above 0 if nobody's class is too far from v's.
     """
-    first, scores = predict(model, x), own_scores(model, x)
+    scores = own_scores(model, x)
+    first = scores.argmax(dim=1)
     own = -Margin().value(scores, first)
     classes = torch.arange(scores.shape[1], device=x.device)
     farthest = condition.apart(first.unsqueeze(1), classes).amax(dim=1, keepdim=True)

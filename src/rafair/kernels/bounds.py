@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, entry, inner
+from rafair.kernels.compiling import INTEGERS, NUMBERS, entry, inner, written_out
 from rafair.kernels.lanes import load, plus_product, spread, store
 from rafair.kernels.lines import (
     ABOVE,
@@ -125,7 +125,7 @@ def _margin(network: Network, memory: Memory) -> None:
             rows[k, lane] = weights[label, k] - weights[rival, k]
 
 
-@inner
+@written_out
 def _feel(network: Network, absolute: Numbers, memory: Memory) -> None:
     """Carry the coefficients of a margin, in ``passed``, back through absolute values.
 
@@ -146,7 +146,7 @@ def _feel(network: Network, absolute: Numbers, memory: Memory) -> None:
         times_weights(absolute, layer, network, memory)
 
 
-@inner
+@written_out
 def _improve(network: Network, step: int, rate: float, memory: Memory) -> None:
     """Make a step of Adam on the slopes of the lower lines of unstable neurons.
 
@@ -203,7 +203,7 @@ def _adam(gradient: float, step: int, rate: float, neuron: int, lane: int, memor
     memory.lines[TRIAL, neuron, lane] = min(max(slope, 0.0), 1.0)
 
 
-@inner
+@written_out
 def _bound_margins(network: Network, windows: Numbers, steps: Steps, memory: Memory) -> None:
     """Bound z_label − z_rival, and raise the bounds of the lanes that are worth it."""
     for neuron in range(len(memory.lines[BELOW])):
@@ -219,7 +219,7 @@ def _bound_margins(network: Network, windows: Numbers, steps: Steps, memory: Mem
             break
 
 
-@inner
+@written_out
 def _keep_best(is_first: bool, windows: Numbers, memory: Memory) -> bool:
     """Keep a bound if it is the best of its lane; tell whether any is worth raising."""
     any_loose = False
@@ -240,7 +240,7 @@ def _keep_best(is_first: bool, windows: Numbers, memory: Memory) -> bool:
     return any_loose
 
 
-@inner
+@written_out
 def _keep_least(is_first: bool, n: int, memory: Memory, found: Results) -> None:
     """Write the bounds over a rival where they are the lowest of all rivals so far.
 

@@ -26,7 +26,7 @@ __all__ = [
     "allocating",
     "entry",
     "inner",
-    "view",
+    "written_out",
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -57,8 +57,12 @@ def inner(function: F) -> F:
     return cast("F", numba.njit(**UNCOUNTED, **HIDDEN)(function))
 
 
-def view(function: F) -> F:
-    """Mark a function that returns a part of an array; it is written out where it is called."""
+def written_out(function: F) -> F:
+    """Mark a function that is written out where it is called.
+
+    One that returns a part of an array must be. A long one that is called in one place may be: as
+    an ``inner`` function it would be compiled twice, on its own and as a part of the kernel.
+    """
     return cast("F", numba.njit(inline="always", **UNCOUNTED, **HIDDEN)(function))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import FLOATS, INTEGERS, NUMBERS, TABLE, WORDS, inner
+from rafair.kernels.compiling import FLOATS, INTEGERS, NUMBERS, TABLE, WORDS, inner, written_out
 from rafair.kernels.lanes import LANES
 from rafair.kernels.passes import backward, forward
 
@@ -130,7 +130,7 @@ def runs(network: Network, grid: Grid) -> Runs:
     )
 
 
-@inner
+@written_out
 def visit(
     network: Network, work: Workspace, grid: Grid, points: Numbers, n: int, found: Runs
 ) -> None:
@@ -188,7 +188,7 @@ def place_of(grid: Grid, x: Numbers) -> int:
     return -1
 
 
-@inner
+@written_out
 def _enter(
     grid: Grid, points: Numbers, start: int, n_lanes: int, found: Runs, work: Workspace
 ) -> np.uint32:

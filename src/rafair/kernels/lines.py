@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import INTEGERS, NUMBERS, inner, view
+from rafair.kernels.compiling import INTEGERS, NUMBERS, inner, written_out
 from rafair.kernels.lanes import COUNTS, load, only, plus_product, positive, spread, store
 from rafair.kernels.network import TILE, Network
 from rafair.kernels.passes import sums
@@ -116,7 +116,7 @@ def memory(network: Network) -> Memory:
     )
 
 
-@view
+@written_out
 def matrix(values: Numbers, network: Network, layer: int, n_rows: int) -> Numbers:
     """Return the weights of a layer from all weights, as a matrix with so many rows."""
     start, stop = network.weight_starts[layer], network.weight_starts[layer + 1]
@@ -124,7 +124,7 @@ def matrix(values: Numbers, network: Network, layer: int, n_rows: int) -> Number
     return found
 
 
-@view
+@written_out
 def inputs_of(network: Network, layer: int, hidden: Block, ends: Block) -> Block:
     """Return the part of ``hidden`` for the inputs of a layer; ``ends`` if it is the first."""
     if layer == 0:
@@ -133,7 +133,7 @@ def inputs_of(network: Network, layer: int, hidden: Block, ends: Block) -> Block
     return part
 
 
-@inner
+@written_out
 def settle(network: Network, known: Signs, signs: Signs, memory: Memory) -> None:
     """Write the sign of each neuron in each box, 0 where it is unstable, and its lines."""
     for layer in range(len(network.widths) - 2):
@@ -205,7 +205,7 @@ def _interval(weights: Numbers, bias: float, memory: Memory) -> None:
     store(memory.numbers, UPPER, high)
 
 
-@inner
+@written_out
 def _bound_input(
     network: Network, layer: int, weights: Numbers, neuron: int, memory: Memory
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rafair.kernels.compiling import inner
+from rafair.kernels.compiling import inner, written_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ TANGENTS = tuple(
 SLACK = 1e-9
 
 
-@inner
+@written_out
 def similar_counterpart(
     grid: Grid, found: Runs, first: int, sign: np.float32, slope: Numbers, excluded: Flags
 ) -> int:

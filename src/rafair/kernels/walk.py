@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import FLOATS, INTEGERS, NETWORK, NUMBERS, entry, inner
+from rafair.kernels.compiling import FLOATS, INTEGERS, NETWORK, NUMBERS, entry, inner, written_out
 from rafair.kernels.counterparts import GRID, RUNS, place_of, visit, visit_two
 from rafair.kernels.lanes import LANES
 from rafair.kernels.network import Network
@@ -143,7 +143,7 @@ def _stay(step: int, person: int, path: Path) -> None:
     path.still[step, person] = path.still[step - 1, person]
 
 
-@inner
+@written_out
 def _iterate(
     network: Network,
     work: Workspace,
@@ -183,7 +183,7 @@ def _iterate(
     path.stays[person] = not moved
 
 
-@inner
+@written_out
 def _move(
     x: Numbers,
     found: Runs,
@@ -229,7 +229,7 @@ def _is_expected(n: int, step: int, person: int, found: Runs, rules: Rules, path
     return expected
 
 
-@inner
+@written_out
 def _step_all(
     network: Network,
     work: Workspace,
@@ -268,20 +268,19 @@ def walk_groups(
     path: Path,
 ) -> None:
     """Lead the groups from ``first`` to before ``last`` from step ``begin`` to before ``end``."""
-    room = found.visited.shape[1]
     for step in range(begin, end):
-        n = 0
-        for group in range(first, last):
-            start, stop = seeds.groups[group], seeds.groups[group + 1]
-            for person in range(start, stop):
+        group, person = first, seeds.groups[first]
+        while person < seeds.groups[last]:
+            n = 0
+            while person < seeds.groups[last] and n < found.visited.shape[1]:
+                if person == seeds.groups[group + 1]:
+                    group += 1
                 if path.taken[person] > step:  # beside a mate
-                    continue
-                if path.stays[person]:
+                    pass
+                elif path.stays[person]:
                     _stay(step, person, path)
                 elif not _is_expected(n, step, person, found, rules, path):
-                    found.visited[0, n], found.visited[1, n] = person, stop
+                    found.visited[0, n], found.visited[1, n] = person, seeds.groups[group + 1]
                     n += 1
-                    if n == room:
-                        _step_all(network, work, grid, found, seeds, rules, step, n, path)
-                        n = 0
-        _step_all(network, work, grid, found, seeds, rules, step, n, path)
+                person += 1
+            _step_all(network, work, grid, found, seeds, rules, step, n, path)

@@ -60,6 +60,7 @@ def svg(figure: Figure) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     drawn = io.BytesIO()
+    canvas: Any = FigureCanvasSVG(figure)
     # ``savefig`` draws everything twice, first to find the layout.
-    FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None})
+    canvas.print_svg(drawn, metadata={"Date": None, "Creator": None})
     return drawn.getvalue()
