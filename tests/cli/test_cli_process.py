@@ -50,3 +50,9 @@ def test_the_installed_command_complains_in_one_line(shell, tmp_path):
 def test_the_installed_command_tells_its_version(shell):
     done = shell("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"rafair {__version__}\n", "")
+
+
+def test_the_package_runs_as_the_command_does(shell):
+    module = [sys.executable, "-m", "rafair", "--version"]
+    done = subprocess.run(module, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"rafair {__version__}\n", "")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import rafair
-from rafair.datasets.leaks import suspicions
+from rafair.datasets.leaks import is_suspicion, suspicions
 from rafair.schema import Schema
 
 N = 200
@@ -31,6 +31,12 @@ def told(frame, sensitive=("sex",), **options):
 
 def test_a_fair_table_has_no_leak():
     assert told(people()) == ()
+
+
+def test_a_sensitive_column_of_one_value_is_named():
+    (text,) = told(people(sex="f"))
+    assert text.startswith("sex: it is sensitive and has one value")
+    assert is_suspicion(text)
 
 
 @pytest.mark.parametrize("wrong", [0, 3])

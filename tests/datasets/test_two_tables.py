@@ -78,3 +78,12 @@ def test_without_training_rows_the_test_rows_give_the_domain_and_a_note_says_so(
 def test_what_cannot_be_used_is_refused(test, train, complaint):
     with pytest.raises(rafair.InvalidInput, match=complaint):
         dataset_of(test, train)
+
+
+@pytest.mark.parametrize(("lost", "told"), [("train", "training row 4"), ("test", "test row 2")])
+def test_a_row_that_an_error_names_is_counted_in_its_own_table(lost, told):
+    tables = {"test": people(40, 0), "train": people(90, 1)}
+    tables[lost]["income"] = tables[lost]["income"].astype(float)
+    tables[lost].loc[int(told[-1]), "income"] = np.inf
+    with pytest.raises(rafair.InvalidInput, match=f"^column 'income', {told}: inf is not a finite"):
+        dataset_of(**tables)

@@ -102,6 +102,16 @@ def test_every_number_is_that_of_the_metrics(small_run):
         assert measure(small_run.metrics, rate).value == max(rates[rate] for rates in attacks)
 
 
+def test_a_rate_without_anybody_undecided_is_proved_to_be_what_it_is(known):
+    rate = {
+        "at_least": 0.5,
+        "at_most": 0.5,
+        "ci": {key: [0.4, 0.6] for key in ("at_least", "at_most")},
+    }
+    assert measure({"robust": {"r_af": rate}}, "r_af").ground == "proved to be"
+    assert measure(known().metrics, "r_af").ground == "proved to be at least"
+
+
 def test_a_drop_is_judged_on_the_interval_of_the_paired_difference(small_run):
     change = rafair.compare(small_run, small_run).find("r_af")
     most = -change.ci[0]

@@ -107,3 +107,9 @@ def test_a_plan_rebuilds_from_its_dictionary():
     plan = Plan(attacks=("rafair-tb",), epsilon=0.25, setting="feasible", select="worst")
     described = plan.as_dict()
     assert Plan(**{**described, "attacks": tuple(described["attacks"])}) == plan
+
+
+@pytest.mark.parametrize(("n_seeds", "seconds"), [(1, 10.0), (200, 60.0)])
+def test_proofs_get_time_for_each_seed_and_some_for_few(n_seeds, seconds):
+    assert Plan().proof_seconds(n_seeds) == pytest.approx(seconds)
+    assert Plan(max_seconds=2.5).proof_seconds(n_seeds) == 2.5

@@ -95,6 +95,20 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(opened, certified_run, w
     assert told == []
 
 
+@pytest.mark.parametrize("width", [1060, 1280])
+def test_no_number_and_no_interval_is_broken_over_lines(opened, certified_run, width):
+    page = opened(advised(certified_run), width=width).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cells = page.locator("#repairs td.short, #harmed thead th:nth-child(2)")
+    assert cells.filter(has_text="0.60-0.80").count() > 0
+    lines = """cells => cells.map(cell => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return new Set([...range.getClientRects()].map(part => part.top)).size;
+    })"""
+    assert set(cells.evaluate_all(lines)) <= {0, 1}
+
+
 def advised(run):
     """Return a run with all that its page can hold, repairs without the label and advice too."""
     ends = {"at_least": 0.25, "at_most": 0.5, "ci": {"at_least": [0.2, 0.3], "at_most": [0.4, 0.6]}}

@@ -169,3 +169,6 @@ def test_a_model_that_does_not_read_an_attribute_is_named_beside_the_answer(plai
     source = render_pages(replace(plain_run, manifest=manifest))["report.html"].decode()
     told = source.index("The model does not read age")
     assert source.index('id="answer"') < told < source.index('id="harmed"')
+    guarded = {**plain_run.metrics, "guard": {}}
+    told = cautions(replace(plain_run, manifest=manifest, metrics=guarded))
+    assert not any("does not read" in caution.text for caution in told)

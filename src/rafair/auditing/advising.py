@@ -19,6 +19,7 @@ from rafair.engine import silent
 from rafair.fairness import TF, balanced_rates, judge, rates
 from rafair.fairness.decisions import own_scores
 from rafair.plans import Plan
+from rafair.training.pareto import CONSTANT
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from rafair.runs import AuditResult
 
 __all__ = ["advise_run"]
-
-# The mark that a useful model must pass.
-CONSTANT = "constant model"
 
 
 def advise_run(

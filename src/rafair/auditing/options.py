@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.plans import Plan
 
-__all__ = ["Option", "options_for"]
+__all__ = ["UNCHANGED", "Option", "options_for"]
 
+# The model without any change.
+UNCHANGED = "as it is"
 # The robust network: the method that proves most on the benchmarks, without sensitive columns.
 ROBUST = Training("certified", 0.6, without_sensitive=True)
 BALANCED = Training("certified", 0.6, without_sensitive=True, balance=1.0)
@@ -88,7 +90,7 @@ def options_for(
         Of the training; by default as many as make 2,000 steps.
     """
     schema, everyone = data.schema, plan.people(data.schema)
-    found: dict[str, Callable[[], Option]] = {"as it is": lambda: Option(model, everyone)}
+    found: dict[str, Callable[[], Option]] = {UNCHANGED: lambda: Option(model, everyone)}
     if guarded(model) is None:
         found |= _constants(model, data)
         for rule in get_args(Rule):

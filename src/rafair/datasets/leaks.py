@@ -29,13 +29,13 @@ ENOUGH_ROWS = 10
 # A rule by values is tried on features with at most this many rows' share of different values.
 REPEATED = 0.5
 # By these words its sentences can be told from other notes.
-AWAY, COPY = "tells it in", "I(v) varies"
+AWAY, COPY, ALONE = "tells it in", "I(v) varies", "nobody can be anyone else in it"
 
 
 def suspicions(
     schema: Schema, frame: pd.DataFrame, not_leaks: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Name the features that give the label away, and the copies of sensitive features.
+    """Name features that give the label away, and sensitive ones with copies or a single value.
 
     A feature gives the label away if its value, or whether it lies above a threshold, tells the
     label on nearly all rows: then it was probably known only after the decision.
@@ -69,12 +69,12 @@ def suspicions(
         if feature.name not in not_leaks
         and (told := _leak(feature, columns[feature.name], label, schema))
     ]
-    return (*found, *_copies(schema, columns))
+    return (*found, *_copies(schema, columns), *_alone(schema))
 
 
 def is_suspicion(note: str) -> bool:
     """Tell whether a note of a dataset is one of ``suspicions``."""
-    return any(words in note for words in (AWAY, COPY))
+    return any(words in note for words in (AWAY, COPY, ALONE))
 
 
 def _unit(feature: Feature, frame: pd.DataFrame) -> Floats:
@@ -137,6 +137,15 @@ def _copies(schema: Schema, columns: dict[str, Floats]) -> Iterator[str]:
                         f"{COPY} {feature.name} alone, and a model that reads {other.name} looks "
                         "fair. Make it sensitive too, with a relation between them, or ignore one."
                     )
+
+
+def _alone(schema: Schema) -> Iterator[str]:
+    for feature in schema.features:
+        if feature.sensitive and len(feature.axis) == 1:
+            yield (
+                f"{feature.name}: it is sensitive and has one value, so that {ALONE}; fairness in "
+                "it is not asked about. Give the training rows, or its other values in a plan."
+            )
 
 
 def _same(left: Floats, right: Floats) -> str | None:

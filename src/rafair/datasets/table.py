@@ -30,6 +30,8 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".parquet": pd.read_parquet,
 }
+# Signs that some programs write between the cells of a .csv file, and their names.
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def read_table(
@@ -209,6 +211,13 @@ def open_table(table: Any) -> tuple[pd.DataFrame, str, str]:
     return as_pandas(table), "table", kind_of(table)
 
 
+def _of_other_signs(frame: pd.DataFrame) -> str:
+    """Say that the head of a CSV file separates its names by another sign; empty if not."""
+    head = str(frame.columns[0])
+    found = next((name for sign, name in SEPARATORS.items() if sign in head), None)
+    return "" if found is None else f"; its names are separated by {found}: save it with commas"
+
+
 def _read(path: Path) -> pd.DataFrame:
     if path.suffix.lower() not in READERS:
         raise InvalidInput(f"{path}: unknown kind of table; use .csv or .parquet")
@@ -220,8 +229,15 @@ def _read(path: Path) -> pd.DataFrame:
         raise
     except Exception as error:  # parsers raise many types on a broken file
         reason = (str(error).splitlines() or [""])[0]
-        raise InvalidInput(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from error
+        hint = "; save it as UTF-8" if isinstance(error, UnicodeError) else ""
+        raise InvalidInput(
+            f"{path}: not a readable {path.suffix[1:]} file ({reason}){hint}"
+        ) from error
     if path.suffix.lower() == ".csv" and not isinstance(frame.index, pd.RangeIndex):
         # In such a file pandas uses the first cells as row names and shifts the other cells.
-        raise InvalidInput(f"{path}: every row has more cells than the head has names")
+        raise InvalidInput(
+            f"{path}: every row has more cells than the head has names{_of_other_signs(frame)}"
+        )
+    if len(frame.columns) == 1 and (hint := _of_other_signs(frame)):
+        raise InvalidInput(f"{path}: a single column{hint}")
     return frame.reset_index(drop=True)

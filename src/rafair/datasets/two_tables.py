@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +18,14 @@ from rafair.errors import InvalidInput
 from rafair.schema import Column, fit_feature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rafair.datasets.described import Description
     from rafair.schema import Schema
 
-__all__ = ["make_tested", "rows_together"]
+__all__ = ["make_tested", "rows_together", "rows_told"]
+
+ROW = re.compile(r"(?<=, )row (\d+)(?=: )")
 
 
 def make_tested(
@@ -56,7 +62,8 @@ def make_tested(
         reference, more, _ = readable(train, description)
         staying |= more
         whole = rows_together(reference, test, description.label)
-    schema, told = schema_and_notes(whole, description, staying)
+    with rows_told(reference):
+        schema, told = schema_and_notes(whole, description, staying)
     split, lost = test_rows(test, test.index, schema)
     notes = (*notes, *told, *_grounds(schema, test, reference))
     notes = (*notes, *findings(schema, test, description.not_leaks), *lost)
@@ -94,6 +101,28 @@ def rows_together(train: pd.DataFrame, test: pd.DataFrame, label: str) -> pd.Dat
     if label not in train.columns:
         train = train.assign(**{label: test[label].iloc[0]})
     return pd.concat([train[list(test.columns)], test], ignore_index=True)
+
+
+@contextlib.contextmanager
+def rows_told(train: pd.DataFrame | None) -> Iterator[None]:
+    """Count the row that an error names in its own table, where two are read as one.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    first = 0 if train is None else len(train)
+
+    def told(row: re.Match[str]) -> str:
+        number = int(row[1])
+        return f"training row {number}" if number < first else f"test row {number - first}"
+
+    try:
+        yield
+    except InvalidInput as error:
+        if not first:
+            raise
+        raise InvalidInput(ROW.sub(told, str(error))) from error
 
 
 def _training(train: pd.DataFrame | None, test: pd.DataFrame, schema: Schema) -> Split:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Measure", "measure"]
 
 GROUNDS = {"at_least": "proved to be at least", "at_most": "under attack at most"}
+EXACT = "proved to be"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,6 @@ class Measure:
     low: float
     high: float
     ground: str
-
-    @property
-    def is_proved(self) -> bool:
-        """Whether the value rests on a proof."""
-        return self.ground == GROUNDS["at_least"]
 
 
 def measure(metrics: Mapping[str, Any], rate: str) -> Measure:
@@ -71,7 +67,8 @@ def _robust(found: Mapping[str, Any], rate: str) -> Measure:
 
     end = surest_end(found)
     low, high = found["ci"][end][0], found["ci"]["at_most"][1]
-    return Measure(rate, found[end], low, high, GROUNDS[end])
+    ground = EXACT if found["at_least"] == found["at_most"] else GROUNDS[end]
+    return Measure(rate, found[end], low, high, ground)
 
 
 def _single(rates: Mapping[str, Any], rate: str, ground: str) -> Measure:

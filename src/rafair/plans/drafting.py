@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rafair.datasets.leaks import suspicions
 from rafair.datasets.missing import RULES, Fill
-from rafair.datasets.two_tables import rows_together
+from rafair.datasets.two_tables import rows_together, rows_told
 from rafair.errors import naming
 from rafair.plans.options import options_of
 from rafair.plans.plan import OWN_EPSILON, Plan
@@ -103,7 +103,7 @@ def draft_plan(
     Fill(missing)  # type: ignore[arg-type]  # it checks the rule
     tables = table if isinstance(table, Tables) else Tables(Path(table), split=True)
     test, train, *_ = tables.read()
-    with naming(tables.test):
+    with naming(tables.test), rows_told(train):
         frame = test if train is None else rows_together(train, test, label)
         positive = _meant(frame, label, positive)
         near = [Column(name, within=width) for name, width in (within or {}).items()]

@@ -26,7 +26,7 @@ NUMBER = (int, float)
 # ε on own data: a share of each feature's range.
 OWN_EPSILON = 0.1
 # Time that the proofs of an audit may take by default.
-SECONDS_PER_SEED = 0.3
+SECONDS_PER_SEED, LEAST_SECONDS = 0.3, 10.0
 # Where an audit with a curve proves, as shares of its ε.
 CURVE = (0.05, 0.25, 0.5, 1.0)
 
@@ -192,12 +192,12 @@ class Plan:
     max_seconds: float | None = option(
         None,
         "float, optional",
-        "Time for the proofs of an audit, in seconds, by default 0.3 per seed. What is open by "
-        "then is undecided, and the result says so.",
+        "Time for the proofs of an audit, in seconds, by default 0.3 per seed and at least 10. "
+        "What is open by then is undecided, and the result says so.",
         help="Seconds that the proofs may take",
         types=NUMBER,
         check=check_positive,
-        usual="0.3 per seed",
+        usual="0.3 per seed, at least 10",
         identifies=False,
     )
     max_nodes: int = option(
@@ -287,7 +287,9 @@ class Plan:
 
     def proof_seconds(self, n_seeds: int) -> float:
         """Return the time that the proofs of an audit may take."""
-        return SECONDS_PER_SEED * n_seeds if self.max_seconds is None else self.max_seconds
+        if self.max_seconds is not None:
+            return self.max_seconds
+        return max(LEAST_SECONDS, SECONDS_PER_SEED * n_seeds)
 
     def space(self, schema: Schema) -> PerturbationSpace:
         """Return Δ."""

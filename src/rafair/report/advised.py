@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rafair.attacks.adaptive import Adaptive
+from rafair.auditing.options import UNCHANGED
 from rafair.display import Table, listed
 from rafair.runs.summary import interval
+from rafair.training.pareto import CONSTANT
 from rafair.training.validation import CLOSE
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["advice_sentences", "advice_table", "guard_table", "label_free_tables"]
 
-CONSTANT, UNCHANGED = "constant model", "as it is"
 # What is compared: a rate, the quality beside it, and the words for both.
 KINDS = (
     ("r_af", "accuracy", "R-AF", "accuracy"),

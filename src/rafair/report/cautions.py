@@ -56,8 +56,9 @@ def _model(run: AuditResult) -> Iterator[Caution]:
     if model["accuracy"] <= model["majority_share"] + 0.01:
         yield Caution(
             MISLEADING,
-            f"The model's accuracy ({model['accuracy']:.3f}) is that of always predicting the most "
-            f"frequent class ({model['majority_share']:.3f}): robustness says little here.",
+            f"The model's accuracy ({model['accuracy']:.3f}) is no better than that of always "
+            f"predicting the most frequent class ({model['majority_share']:.3f}): robustness says "
+            "little here.",
         )
     if model.get("predicted_classes") == 1:
         yield Caution(
@@ -68,6 +69,8 @@ def _model(run: AuditResult) -> Iterator[Caution]:
 
 
 def _unread(run: AuditResult) -> Iterator[Caution]:
+    if "guard" in run.metrics:  # whose answer is the same for everybody in I(v) by construction
+        return
     for name in run.manifest["model"].get("unread") or ():
         yield Caution(
             MISLEADING,

@@ -211,7 +211,10 @@ def classes_of(frame: pd.DataFrame, label: str, positive: Level | None) -> tuple
         raise InvalidInput(f"the table has no label column {label!r}")
     if frame[label].isna().any():
         row = int(frame[label].isna().to_numpy().argmax())
-        raise InvalidInput(f"label {label!r}, row {row}: the cell is empty (NaN)")
+        raise InvalidInput(
+            f"label {label!r}, row {row}: the cell is empty (NaN); leave out the rows "
+            "without a label"
+        )
     classes = list(levels_of(frame[label]))
     if positive is not None:
         if positive not in classes:
