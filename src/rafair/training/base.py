@@ -143,6 +143,10 @@ class Method(ABC):
             )
 
     @abstractmethod
+    def cost(self, n: int) -> float:
+        """Return about how long a training on n rows takes, in seconds of a core."""
+
+    @abstractmethod
     def fit(self, task: Task, options: Options, watch: Watch) -> Trained:
         """Train a model; see ``fit_robust``."""
 

@@ -24,6 +24,7 @@ class Standard(NetworkMethod):
     strength: float = 0.0
 
     name: ClassVar[str] = "standard"
+    step_time: ClassVar[float] = 0.003
 
     def robust_loss(self, network: nn.Sequential, batch: Batch) -> Tensor:
         """Return the cross-entropy at v."""
