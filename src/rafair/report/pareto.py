@@ -101,18 +101,19 @@ def _mark(
     """Draw a model; filled where it reads no sensitive column, larger where classes weigh alike."""
     x, y = (getattr(point.figures, name) for name in names)
     if point.training is None:
-        axes.plot(x, y, MARKS[point.name], color=INK, ms=11 if point.name == CONSTANT else 8)
+        size = 14 if point.name == CONSTANT else 8
+        axes.plot(x, y, MARKS[point.name], color=INK, mec="white", ms=size, zorder=4)
         return
     (shape, colour), is_blind = looks[point.method], point.training.without_sensitive
     size = 6 + 4 * point.training.balance
-    fill = colour if is_blind else "white"
+    fill = colour if is_blind else "none"
     axes.plot(x, y, shape, color=colour, mfc=fill, ms=size, mew=1.5, zorder=3)
 
 
 def _legend(axes: Axes, looks: dict[str, tuple[str, str]], points: Sequence[Point]) -> None:
     for name, (shape, colour) in looks.items():
         axes.plot([], [], shape, color=colour, ms=7, label=name)
-    axes.plot([], [], "o", color=FAINT, mfc="white", mew=1.5, ms=7, label="reads sensitive columns")
+    axes.plot([], [], "o", color=FAINT, mfc="none", mew=1.5, ms=7, label="reads sensitive columns")
     axes.plot([], [], "o", color=FAINT, ms=10, label="larger: classes weigh alike")
     for name in MARKS:
         if any(point.name == name for point in points):

@@ -114,6 +114,8 @@ class Method(ABC):
         Whether the method is about counterparts, so that it needs a sensitive column.
     is_binary : bool
         Whether it trains for two classes only.
+    proof_time : float
+        About how long the certificate of a person takes, in seconds of a core.
     """
 
     strength: float
@@ -121,6 +123,7 @@ class Method(ABC):
     name: ClassVar[str]
     compares: ClassVar[bool] = False
     is_binary: ClassVar[bool] = False
+    proof_time: ClassVar[float] = 0.005
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:

@@ -61,9 +61,10 @@ class Training:
         parts += [f"balance {self.balance:g}"] if self.balance else []
         return ", ".join(parts)
 
-    def cost(self, n: int) -> float:
-        """Return about how long a training on n rows takes, in seconds of a core."""
-        return make_method(self.method, self.strength).cost(n)
+    def cost(self, n: int, n_people: int) -> float:
+        """Return about how long a training on n rows and so many proofs take, in seconds."""
+        method = make_method(self.method, self.strength)
+        return method.cost(n) + method.proof_time * n_people
 
     def network(
         self,
