@@ -95,6 +95,15 @@ def test_the_constant_model_is_measured_without_one(credit, credit_model):
     assert constant.collapsed(2)
 
 
+def test_the_constant_model_is_measured_on_the_people_of_the_others():
+    y = torch.tensor([0] * 70 + [1] * 30)
+    drawn = y[torch.randperm(100, generator=torch.Generator().manual_seed(0))[:10]]
+    constant = constant_measured(y, measured_as(0.8, 0.6))  # of ten people
+    assert constant.accuracy == pytest.approx(0.7)
+    assert constant.r_af == constant.attacked == pytest.approx((drawn == 0).double().mean().item())
+    assert (constant.balanced_accuracy, constant.r_af_balanced) == (0.5, 0.5)
+
+
 @pytest.mark.parametrize(("accuracy", "n_classes", "told"), [(0.5, 2, True), (0.6, 2, False)])
 def test_a_model_that_is_no_better_than_a_constant_has_collapsed(accuracy, n_classes, told):
     assert measured_as(accuracy, 0.1, n_classes).collapsed(2) is told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from rafair.display import Table
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_pareto", "pareto_table"]
 
+# Methods differ in colour, and from the seventh on in shape, too: of the palette's last two colours
+# one is the ink of the marks, the other hardly visible on white.
+COLOURS, SHAPES = PALETTE[:6], "oD"
 MARKS = {BASELINE: "s", CONSTANT: "*"}
 PANELS = (("accuracy", "r_af", "R-AF"), ("balanced_accuracy", "r_af_balanced", "balanced R-AF"))
 
@@ -65,15 +69,14 @@ def draw_pareto(points: Sequence[Point], epsilon: float) -> bytes:
 
 def _drawn(points: Sequence[Point], epsilon: float) -> Figure:
     figure = new_figure(10.4, 4.2)
-    methods = list(dict.fromkeys(p.method for p in points if p.method not in MARKS))
-    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(methods)}
+    looks = _looks(points)
     panels = axes_of(figure, len(PANELS))
     for axes, (accuracy, share, name) in zip(panels, PANELS, strict=True):
         best = best_points(points, balanced=accuracy.startswith("balanced"))
         ends = [(getattr(p.figures, share), getattr(p.figures, accuracy)) for p in best]
         axes.plot(*zip(*ends, strict=True), color=FAINT, lw=1.0, ls=":", zorder=1)
         for point in points:
-            _mark(axes, point, (share, accuracy), colours)
+            _mark(axes, point, (share, accuracy), looks)
         axes.set(
             xlabel=f"{name}, proved at ε = {epsilon:g}",
             ylabel=accuracy.replace("_", " "),
@@ -81,26 +84,36 @@ def _drawn(points: Sequence[Point], epsilon: float) -> Figure:
         )
         axes.grid(color=LINE, lw=0.8)
         axes.set_axisbelow(True)
-    _legend(panels[-1], colours, points)
+    _legend(panels[-1], looks, points)
     return figure
 
 
-def _mark(axes: Axes, point: Point, names: tuple[str, str], colours: dict[str, str]) -> None:
+def _looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
+    """Return the shape and the colour of each method."""
+    methods = dict.fromkeys(p.method for p in points if p.method not in MARKS)
+    looks = itertools.cycle(itertools.product(SHAPES, COLOURS))
+    return dict(zip(methods, looks, strict=False))
+
+
+def _mark(
+    axes: Axes, point: Point, names: tuple[str, str], looks: dict[str, tuple[str, str]]
+) -> None:
     """Draw a model; filled where it reads no sensitive column, larger where classes weigh alike."""
     x, y = (getattr(point.figures, name) for name in names)
     if point.training is None:
-        axes.plot(x, y, MARKS[point.name], color=INK, ms=11 if point.name == CONSTANT else 8)
+        size = 14 if point.name == CONSTANT else 8
+        axes.plot(x, y, MARKS[point.name], color=INK, mec="white", ms=size, zorder=4)
         return
-    colour, is_blind = colours[point.method], point.training.without_sensitive
+    (shape, colour), is_blind = looks[point.method], point.training.without_sensitive
     size = 6 + 4 * point.training.balance
-    fill = colour if is_blind else "white"
-    axes.plot(x, y, "o", color=colour, mfc=fill, ms=size, mew=1.5, zorder=3)
+    fill = colour if is_blind else "none"
+    axes.plot(x, y, shape, color=colour, mfc=fill, ms=size, mew=1.5, zorder=3)
 
 
-def _legend(axes: Axes, colours: dict[str, str], points: Sequence[Point]) -> None:
-    for name, colour in colours.items():
-        axes.plot([], [], "o", color=colour, ms=7, label=name)
-    axes.plot([], [], "o", color=FAINT, mfc="white", mew=1.5, ms=7, label="reads sensitive columns")
+def _legend(axes: Axes, looks: dict[str, tuple[str, str]], points: Sequence[Point]) -> None:
+    for name, (shape, colour) in looks.items():
+        axes.plot([], [], shape, color=colour, ms=7, label=name)
+    axes.plot([], [], "o", color=FAINT, mfc="none", mew=1.5, ms=7, label="reads sensitive columns")
     axes.plot([], [], "o", color=FAINT, ms=10, label="larger: classes weigh alike")
     for name in MARKS:
         if any(point.name == name for point in points):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from rafair.reproduce.study import Setup, Study, Training
 
 __all__ = ["Cache", "Cell", "SetupCell", "TrainedCell"]
+
+# Seconds of a core for one pass over a counterpart of each of 200 seeds, and for a row of the
+# training split (measured on Adult).
+PASS, ROW = 5e-4, 6e-4
 
 
 class Cache(Protocol):
@@ -60,9 +65,8 @@ class Cell(Protocol):
         """The cell's name in the messages on progress."""
         ...
 
-    @property
-    def steps(self) -> float:
-        """Approximate number of passes over all seeds × counterparts."""
+    def cost(self, cache: Cache) -> float:
+        """Return about how long the cell takes, in seconds of a core; for the end expected."""
         ...
 
     @property
@@ -88,10 +92,9 @@ class TrainedCell:
         kind = "plain network" if self.training.plain else "network"
         return f"{kind} {self.training.random_state}"
 
-    @property
-    def steps(self) -> float:
-        """Approximate number of passes over all seeds × counterparts."""
-        return 5.0
+    def cost(self, cache: Cache) -> float:
+        """Return about how long the training takes, in seconds of a core."""
+        return ROW * len(cache.data(self.dataset).train)
 
     @property
     def needs(self) -> tuple[Cell, ...]:
@@ -115,7 +118,7 @@ class TrainedCell:
 
 
 @dataclass(frozen=True)
-class SetupCell:
+class SetupCell(ABC):
     """Base class of the cells that work on one setup."""
 
     setup: Setup
@@ -130,3 +133,13 @@ class SetupCell:
         """The cells whose results this cell reads: the network, unless the package has it."""
         chosen = self.setup.training
         return () if chosen == SHIPPED else (TrainedCell(self.setup.dataset, chosen),)
+
+    @property
+    @abstractmethod
+    def steps(self) -> float:
+        """Approximate number of passes over all seeds × counterparts."""
+
+    def cost(self, cache: Cache) -> float:
+        """Return about how long the cell takes, in seconds of a core."""
+        people = cache.seeds(cache.study.setup(self.dataset)).counterparts
+        return PASS * self.steps * len(people)

@@ -45,9 +45,9 @@ T = TypeVar("T")
 CHOSEN = "('chosen', "
 # The code that a result can depend on. A change in other code (pages) keeps stored results.
 COMPUTING = (
-    "schema", "datasets", "models", "problem", "fairness", "attacks", "repair", "analysis",
-    "certificates", "plans", "engine", "runs", "auditing", "reproduce/cells", "reproduce/cell.py",
-    "reproduce/study.py", "reproduce/result_cache.py",
+    "schema", "datasets", "models", "kernels", "problem", "fairness", "trees", "attacks", "repair",
+    "analysis", "certificates", "training", "plans", "engine", "runs", "auditing",
+    "reproduce/cells", "reproduce/cell.py", "reproduce/study.py", "reproduce/result_cache.py",
 )  # fmt: skip
 
 
@@ -105,11 +105,9 @@ class ResultCache:
             what = part if cell is None else f"{part} {cell.dataset} {cell.label}"
             self.on_progress(what, done, sum(costs))
 
+        # Before the first report: what is there already says nothing about the pace.
+        missing = {cell for cell in missing if not self._found(cell)}
         report()
-        stored = {cell for cell in missing if self._found(cell)}
-        missing -= stored
-        if stored:
-            report()
         for stage in stages(cell for _, cell in work if cell in missing):
             for cell in self._computed_by(engine or Engine(), stage):
                 missing.remove(cell)
@@ -187,8 +185,8 @@ class ResultCache:
         return digest.hexdigest()
 
     def _cost(self, cell: Cell) -> int:
-        people = len(self.seeds(self.study.setup(cell.dataset)).counterparts)
-        return max(1, round(people * cell.steps))
+        """Return about how long a cell takes, in milliseconds of a core."""
+        return max(1, round(1000 * cell.cost(self)))
 
     def data(self, dataset: str) -> Dataset:
         """Return a benchmark."""

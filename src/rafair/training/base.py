@@ -127,6 +127,8 @@ class Method(ABC):
         Whether it trains for two classes only.
     is_boosted : bool
         Whether it adds stumps and trees, which have a depth and can be monotone.
+    proof_time : float
+        About how long the certificate of a person takes, in seconds of a core.
     """
 
     strength: float
@@ -135,6 +137,7 @@ class Method(ABC):
     compares: ClassVar[bool] = False
     is_binary: ClassVar[bool] = False
     is_boosted: ClassVar[bool] = False
+    proof_time: ClassVar[float] = 0.005
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -163,6 +166,10 @@ class Method(ABC):
                 f"method {self.name!r}: Only binary classification is supported. There are "
                 f"{len(task.weights)} classes; use another method"
             )
+
+    @abstractmethod
+    def cost(self, n: int) -> float:
+        """Return about how long a training on n rows takes, in seconds of a core."""
 
     @abstractmethod
     def fit(self, task: Task, options: Options, watch: Watch) -> Trained:

@@ -50,9 +50,12 @@ class NetworkMethod(Method):
     ----------
     hidden : tuple of int
         Widths of the hidden layers of the network, by default FCNN(6)'s.
+    step_time : float
+        About how long a step takes, in seconds of a core.
     """
 
     hidden: ClassVar[tuple[int, ...]] = HIDDEN
+    step_time: ClassVar[float] = 0.005
 
     @abstractmethod
     def robust_loss(self, network: nn.Sequential, batch: Batch) -> Tensor:
@@ -70,6 +73,11 @@ class NetworkMethod(Method):
         Only methods that keep instances change them; at first they are the people themselves.
         """
         return instances
+
+    def cost(self, n: int) -> float:
+        """Return about how long a training on n rows takes, in seconds of a core."""
+        batch_size = usual_batch(n)
+        return self.step_time * usual_epochs(n, batch_size) * -(-n // batch_size)
 
     def fit(self, task: Task, options: Options, watch: Watch) -> Trained:
         """Train a network on one thread, so that the same seed gives the same bits."""

@@ -93,8 +93,7 @@ def measured(
     random_state : int
         Seed of the draw.
     """
-    generator = torch.Generator().manual_seed(random_state)
-    rows = torch.randperm(len(y), generator=generator)[:n_people]
+    rows = _drawn(len(y), n_people, random_state)
     some, labels = x[rows], y[rows]
     status = certify(model, some, labels, counterparts, space, MAX_NODES).status
     least, most = status == PROVED, status != BROKEN
@@ -118,13 +117,23 @@ def measured(
     )
 
 
-def constant_measured(y: Tensor, like: Measured) -> Measured:
-    """Return the figures of the constant model, proved and attacked as no other can be."""
+def constant_measured(y: Tensor, like: Measured, *, random_state: int = 0) -> Measured:
+    """Return the figures of the constant model, proved and attacked as no other can be.
+
+    Parameters
+    ----------
+    y : Tensor of int64, shape (n,)
+    like : Measured
+        Of another model; the R-AF of both is about the same people.
+    random_state : int
+        As for the other model.
+    """
     found = constant_model(y)
-    share, balanced = found["acc"], found["af_balanced"]
+    balanced, gives = found["af_balanced"], y.bincount().argmax()
+    share = _share(y[_drawn(len(y), like.n_people, random_state)] == gives)
     return replace(
         like,
-        accuracy=share,
+        accuracy=found["acc"],
         balanced_accuracy=balanced,
         r_af=share,
         r_af_balanced=balanced,
@@ -148,6 +157,12 @@ def _unbroken(
     strongest = Ensemble() if model.access == "gradient" else Square()
     point = strongest.run(model, x, y, counterparts, space).x_adv
     return judge(model, point, y, counterparts).cells == TF
+
+
+def _drawn(n: int, n_people: int, random_state: int) -> Tensor:
+    """Return the rows of the people to certify and attack, shape (n_people,), int64; at most n."""
+    generator = torch.Generator().manual_seed(random_state)
+    return torch.randperm(n, generator=generator)[:n_people]
 
 
 def _share(happened: Tensor) -> float:

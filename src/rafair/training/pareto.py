@@ -61,6 +61,11 @@ class Training:
         parts += [f"balance {self.balance:g}"] if self.balance else []
         return ", ".join(parts)
 
+    def cost(self, n: int, n_people: int) -> float:
+        """Return about how long a training on n rows and so many proofs take, in seconds."""
+        method = make_method(self.method, self.strength)
+        return method.cost(n) + method.proof_time * n_people
+
     def network(
         self,
         data: Dataset,
@@ -80,6 +85,8 @@ class Training:
 TRAININGS = (
     Training("standard", 0.0),
     Training("standard", 0.0, without_sensitive=True),
+    Training("counterpart", 1.0),
+    Training("rafair", 0.5),
     Training("adversarial", 0.8, without_sensitive=True),
     Training("worst-counterpart", 1.0),
     Training("certified", 0.8),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.problem import Counterparts, PerturbationSpace
-from rafair.training.measuring import Measured
+from rafair.training.measuring import PEOPLE, Measured
 from rafair.training.pareto import BASELINE, Point, Training, measured_point, trained_point
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rafair.reproduce.cell import Cache, Cell
 
 __all__ = ["ParetoCell"]
+
+# Seconds of a core for the certificate of a person under the baseline.
+BASELINE_PROOF = 0.04
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,13 @@ class ParetoCell:
         """The cell's name in the messages on progress."""
         return BASELINE if self.training is None else self.training.label
 
-    @property
-    def steps(self) -> float:
-        """Approximate number of passes over all seeds × counterparts."""
-        return 30.0
+    def cost(self, cache: Cache) -> float:
+        """Return about how long the cell takes, in seconds of a core."""
+        data = cache.data(self.dataset)
+        n_people = min(PEOPLE, len(data.test))
+        if self.training is None:
+            return BASELINE_PROOF * n_people
+        return self.training.cost(len(data.train), n_people)
 
     @property
     def needs(self) -> tuple[Cell, ...]:

@@ -31,6 +31,7 @@ class Adversarial(NetworkMethod):
     strength: float = 0.8
 
     name: ClassVar[str] = "adversarial"
+    step_time: ClassVar[float] = 0.008
 
     def robust_loss(self, network: nn.Sequential, batch: Batch) -> Tensor:
         """Return the divergence at the worst point found."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BoostedStumps"]
 
+# Seconds of a core for a row to learn from.
+ROW = 2e-4
+
 
 @dataclass(frozen=True)
 class BoostedStumps(Method):
@@ -39,6 +42,10 @@ class BoostedStumps(Method):
         super().check(task, options)
         if options.batch_size is not None:
             raise InvalidInput(f"method {self.name!r} has no batches; leave batch_size away")
+
+    def cost(self, n: int) -> float:
+        """Return about how long a training on n rows takes, in seconds of a core."""
+        return ROW * n
 
     def fit(self, task: Task, options: Options, watch: Watch) -> Trained:
         """Add stumps; see ``fit_robust``."""

@@ -26,3 +26,4 @@ class Logistic(Certified):
 
     name: ClassVar[str] = "logistic"
     hidden: ClassVar[tuple[int, ...]] = ()
+    step_time: ClassVar[float] = 0.002

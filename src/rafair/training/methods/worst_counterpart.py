@@ -35,6 +35,7 @@ class WorstCounterpart(NetworkMethod):
     strength: float = 1.0
 
     name: ClassVar[str] = "worst-counterpart"
+    step_time: ClassVar[float] = 0.01
     compares: ClassVar[bool] = True
 
     def robust_loss(self, network: nn.Sequential, batch: Batch) -> Tensor:
