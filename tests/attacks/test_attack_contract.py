@@ -97,9 +97,8 @@ def test_neither_the_batch_size_nor_the_company_of_a_row_matters(small, outcome,
     attack = proposer(name)
     expected = outcome(name).x_adv
     if any(field.name == "batch_size" for field in dataclasses.fields(attack)):
-        for size in (3, 50):
-            twin = dataclasses.replace(attack, batch_size=size)
-            assert torch.equal(twin.run(*small.arguments).x_adv, expected)
+        twin = dataclasses.replace(attack, batch_size=3)
+        assert torch.equal(twin.run(*small.arguments).x_adv, expected)
     for rows in (slice(2, 3), slice(3, 7)):
         assert torch.equal(attack.run(*small.rows(rows).arguments).x_adv, expected[rows])
 
