@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import rafair
+from brief import brief
 from rafair.attacks.base import AIMS
 from rafair.attacks.registry import (
     attack_classes,
@@ -23,6 +24,12 @@ REPAIRS = {repair.name: repair for repair in (Benign, BenignSearch, Minimax)}
 ASKING = [name for name in VARIANTS if not variants_of(name)[0].gradients] + [BenignSearch.name]
 everyone = pytest.mark.parametrize("name", [*VARIANTS, *REPAIRS])
 following = pytest.mark.parametrize("name", [n for n in [*VARIANTS, *REPAIRS] if n not in ASKING])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _brief():
+    with brief():
+        yield
 
 
 # Scores that an attack without gradients may ask for; what an attack owes needs no success.
