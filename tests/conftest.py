@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from torch import nn
 
 import rafair
+from rafair.engine import backends
 
 # Read where Keras is first imported, whichever test that is.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -28,6 +29,8 @@ settings.register_profile(
 settings.load_profile("rafair")
 # Small tensors: a second thread only waits for the first.
 torch.set_num_threads(1)
+# Processes that one test has started work for the next ones, too.
+backends.IDLE = 600
 
 # What takes longest comes first, so that no process works alone at the end. The first two compile
 # different kernels: two processes that need the same kernel at once would both compile it.

@@ -5,10 +5,17 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 import rafair
+from brief import brief
 from rafair.attacks import Adaptive, Boxes, Ensemble, Square
 from rafair.fairness import judge
 from rafair.guarding import GuardedClassifier
 from rafair.plans import Plan
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _brief():
+    with brief():
+        yield
 
 
 @pytest.mark.parametrize("rule", ["mean", "own-or-abstain"])

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import rafair
+from brief import brief
 from rafair.attacks.base import AIMS
 from rafair.attacks.registry import (
     attack_classes,
@@ -23,6 +24,12 @@ REPAIRS = {repair.name: repair for repair in (Benign, BenignSearch, Minimax)}
 ASKING = [name for name in VARIANTS if not variants_of(name)[0].gradients] + [BenignSearch.name]
 everyone = pytest.mark.parametrize("name", [*VARIANTS, *REPAIRS])
 following = pytest.mark.parametrize("name", [n for n in [*VARIANTS, *REPAIRS] if n not in ASKING])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _brief():
+    with brief():
+        yield
 
 
 # Scores that an attack without gradients may ask for; what an attack owes needs no success.
@@ -97,9 +104,8 @@ def test_neither_the_batch_size_nor_the_company_of_a_row_matters(small, outcome,
     attack = proposer(name)
     expected = outcome(name).x_adv
     if any(field.name == "batch_size" for field in dataclasses.fields(attack)):
-        for size in (3, 50):
-            twin = dataclasses.replace(attack, batch_size=size)
-            assert torch.equal(twin.run(*small.arguments).x_adv, expected)
+        twin = dataclasses.replace(attack, batch_size=3)
+        assert torch.equal(twin.run(*small.arguments).x_adv, expected)
     for rows in (slice(2, 3), slice(3, 7)):
         assert torch.equal(attack.run(*small.rows(rows).arguments).x_adv, expected[rows])
 

@@ -17,7 +17,7 @@ from rafair.report import render_pages
 from rafair.runs import load_run, write_run
 from rafair.runs.instances import pool_of
 
-PLAN = {"max_nodes": 60, "max_seconds": 600.0, "n_seeds": 24, "steps": 3, "step_size": 0.05}
+PLAN = {"certify": False, "n_seeds": 24, "steps": 3, "step_size": 0.05}
 MODES = ("rafair-tb", "rafair-ff", "rafair-fb")
 WALKS = (*MODES, "apgd", "dice")
 RATES = {
