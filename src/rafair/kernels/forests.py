@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import NUMBERS, allocating
+from rafair.kernels.compiling import NUMBERS, allocating, inner
 from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Work(NamedTuple):
     gained : array of float64, shape (2 · nodes,)
         What a split by each of them would gain in its part.
     gain : array of float64, shape (tests,)
+    ends : array of int32, shape (4, features)
+        Ends of two more boxes.
     sums : Sums
     """
 
@@ -112,6 +114,7 @@ class Work(NamedTuple):
     passed: NDArray[np.int32]
     gained: NDArray[np.float64]
     gain: NDArray[np.float64]
+    ends: NDArray[np.int32]
     sums: Sums
 
 
@@ -121,7 +124,7 @@ TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 
 
 @allocating
-def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
+def work_for(n_nodes: int, n_tests: int, n_features: int, n_parts: int) -> Work:
     """Allocate memory for trees of at most so many nodes; most of it is never touched."""
     passed = np.empty((3, 2 * n_nodes + 1), np.int32)
     passed[0, -1] = 0
@@ -134,11 +137,12 @@ def work_for(n_nodes: int, n_tests: int, n_parts: int) -> Work:
         passed,
         np.empty(2 * n_nodes),
         np.zeros(n_tests),
+        np.empty((4, n_features), np.int32),
         sums_for(n_parts),
     )
 
 
-@allocating
+@inner
 def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
     """Return which sides of a test some piece of a box is on: LEFT, RIGHT or BOTH."""
     feature, members = tests.feature[test], tests.members[test]
@@ -150,7 +154,7 @@ def _sides(tests: Tests, test: int, low: NDArray[np.int32], high: NDArray[np.int
     return (LEFT if inside > 0 else 0) | (RIGHT if inside < last - first + 1 else 0)
 
 
-@allocating
+@inner
 def undecided(
     forest: Forest, tests: Tests, node: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> int:
@@ -163,7 +167,7 @@ def undecided(
     return node
 
 
-@allocating
+@inner
 def visit(
     forest: Forest,
     tests: Tests,
@@ -193,7 +197,7 @@ def visit(
     return count
 
 
-@allocating
+@inner
 def bound_tree(
     forest: Forest,
     tests: Tests,
@@ -226,7 +230,7 @@ def bound_tree(
     return most[0], least[0], count
 
 
-@allocating
+@inner
 def bound_sum(
     forest: Forest,
     tests: Tests,
@@ -245,7 +249,7 @@ def bound_sum(
     return combined(parts, sums, 0)
 
 
-@allocating
+@inner
 def _note(work: Work, test: int, side: int, part: int, gain: float) -> None:
     count = work.passed[0, -1]
     work.passed[0, count], work.passed[1, count], work.passed[2, count] = test, side, part
@@ -253,7 +257,7 @@ def _note(work: Work, test: int, side: int, part: int, gain: float) -> None:
     work.passed[0, -1] = count + 1
 
 
-@allocating
+@inner
 def same_tree(
     forest: Forest,
     tests: Tests,
@@ -274,7 +278,7 @@ def same_tree(
     return True
 
 
-@allocating
+@inner
 def best_split(
     tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
 ) -> tuple[int, int]:
@@ -302,7 +306,7 @@ def best_split(
     return feature, _change(tests.counts[members:], low[feature], high[feature])
 
 
-@allocating
+@inner
 def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
     """Return the piece after which membership changes that is nearest to the middle."""
     middle, found = (first + last) / 2, first

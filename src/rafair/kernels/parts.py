@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import NUMBERS, allocating
+from rafair.kernels.compiling import NUMBERS, allocating, inner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,15 +110,17 @@ def sums_for(n_parts: int) -> Sums:
     )
 
 
-@allocating
+@inner
 def begin(parts: Parts, sums: Sums) -> None:
     """Set all sums to what trees and parts are added to."""
-    sums.most[0], sums.least[0] = parts.base, parts.base
-    sums.most[1], sums.least[1] = -parts.base, -parts.base
-    sums.apart[:], sums.differ[:] = 0.0, False
+    for part in range(len(parts.parent)):
+        base = parts.base[part]
+        sums.most[0, part], sums.least[0, part] = base, base
+        sums.most[1, part], sums.least[1, part] = -base, -base
+        sums.apart[part], sums.differ[part] = 0.0, False
 
 
-@allocating
+@inner
 def _between(parts: Parts, first: int, last: int, number: float) -> float:
     """Return the value of a table, which is constant beyond its ends."""
     if number <= parts.xs[first]:
@@ -136,7 +138,7 @@ def _between(parts: Parts, first: int, last: int, number: float) -> float:
     return float(parts.ys[low] + share * (parts.ys[high] - parts.ys[low]))
 
 
-@allocating
+@inner
 def _mapped(parts: Parts, part: int, sign: float, number: float) -> float:
     """Return the value of a part's maps, for a sum with this sign."""
     found = sign * number
@@ -153,7 +155,7 @@ def _mapped(parts: Parts, part: int, sign: float, number: float) -> float:
     return sign * found
 
 
-@allocating
+@inner
 def combined(parts: Parts, sums: Sums, side: int) -> tuple[float, float]:
     """Add up the parts of v, side 0, or of a counterpart, side 1; return the margin's bounds."""
     n = len(parts.parent)
@@ -170,7 +172,7 @@ def combined(parts: Parts, sums: Sums, side: int) -> tuple[float, float]:
     return most[n - 1], least[n - 1]
 
 
-@allocating
+@inner
 def furthest_apart(parts: Parts, sums: Sums) -> float:
     """Return how far the margin of v may lie above that of the counterpart, once both are added."""
     n = len(parts.parent)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rafair.kernels.compiling import allocating
+from rafair.kernels.compiling import allocating, inner
 from rafair.kernels.forests import LEFT, RIGHT, TEST, Forest, Tests, Work, visit
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def restricted(
     return small, base
 
 
-@allocating
+@inner
 def _copy(forest: Forest, count: int, start: int, work: Work, small: Forest) -> None:
     """Copy the nodes of a visit to where they belong in a smaller forest."""
     for at in range(count):

@@ -203,7 +203,9 @@ def search_alike(
     found: Found,
 ) -> None:
     """Search, for the people from first to before last, a δ at which all margins are positive."""
-    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    work = work_for(
+        len(forest.links), len(tests.feature), people.low.shape[1], len(goal.parts.parent)
+    )
     room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()

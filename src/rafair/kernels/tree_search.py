@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import allocating, entry
+from rafair.kernels.compiling import allocating, entry, inner
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
@@ -41,13 +41,19 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 
-@allocating
+@inner
 def _tightened(
-    people: People, person: int, low: NDArray[np.int32], high: NDArray[np.int32]
+    people: People,
+    person: int,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    ends: NDArray[np.int32],
 ) -> bool:
     """Shrink a box to the combinations in it; tell whether there are any."""
     columns, m = people.columns, len(people.grid)
-    least, greatest = high.copy(), low.copy()
+    least, greatest = ends[0], ends[1]
+    for column in columns:
+        least[column], greatest[column] = high[column], low[column]
     is_empty = True
     for row in range(m + 1):
         if not people.exists[person, row]:
@@ -69,7 +75,7 @@ def _tightened(
     return not is_empty
 
 
-@allocating
+@inner
 def _bounds(
     forest: Forest,
     tests: Tests,
@@ -85,7 +91,9 @@ def _bounds(
     if not goal.is_pair:
         most, least = bound_sum(forest, tests, parts, low, high, work)
         return most - goal.impossible[0], least > goal.certain[0]
-    own_low, own_high = low.copy(), high.copy()
+    own_low, own_high = work.ends[2], work.ends[3]
+    for feature in range(len(low)):
+        own_low[feature], own_high[feature] = low[feature], high[feature]
     for column in people.columns:
         own_low[column] = own_high[column] = people.own[person, column]
     begin(parts, sums)
@@ -110,7 +118,7 @@ def _bounds(
     return beyond, least > goal.certain[0] and other_least > goal.certain[1]
 
 
-@allocating
+@inner
 def _unrefined(people: People, low: NDArray[np.int32], high: NDArray[np.int32]) -> int:
     """Return a feature that a result must have one piece of and that has several; −1 if none."""
     for feature in people.refined:
@@ -164,7 +172,7 @@ def _search_one(
     found.nodes[person] = nodes
 
 
-@allocating
+@inner
 def _is_full(people: People, found: Found, person: int) -> bool:
     """Tell whether the search has listed enough: a certain box, or as many as there is room for."""
     count = int(found.n_boxes[person])
@@ -174,7 +182,7 @@ def _is_full(people: People, found: Found, person: int) -> bool:
     return is_last and bool(found.is_certain[person, count - 1])
 
 
-@allocating
+@inner
 def _enter(
     forest: Forest,
     tests: Tests,
@@ -188,7 +196,7 @@ def _enter(
 ) -> float:
     """Bound a box and choose its split; return how promising it is, 0 if nothing is left to do."""
     low, high = queue.low[at], queue.high[at]
-    if not _tightened(people, person, low, high):
+    if not _tightened(people, person, low, high, work.ends):
         return 0.0
     promise, is_certain = _bounds(forest, tests, people, goal, person, low, high, work)
     feature, after = best_split(tests, low, high, work)
@@ -200,7 +208,9 @@ def _enter(
     if feature < 0:
         count = found.n_boxes[person]
         if count < found.low.shape[1]:
-            found.low[person, count], found.high[person, count] = low, high
+            for each in range(len(low)):
+                found.low[person, count, each] = low[each]
+                found.high[person, count, each] = high[each]
             found.is_certain[person, count] = is_certain
             found.n_boxes[person] += 1
         return 0.0
@@ -219,12 +229,14 @@ def search(
     found: Found,
 ) -> None:
     """Search the boxes of the people from first to before last; see ``Found``."""
-    work = work_for(len(forest.links), len(tests.feature), len(goal.parts.parent))
+    work = work_for(
+        len(forest.links), len(tests.feature), people.low.shape[1], len(goal.parts.parent)
+    )
     room = empty_forest(len(forest.links), len(forest.roots))
     for person in range(first, last):
         low, high = people.low[person].copy(), people.high[person].copy()
         wide_low, wide_high = low.copy(), high.copy()
-        if not _tightened(people, person, low, high):
+        if not _tightened(people, person, low, high, work.ends):
             found.is_exhausted[person], found.nodes[person] = True, 0
             continue
         for column in people.columns:  # a pair reads v's own values, too

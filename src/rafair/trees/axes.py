@@ -99,11 +99,14 @@ class _Unique:
         inner = np.flatnonzero(table.column >= 0)
         parts = (table.column, table.threshold, table.is_strict, table.missing_left)
         sets = np.where(table.categories >= 0, table.categories, -1)
-        keys = np.stack([part[inner].astype(np.float64) for part in (*parts, sets)], axis=1)
-        _, first, shared = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        node = inner[first]
+        keys = [part[inner] for part in (sets, *parts[::-1])]
+        order = np.lexsort(keys)
+        ordered = [key[order] for key in keys]
+        is_first = np.ones(len(inner), np.bool_)
+        is_first[1:] = np.any([key[1:] != key[:-1] for key in ordered], axis=0)
+        node = inner[order[is_first]]
         places = np.full(len(table.column), -1, np.int64)
-        places[inner] = shared.ravel()
+        places[inner[order]] = np.cumsum(is_first) - 1
         return cls(node, columns.feature[table.column[node]], places)
 
 

@@ -136,13 +136,15 @@ class TreeTable:
 
     def leaves(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         """Return the leaf of each tree for rows of columns, shape (n, trees)."""
-        at = np.repeat(self.roots[None], len(rows), axis=0)
-        row = np.arange(len(rows))[:, None]
-        while bool((self.left[at] >= 0).any()):
-            is_left = self._goes_left(at, rows[row, self.column[at]])
-            kid = np.where(is_left, self.left[at], self.right[at])
-            at = np.where(self.left[at] >= 0, kid, at)
-        return at
+        found = np.tile(self.roots, len(rows))
+        row = np.repeat(np.arange(len(rows)), len(self.roots))
+        place = np.flatnonzero(self.left[found] >= 0)
+        while len(place):
+            at = found[place]
+            is_left = self._goes_left(at, rows[row[place], self.column[at]])
+            found[place] = np.where(is_left, self.left[at], self.right[at])
+            place = place[self.left[found[place]] >= 0]
+        return found.reshape(len(rows), -1)
 
     def _goes_left(
         self, at: npt.NDArray[np.int32], numbers: npt.NDArray[np.float64]
