@@ -101,8 +101,8 @@ def _mark(
     """Draw a model; filled where it reads no sensitive column, larger where classes weigh alike."""
     x, y = (getattr(point.figures, name) for name in names)
     if point.training is None:
-        size = 14 if point.name == CONSTANT else 8
-        axes.plot(x, y, MARKS[point.name], color=INK, mec="white", ms=size, zorder=4)
+        width = 14 if point.name == CONSTANT else 8
+        axes.plot(x, y, MARKS[point.name], color=INK, mec="white", ms=width, zorder=4)
         return
     (shape, colour), is_blind = looks[point.method], point.training.without_sensitive
     size = 6 + 4 * point.training.balance

@@ -22,9 +22,9 @@ ABOUT = (
     "Each model is trained on the training split, then certified on 1,000 test people drawn at "
     "random (on all, where there are fewer); whom the search for a proof leaves open is attacked "
     "(ensemble, on this very model). Accuracy is that of the whole test split, so that it can be "
-    "below R-AF by the chance of the draw. A constant model is perfectly fair and robust: only what "
-    "lies above it in accuracy, or beyond it in balanced R-AF, is of use; a model with its figures "
-    "has become it."
+    "below R-AF by the chance of the draw. A constant model is perfectly fair and robust: only "
+    "what lies above it in accuracy, or beyond it in balanced R-AF, is of use; a model with its "
+    "figures has become it."
 )
 
 
