@@ -95,9 +95,14 @@ class Boosting:
         is_over = self.is_done or self.selection.is_late(self.epoch, since)
         is_over = is_over or self.epoch - since >= self.epochs
         if is_over and self.depth > 1 and self.grown_from < 0:
-            self.grown_from, self.is_done = self.epoch, False
+            self.is_done = False
+            self._begin_trees(self.epoch)
             return False
         return is_over
+
+    def _begin_trees(self, epoch: int) -> None:
+        """Note after which epoch trees are added; they overfit, so that the best epoch is kept."""
+        self.grown_from, self.selection.tolerance = epoch, 0.0
 
     def _one_epoch(self) -> Figures:
         grows = self.grown_from >= 0
@@ -253,7 +258,8 @@ class Boosting:
         """Go on from a state; see ``state``."""
         self.values = [numbers.numpy().copy() for numbers in state["values"]]
         self._place(Tree.of(own) for own in state["trees"])
-        self.grown_from = state["grown_from"]
+        if state["grown_from"] >= 0:
+            self._begin_trees(state["grown_from"])
         self.base, self.step, self.is_done = state["base"], state["step"], state["is_done"]
         self.selection.load(state["selection"])
         self.epoch = state["epoch"]
