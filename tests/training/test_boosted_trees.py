@@ -88,7 +88,7 @@ def test_the_first_split_is_the_best_of_all(crowd):
     """By brute force: each cut, both orders of the sides, everybody where the margin is least."""
     tree = grown(crowd, depth=1)
     weights = (0.2 / N, 0.8 / N)
-    ridge, least = 5.0 / N, 5.0 / (4 * N)
+    ridge, least = 10.0 / N, 20.0 / (4 * N)
     found = {}
     for place, piece, rises in itertools.product((0, 1), range(1, 10), (True, False)):
         sums = np.zeros((2, 2))
