@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Boosting"]
 
-EPOCHS, STUMPS_AN_EPOCH, TREES_AN_EPOCH = 60, 10, 2
+EPOCHS, STUMPS_AN_EPOCH, TREES_AN_EPOCH = 60, 10, 3
 STEP = 0.1
 # The share of a tree that is added.
 TREE_STEP = 0.3
+# By how much the scores of two epochs may differ by chance: this over the root of the number of
+# held-back people.
+NOISE, TREE_NOISE = 0.5, 0.1
 # The cut of a node that splits nobody: beyond unit space.
 BEYOND = 2.0
 # Where no stump lowers the loss any more the step is halved, this often; then training ends.
@@ -75,7 +78,7 @@ class Boosting:
         # The epoch after which trees are added.
         self.epoch, self.grown_from = 0, -1
         # Stumps converge and hardly overfit: what few held-back people tell apart is mostly noise.
-        noise = 0.5 / math.sqrt(len(held))
+        noise = NOISE / math.sqrt(len(held))
         self.selection = Selection(options.balance, len(task.weights), self.epochs, noise)
 
     def run(self, watch: Watch) -> Trained:
@@ -95,9 +98,14 @@ class Boosting:
         is_over = self.is_done or self.selection.is_late(self.epoch, since)
         is_over = is_over or self.epoch - since >= self.epochs
         if is_over and self.depth > 1 and self.grown_from < 0:
-            self.grown_from, self.is_done = self.epoch, False
+            self.is_done = False
+            self._begin_trees(self.epoch)
             return False
         return is_over
+
+    def _begin_trees(self, epoch: int) -> None:
+        """Note after which epoch trees are added; they overfit, so that less counts as noise."""
+        self.grown_from, self.selection.tolerance = epoch, TREE_NOISE / math.sqrt(len(self.held))
 
     def _one_epoch(self) -> Figures:
         grows = self.grown_from >= 0
@@ -253,7 +261,8 @@ class Boosting:
         """Go on from a state; see ``state``."""
         self.values = [numbers.numpy().copy() for numbers in state["values"]]
         self._place(Tree.of(own) for own in state["trees"])
-        self.grown_from = state["grown_from"]
+        if state["grown_from"] >= 0:
+            self._begin_trees(state["grown_from"])
         self.base, self.step, self.is_done = state["base"], state["step"], state["is_done"]
         self.selection.load(state["selection"])
         self.epoch = state["epoch"]

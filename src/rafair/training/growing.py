@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Grower", "Tree", "TreeMargins"]
 
-# The penalty of a leaf's square, and the least curvature on each side of a split, in people: one
-# has at most a quarter.
-RIDGE, LEAST = 5.0, 5.0
+# The penalty of a leaf's square, and the least curvature on each side of a split, in people. The
+# curvature of one person's loss is at most a quarter.
+RIDGE, LEAST = 10.0, 20.0
 # Newton steps of all leaves together, after a tree has grown.
 REFITS = 5
 NOBODY = -1
