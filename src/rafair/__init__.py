@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.report import write_report
     from rafair.runs import AuditResult, RunDirectory, load_run, write_run
-    from rafair.schema import Feature, Schema
+    from rafair.schema import Column, Feature, Schema
     from rafair.scoring import make_scorer
     from rafair.training.estimator import RobustClassifier
 
@@ -64,7 +64,7 @@ _HOME = {
     "rafair.problem": ("Counterparts", "PerturbationSpace"),
     "rafair.report": ("write_report",),
     "rafair.runs": ("AuditResult", "RunDirectory", "load_run", "write_run"),
-    "rafair.schema": ("Feature", "Schema"),
+    "rafair.schema": ("Column", "Feature", "Schema"),
     "rafair.scoring": ("make_scorer",),
     "rafair.training.estimator": ("RobustClassifier",),
 }
@@ -74,6 +74,7 @@ __all__ = [
     "AuditResult",
     "Certificate",
     "Classifier",
+    "Column",
     "Comparison",
     "Counterparts",
     "Dataset",

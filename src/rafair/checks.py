@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["check_number", "check_one_of", "check_positive", "check_share", "check_whole"]
+__all__ = [
+    "check_number",
+    "check_one_of",
+    "check_positive",
+    "check_share",
+    "check_whole",
+    "names_of",
+]
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -71,3 +78,8 @@ def check_one_of(name: str, value: Any, known: Sequence[str]) -> None:
     """
     if value not in known:
         raise InvalidInput(f"unknown {name} {value!r}; use {' or '.join(known)}")
+
+
+def names_of(value: str | Iterable[object] | None) -> tuple[str, ...]:
+    """Return names as text; a single text is one name, and None is no name."""
+    return (value,) if isinstance(value, str) else tuple(map(str, value or ()))

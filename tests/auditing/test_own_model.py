@@ -112,6 +112,46 @@ def test_what_belongs_to_a_table_is_refused_beside_a_dataset(pipeline, held_out,
             rafair.audit(pipeline, data, **given)
 
 
+def test_what_is_inferred_of_a_table_can_be_said(run, pipeline, held_out, train):
+    x, y = held_out
+    messy, reference = (
+        table.assign(note="n", income=[f"{i}.0 €" for i in table["income"]], debt=table["debt"])
+        for table in (x, train[0])
+    )
+    messy.loc["case 3", "debt"] = -9
+    told = {
+        "ignore": ["note"],
+        "written": {"income": "1234.5"},
+        "columns": [rafair.Column("income", kind="integer")],
+        "empty": {"debt": [-9]},
+        "missing": {"debt": "median"},
+        "relations": ["debt >= 0"],
+        "not_leaks": ["income"],
+        "one_hot": {},
+    }
+    said = rafair.check(pipeline, messy, y, sensitive="sex", reference=reference, **told)
+    assert any("debt >= 0" in line for line in said.lines)
+    found = rafair.audit(pipeline, messy, y, sensitive="sex", reference=reference, **told, **BRIEF)
+    assert found.metrics["clean"].keys() == run.metrics["clean"].keys()
+    assert [f["name"] for f in found.manifest["schema"]["features"]] == ["income", "debt", "sex"]
+    assert found.manifest["schema"]["relations"] == ["debt >= 0"]
+    assert any("empty cells of debt" in note for note in found.manifest["dataset"]["notes"])
+
+
+def test_a_column_that_only_the_model_reads_goes_with_what_is_said_of_others(train, held_out):
+    x, y = (side.copy() for side in held_out)
+    known = train[0].assign(country="US")
+    columns = make_column_transformer(
+        (StandardScaler(), ["income", "debt"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["sex", "country"]),
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(known, train[1])
+    told = [rafair.Column("income", unit="euro")]
+    found = rafair.audit(model, x.assign(country="US"), y, sensitive="sex", columns=told, **BRIEF)
+    units = {f["name"]: f["unit"] for f in found.manifest["schema"]["features"]}
+    assert units == {"income": "euro", "debt": "", "sex": "", "country": ""}
+
+
 def test_a_table_without_labels_or_sensitive_columns_is_refused(pipeline, held_out):
     x, y = held_out
     with pytest.raises(rafair.InvalidInput, match="without its true labels; pass them as y"):

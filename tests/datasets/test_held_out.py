@@ -174,3 +174,34 @@ def test_a_dataset_of_test_people_can_be_audited_again(train):
     x, y = people()
     data = rafair.read_test(x, y, sensitive=["sex"], reference=train)
     assert data.digest() == read_test(x, y, sensitive=["sex"], reference=train).digest()
+
+
+@pytest.mark.parametrize("rule", ["median", "keep"])
+def test_codes_for_missing_and_numbers_in_text_are_read_as_told(rule):
+    x, y = people()
+    reference = people(200, seed=1)[0]
+    clean, known = x.assign(rate=x["income"] * 100.5), reference.assign(rate=3.0)
+    messy = clean.assign(rate=[f"{rate:,.1f} €" for rate in clean["rate"]])
+    told = known.assign(rate="3.0 €")
+    messy.loc[[2, 5], "income"] = 999
+    clean["income"] = clean["income"].where(clean.index.isin([2, 5]) == 0)
+    options = {"sensitive": ["sex"], "missing": {"income": rule}}
+    expected = read_test(clean, y, reference=known, **options)
+    found = read_test(
+        messy, y, reference=told, empty={"income": [999]}, written={"rate": "1,234.5"}, **options
+    )
+    assert torch.equal(found.test.x.nan_to_num(-1), expected.test.x.nan_to_num(-1))
+    assert found.schema.features == expected.schema.features
+    with pytest.raises(InvalidInput, match="empty names 'wage', which is"):
+        read_test(x, y, sensitive=["sex"], empty={"wage": [0]})
+
+
+def test_a_single_name_is_a_name():
+    x, y = people()
+    data = read_test(x, y, sensitive="sex", ignore="job", relations="income >= 0")
+    assert (data.schema.names, data.schema.sensitive) == (("income", "sex"), ("sex",))
+    assert data.with_sensitive("income").schema.sensitive == ("income",)
+    table = x.assign(approved=y)
+    read = rafair.read_table(table, label="approved", sensitive="sex", ignore="job")
+    assert read.schema.names == ("income", "sex")
+    assert Schema.infer(table, label="approved", sensitive="sex").sensitive == ("sex",)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rafair.plans.checking import PlanCheck
-    from rafair.schema import Level, Schema
+    from rafair.schema import Column, Level, Schema
 
 __all__ = ["check"]
 
@@ -34,6 +34,13 @@ def check(
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
     missing: str | Mapping[str, str] | None = None,
+    empty: Mapping[str, Sequence[Level]] | None = None,
+    written: Mapping[str, str] | None = None,
+    one_hot: Mapping[str, Sequence[str]] | None = None,
+    columns: Sequence[Column] | None = None,
+    ignore: Sequence[str] | None = None,
+    not_leaks: Sequence[str] | None = None,
+    relations: Sequence[str] | None = None,
     within: Mapping[str, float] | None = None,
     **options: Any,
 ) -> PlanCheck:
@@ -43,8 +50,8 @@ def check(
     ----------
     model : Classifier, or any model that ``rafair.wrap`` takes, or None
         None says what is known without a model.
-    data, y, sensitive, reference, schema, feature_names, positive, missing, within : \
-            see ``rafair.audit``
+    data, y, sensitive, reference, schema, feature_names, positive, missing, empty, written, \
+            one_hot, columns, ignore, not_leaks, relations, within : see ``rafair.audit``
     **options : the fields of ``Plan``
 
     Returns
@@ -66,6 +73,13 @@ def check(
         "feature_names": feature_names,
         "positive": positive,
         "missing": missing,
+        "empty": empty,
+        "written": written,
+        "one_hot": one_hot,
+        "columns": columns,
+        "ignore": ignore,
+        "not_leaks": not_leaks,
+        "relations": relations,
         "within": within,
     }
     data = described(model, data, y, facts)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rafair.auditing.attacking import Families
     from rafair.engine import Progress, Store
     from rafair.runs import AuditResult
-    from rafair.schema import Level, Schema
+    from rafair.schema import Column, Level, Schema
 
 __all__ = ["audit"]
 
@@ -43,6 +43,13 @@ def audit(
     feature_names: Sequence[str] | None = None,
     positive: Level | None = None,
     missing: str | Mapping[str, str] | None = None,
+    empty: Mapping[str, Sequence[Level]] | None = None,
+    written: Mapping[str, str] | None = None,
+    one_hot: Mapping[str, Sequence[str]] | None = None,
+    columns: Sequence[Column] | None = None,
+    ignore: Sequence[str] | None = None,
+    not_leaks: Sequence[str] | None = None,
+    relations: Sequence[str] | None = None,
     within: Mapping[str, float] | None = None,
     device: str | None = None,
     engine: Engine | None = None,
@@ -63,7 +70,8 @@ def audit(
         The true labels of a table's rows.
     sensitive : sequence of str, optional
         Sensitive columns; of a ``Dataset``, instead of its schema's.
-    reference, schema, feature_names, positive, missing : see ``rafair.read_test``
+    reference, schema, feature_names, positive, missing, empty, written, one_hot, columns, ignore, \
+            not_leaks, relations : see ``rafair.read_test``
         What the columns of a table mean.
     within : mapping of str to float, optional
         Sensitive number → largest distance of a counterpart's value from the person's own, in
@@ -102,6 +110,13 @@ def audit(
         "feature_names": feature_names,
         "positive": positive,
         "missing": missing,
+        "empty": empty,
+        "written": written,
+        "one_hot": one_hot,
+        "columns": columns,
+        "ignore": ignore,
+        "not_leaks": not_leaks,
+        "relations": relations,
         "within": within,
     }
     model, data = wrapped(model, data, y, facts)

@@ -33,6 +33,8 @@ class Columns(TypedDict, total=False):
     feature_names: Sequence[str] | None
     positive: Level | None
     missing: str | Mapping[str, str] | None
+    empty: Mapping[str, Sequence[Level]] | None
+    written: Mapping[str, str] | None
     one_hot: Mapping[str, Sequence[str]] | None
     columns: Sequence[Column]
     ignore: Sequence[str]
@@ -100,15 +102,17 @@ def _with_read(model: Any, table: Any, y: Any, facts: Mapping[str, Any]) -> Data
         If it has too many different values for one.
     """
     reads = None if isinstance(model, Classifier) else reader(model)
-    given = {"classes": _classes(model), "reads": reads, **facts}
+    told = {name: value for name, value in facts.items() if value is not None}
+    given = {"classes": _classes(model), "reads": reads, **told}
     data = read_test(table, y, **given)
     known = data.schema.columns
     read = [name for name in columns_read(model, known) if name not in known]
     kept = kept_for_model(read, data.notes)
     if not kept:
         return data
+    given["columns"] = [*given.get("columns", ()), *(column for column, _ in kept.values())]
     try:
-        whole = read_test(table, y, columns=[column for column, _ in kept.values()], **given)
+        whole = read_test(table, y, **given)
     except InvalidInput as error:
         raise InvalidInput(
             f"the model reads {', '.join(map(repr, kept))}, but {error}. Fit it without that "

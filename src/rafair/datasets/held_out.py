@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rafair.checks import names_of
 from rafair.datasets.dataset import Dataset, Split
 from rafair.datasets.described import relations_met
 from rafair.datasets.findings import findings
@@ -20,6 +21,7 @@ from rafair.schema import Schema, as_kind, as_pandas, kind_of
 from rafair.schema.cells import shown
 from rafair.schema.frames import PANDAS
 from rafair.schema.inferring import classes_of, infer_features
+from rafair.schema.number_text import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +53,8 @@ def read_test(
     ignore: Sequence[str] = (),
     not_leaks: Sequence[str] = (),
     missing: str | Mapping[str, str] | None = None,
+    empty: Mapping[str, Sequence[Level]] | None = None,
+    written: Mapping[str, str] | None = None,
     relations: Sequence[str] = (),
     within: Mapping[str, float] | None = None,
     name: str = "table",
@@ -84,7 +88,8 @@ def read_test(
             optional
         The rule for empty cells, of all columns or by column; see ``read_table``. Without a rule,
         an empty cell is an error.
-    one_hot, columns, ignore, not_leaks, relations, within : see ``read_table``.
+    empty, written, one_hot, columns, ignore, not_leaks, relations, within : see ``read_table``.
+        The model reads what ``empty`` and ``written`` make of the cells.
     name : str
     reads : callable, optional
         Takes some rows, as a table of x's kind, and returns why a model cannot read them; None if
@@ -106,8 +111,8 @@ def read_test(
         raise InvalidInput(f"x has {len(frame)} rows and y {len(labels)} labels")
     if frame.empty:
         raise InvalidInput("the table has no row")
-    frame = without(frame, ignore, LABEL)
-    fills = _fills(missing, frame, schema)
+    frame = read_written(without(frame, names_of(ignore), LABEL), written or {})
+    fills = _fills(missing, empty or {}, frame, schema)
     staying = stay_empty(frame, fills)
     frame, notes = fill_missing(frame, fills)
     n, unread = len(frame), _unread(x, frame, kind, reads)
@@ -121,13 +126,14 @@ def read_test(
     if schema is None:
         known = None if reference is None else _reference(reference, feature_names, frame)
         if known is not None:
+            known = read_written(known, written or {})
             staying |= stay_empty(known, fills)
             known, _ = fill_missing(known, fills)
         label = _free_name(labels.name, frame)
-        told = (label, tuple(map(str, sensitive or ())), one_hot, columns)
+        told = (label, names_of(sensitive), one_hot, columns)
         features, doubts, inside = _inferred(frame, known, told, staying)
         known_classes = _classes(labels.rename(label), classes, positive)
-        schema = Schema(features, label, known_classes, tuple(relations))
+        schema = Schema(features, label, known_classes, names_of(relations))
         notes = (*notes, *doubts, *_grounds(frame, rows, inside))
     elif any((sensitive, one_hot, relations, columns, positive is not None, reference is not None)):
         raise InvalidInput("give a schema, or sensitive, reference and their like; not both")
@@ -136,27 +142,37 @@ def read_test(
         notes = (*notes, *told_of_outside(frame, rows, schema.features, "the schema"))
         schema = widened(schema, frame)
     whole = frame.assign(**{schema.label: labels.to_numpy()})
-    found = findings(schema, whole, not_leaks, is_inferred=is_inferred)
+    found = findings(schema, whole, names_of(not_leaks), is_inferred=is_inferred)
     notes = tuple(dict.fromkeys((*notes, *found)))
     test, lost = test_rows(whole, rows, schema)
-    empty = Split.of(whole.iloc[:0], schema)
+    training = Split.of(whole.iloc[:0], schema)
     provenance = f"{len(whole)} test rows, as they were given."
-    data = Dataset(name, schema, empty, test, provenance, kind=kind, notes=(*notes, *lost))
+    data = Dataset(name, schema, training, test, provenance, kind=kind, notes=(*notes, *lost))
     return data.with_within(within or {})
 
 
 def _fills(
-    missing: str | Mapping[str, str] | None, frame: pd.DataFrame, schema: Schema | None
+    missing: str | Mapping[str, str] | None,
+    empty: Mapping[str, Sequence[Level]],
+    frame: pd.DataFrame,
+    schema: Schema | None,
 ) -> dict[str, Fill]:
     """Return the rule of every column; the one without a rule is refused if it has empty cells."""
+    named = () if missing is None or isinstance(missing, str) else missing
+    for what, names in (("missing", named), ("empty", empty)):
+        for column in names:
+            if column not in frame.columns:
+                raise InvalidInput(f"{what} names {column!r}, which is no column of the table")
+    rules: Mapping[str, str] = dict.fromkeys(frame.columns, "refuse")
     if isinstance(missing, str):
-        return dict.fromkeys(frame.columns, Fill(missing))  # type: ignore[arg-type]  # checked there
-    for column in missing or ():
-        if column not in frame.columns:
-            raise InvalidInput(f"missing names {column!r}, which is no column of the table")
-    known = {} if schema is None else {f.name: f.missing for f in schema.features}
-    rules = {**known, **(missing or {})}
-    return {column: Fill(rules.get(column, "refuse")) for column in frame.columns}  # type: ignore[arg-type]
+        rules = dict.fromkeys(frame.columns, missing)
+    else:
+        known = {} if schema is None else {f.name: f.missing for f in schema.features}
+        rules = {**rules, **known, **(missing or {})}
+    return {
+        column: Fill(rules[column], codes=tuple(empty.get(column, ())))  # type: ignore[arg-type]
+        for column in frame.columns
+    }
 
 
 def _table(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rafair.checks import names_of
 from rafair.datasets.described import split_table
 from rafair.datasets.findings import findings
 from rafair.datasets.missing import Fill, fill_missing, stay_empty
@@ -63,7 +64,7 @@ def read_table(
     table : path of a ``.csv`` or ``.parquet`` file, or a pandas, polars or pyarrow table
     label : str
         Column with the ground truth.
-    sensitive : sequence of str
+    sensitive : str or sequence of str
         Columns or one-hot groups that I(v) varies; a column of a group stands for the group.
     positive : value of the label, optional
         The positive one of two classes (y = 1); by default the last in sorted order.
@@ -133,8 +134,8 @@ def read_table(
                 raise InvalidInput("no label given; name the column with the ground truth")
             label = str(label)
             fills.check(frame, label, one_hot)
-            frame = without(frame, ignore, label)
-            told = (label, tuple(map(str, sensitive or ())), positive, one_hot, columns)
+            frame = without(frame, names_of(ignore), label)
+            told = (label, names_of(sensitive), positive, one_hot, columns)
             staying = stay_empty(frame, fills.everywhere(frame, label))
             used = infer(frame, *told, refuse=True, missing=staying).features
             frame, notes = fill_missing(frame, fills.of(used))

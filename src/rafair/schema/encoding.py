@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rafair.checks import names_of
 from rafair.display import as_html
 from rafair.errors import InvalidInput
 from rafair.schema.cells import shown
@@ -133,7 +134,7 @@ class Schema:
             If the table is empty, a named column does not exist, no sensitive column is given or
             one cannot be used, or the label has one class or an empty cell.
         """
-        label, names = str(label), tuple(map(str, sensitive))
+        label, names = str(label), names_of(sensitive)
         found = infer(as_pandas(frame), label, names, positive, one_hot, columns)
         return cls(found.features, label, found.classes, doubts=found.doubts)
 
@@ -196,7 +197,9 @@ class Schema:
 
     def whole_groups(self, names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
         """Replace columns of one-hot groups by their groups, with a sentence for each."""
-        return whole_groups(list(names), {f.name: f.columns for f in self.features if f.columns})
+        return whole_groups(
+            names_of(names), {f.name: f.columns for f in self.features if f.columns}
+        )
 
     def with_sensitive(self, names: Iterable[str]) -> Schema:
         """Return this schema with exactly these features as the sensitive ones.
