@@ -1,10 +1,13 @@
 """Runs without the time that figures and strong attacks take."""
 
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 
 import pytest
 from matplotlib.text import Text
+
+from rafair.attacks import Adaptive
 
 
 def words_of(figure):
@@ -15,11 +18,13 @@ def words_of(figure):
 
 @contextmanager
 def brief():
-    """Keep the words of figures, and end the ensemble's members early.
+    """Keep the words of figures, and end strong attacks early.
 
     tests/report and test_cli_process.py draw; how strong attacks are is tested in tests/attacks.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rafair.report.figures.svg", words_of)
         patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
+        for module in ("advising", "mending"):
+            patch.setattr(f"rafair.auditing.{module}.Adaptive", partial(Adaptive, queries=200))
         yield
