@@ -1,6 +1,9 @@
 """A page as a browser sees it."""
 
+import functools
 from html.parser import HTMLParser
+
+from rafair.report import render_pages
 
 REFERRING = {"src", "href", "xlink:href", "data", "action", "poster", "srcset", "background"}
 VOID = {"meta", "br", "img", "hr", "input", "link"}
@@ -43,3 +46,9 @@ class Page(HTMLParser):
 
 def words_of(value):
     return " ".join(str(value).split())
+
+
+@functools.cache
+def rendered(run):
+    """The files of a run's page; each run is drawn once."""
+    return render_pages(run)

@@ -1,6 +1,7 @@
 """report.html in headless Chromium: it works, is reachable, and runs nothing that data contain."""
 
 import csv
+import functools
 import io
 import shutil
 from dataclasses import replace
@@ -9,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pages import rendered
 from rafair import audit, read_table, train_fcnn
-from rafair.report import render_pages
 from rafair.report.explorer import people_shown
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -69,7 +70,7 @@ def opened(browser, tmp_path):
 
     def open_run(run, **options):
         path = tmp_path / "report.html"
-        path.write_bytes(render_pages(run)["report.html"])
+        path.write_bytes(rendered(run)["report.html"])
         tabs.append(Tab(browser, path, **options))
         return tabs[-1]
 
@@ -109,6 +110,7 @@ def test_no_number_and_no_interval_is_broken_over_lines(opened, certified_run, w
     assert set(cells.evaluate_all(lines)) <= {0, 1}
 
 
+@functools.cache
 def advised(run):
     """Return a run with all that its page can hold, repairs without the label and advice too."""
     ends = {"at_least": 0.25, "at_most": 0.5, "ci": {"at_least": [0.2, 0.3], "at_most": [0.4, 0.6]}}
@@ -129,7 +131,7 @@ def advised(run):
 
 def test_a_page_with_a_thousand_people_is_at_most_three_megabytes(opened, plain_run):
     run = repeated(plain_run, 1_000)
-    assert len(render_pages(run)["report.html"]) <= 3e6
+    assert len(rendered(run)["report.html"]) <= 3e6
     tab = opened(run)
     assert tab.count() == 1_000
     tab.page.select_option("#f-cell", "FF")
@@ -296,6 +298,7 @@ def is_number(text):
     return True
 
 
+@functools.cache
 def attacked_by_words(run):
     """Put every payload into the values, decisions, units and notes of a run, and its origin."""
     table, manifest = run.instances.copy(), run.manifest

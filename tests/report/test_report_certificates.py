@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pages import Page, words_of
+from pages import Page, rendered, words_of
 from rafair import load_run, write_run
 from rafair.auditing import repair_run
 from rafair.cli.terminal import show_table
@@ -18,7 +18,7 @@ CURVE = "How much change does it take?"
 
 @pytest.fixture(scope="module")
 def pages(certified_run):
-    return {name: content.decode() for name, content in render_pages(certified_run).items()}
+    return {name: content.decode() for name, content in rendered(certified_run).items()}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_the_page_has_a_section_on_what_is_proved_with_table_and_figure(
 
 
 def test_a_page_with_one_epsilon_says_how_to_ask_at_several(plain_run):
-    pages = render_pages(plain_run)
+    pages = rendered(plain_run)
     assert "figures/robustness.svg" not in pages
     shown = Page(pages["report.html"].decode()).text
     assert "This run asked at one ε; rafair audit --curve asks at smaller ones too." in shown
@@ -140,7 +140,7 @@ def test_a_page_without_certificates_claims_no_proof(plain_run):
 
 
 def test_the_figure_has_a_panel_per_claim_and_begins_at_the_clean_rate(certified_run, curve):
-    drawn = render_pages(certified_run)["figures/robustness.svg"].decode()
+    drawn = rendered(certified_run)["figures/robustness.svg"].decode()
     alone = draw_curve(curve).decode()
     for name in ("R-AF", "R-ACC", "R-IF", "proved", "not broken", "undecided or not asked"):
         assert f">{name}</text>" in drawn

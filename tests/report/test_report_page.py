@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pages import Page, words_of
+from pages import Page, rendered, words_of
 from rafair import InvalidInput, write_report
 from rafair.report import render_pages
 from rafair.report.cautions import warnings
@@ -22,13 +22,13 @@ def run(request):
 
 @pytest.fixture
 def page(run):
-    return Page(render_pages(run)["report.html"].decode())
+    return Page(rendered(run)["report.html"].decode())
 
 
 def test_the_page_refers_to_nothing_outside_of_itself(run, page):
     assert "svg" in page.tags
     assert all(reference.startswith("#") for reference in page.references)
-    source = render_pages(run)["report.html"].decode()
+    source = rendered(run)["report.html"].decode()
     assert re.findall(r"@import|url\((?!#)", source) == []
 
 
@@ -95,7 +95,7 @@ def test_the_command_is_the_typed_one_or_a_call(run):
 
 
 def test_the_figures_are_files_of_the_run(run):
-    assert set(render_pages(run)) == {
+    assert set(rendered(run)) == {
         "report.html",
         "figures/confusion.svg",
         "figures/sensitive.svg",
@@ -103,14 +103,14 @@ def test_the_figures_are_files_of_the_run(run):
 
 
 def test_the_same_run_gives_the_same_bytes(run):
-    assert render_pages(run) == render_pages(run)
+    assert render_pages(run) == rendered(run)
 
 
 def test_write_report_writes_the_page_and_nothing_else(plain_run, tmp_path):
     write_report(plain_run, tmp_path / "report.html")
     write_report(plain_run, str(tmp_path / "report.html"))
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    assert (tmp_path / "report.html").read_bytes() == render_pages(plain_run)["report.html"]
+    assert (tmp_path / "report.html").read_bytes() == rendered(plain_run)["report.html"]
 
 
 def test_write_report_refuses_a_directory_and_a_missing_one(plain_run, tmp_path):
@@ -125,12 +125,12 @@ def test_a_stored_run_gives_the_same_page(plain_run, tmp_path):
 
     write_run(plain_run, tmp_path / "run")
     stored = load_run(tmp_path / "run")
-    assert render_pages(stored)["report.html"] == render_pages(plain_run)["report.html"]
+    assert render_pages(stored)["report.html"] == rendered(plain_run)["report.html"]
 
 
 def test_the_repaired_page_shows_a_third_matrix(plain_run, repaired_run):
     before, after = (
-        render_pages(run)["figures/confusion.svg"].decode() for run in (plain_run, repaired_run)
+        rendered(run)["figures/confusion.svg"].decode() for run in (plain_run, repaired_run)
     )
     assert before.count(">true fair</text>") == 2
     assert after.count(">true fair</text>") == 3

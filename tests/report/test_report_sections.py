@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pages import Page, words_of
+from pages import Page, rendered, words_of
 from rafair.analysis import groups_of, people_of
 from rafair.report import render_pages
 from rafair.report.bars import clean_bar, hundred, robust_bar
@@ -60,7 +60,7 @@ def test_bars_are_the_rates():
 
 
 def test_the_page_has_every_group_with_its_numbers(certified_run):
-    page = Page(render_pages(certified_run)["report.html"].decode())
+    page = Page(rendered(certified_run)["report.html"].decode())
     schema, epsilon = certified_run.manifest["schema"], certified_run.manifest["plan"]["epsilon"]
     people = people_of(certified_run.instances, certified_run.certificates, schema, epsilon)
     for groups in groups_of(people, schema["sensitive"]):
