@@ -17,6 +17,7 @@ from rafair.certificates.branching import BROKEN
 from rafair.certificates.implications import accurate_fair_if_accurate, fair_if_accurate_fair
 from rafair.engine import Shard, Task, merged
 from rafair.fairness import STRICT, Lipschitz
+from rafair.problem.dense import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,6 +174,13 @@ def _certify(
     model: Classifier, schema: Schema, plan: Plan, question: _Question, work: _Work
 ) -> Shard:
     """Certify some seeds."""
+    with undisturbed(model):
+        return _shard(model, schema, plan, question, work)
+
+
+def _shard(
+    model: Classifier, schema: Schema, plan: Plan, question: _Question, work: _Work
+) -> Shard:
     batch = Batch.load(model, schema, plan, work.rows)
     people = plan.people(schema, question.only)
     spaces = [replace(plan, epsilon=radius).space(schema) for radius in question.radii]
