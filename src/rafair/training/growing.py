@@ -193,7 +193,8 @@ class Grower:
         for leaf, node in enumerate(nodes[len(tree.feature) :]):
             tree.low[leaf], tree.high[leaf] = node.low, node.high
             slope, curvature = self._totals(node, slopes, curvatures)
-            tree.value[leaf] = np.clip(slope / (curvature + RIDGE * self.unit), node.low, node.high)
+            step = slope / (curvature + RIDGE * self.unit)
+            tree.value[leaf] = np.clip(step, node.low, node.high)
         return self._refitted(tree, weights, margins)
 
     def _split(
@@ -210,16 +211,11 @@ class Grower:
             none = np.zeros(0, np.int64)
             return node, replace(node, rows=(none, none))
         tree.feature[number], tree.piece[number] = best.place, best.piece
-        sides = [self._below(node, best, worst) for worst in (0, 1)]
-        below, above = (
-            node.child(
-                tuple(r[w if low else ~w] for r, w in zip(node.rows, sides, strict=True)),
-                best.place,
-                best.piece,
-                above=not low,
-            )
-            for low in (True, False)
-        )
+        here, there = (self._below(node, best, worst) for worst in (0, 1))
+        at_v, least = node.rows
+        where = best.place, best.piece
+        below = node.child((at_v[here], least[there]), *where, above=False)
+        above = node.child((at_v[~here], least[~there]), *where, above=True)
         if not self.direction[best.place]:
             return below, above
         middle = float(np.clip(sum(best.values) / 2, node.low, node.high))
@@ -297,8 +293,8 @@ class Grower:
         for _ in range(REFITS):
             placed = self.margins.leaves(tree)
             bound = [leaves.argmin(axis=1) for leaves in placed]
-            slope, curvature, loss = -RIDGE * self.unit * tree.value, RIDGE * self.unit, 0.0
-            curvature = np.full_like(tree.value, curvature)
+            slope, loss = -RIDGE * self.unit * tree.value, 0.0
+            curvature = np.full_like(tree.value, RIDGE * self.unit)
             for leaves, at, weight, before in zip(placed, bound, weights, margins, strict=True):
                 margin = before + np.take_along_axis(leaves, at[:, None], axis=1)[:, 0]
                 loss += float((weight * np.logaddexp(0, -margin)).sum())
@@ -316,4 +312,5 @@ class Grower:
 def _gain(sums: Numbers, value: Numbers, ridge: float) -> Numbers:
     """Return what the loss falls by, to second order, where a leaf adds a value."""
     slope, curvature = sums
-    return value * slope - 0.5 * (curvature + ridge) * value**2
+    gain: Numbers = value * slope - 0.5 * (curvature + ridge) * value**2
+    return gain
