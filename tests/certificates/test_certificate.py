@@ -11,7 +11,7 @@ from torch import nn
 import rafair
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.registry import attack_classes, make_attack
-from rafair.certificates import certify
+from rafair.certificates import certify, why_uncertified
 from rafair.problem.network import layered_network
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
@@ -238,3 +238,22 @@ def test_a_wrong_person_off_the_lattice_is_never_proved():
     x, y = torch.tensor([[0.0, 0.33]], dtype=torch.float64), torch.tensor([1])
     assert not rafair.judge(model, x, y, people).accurate.item()
     assert certify(model, x, y, people, space).status.tolist() == [-1]
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_nothing_is_proved_where_torch_rounds_products_to_less(problem, precision):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        why = why_uncertified(problem.model)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert (why is not None) == (problem.model.dtype == torch.float32)
+    assert why is None or f"({precision!r})" in why
+    assert why_uncertified(problem.model) is None
+
+
+def test_a_shipped_network_is_not_proved_either_then(credit_model, monkeypatch):
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
+    assert credit_model.dtype == torch.float32
+    assert "set_float32_matmul_precision('highest')" in why_uncertified(credit_model)

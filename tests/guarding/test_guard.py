@@ -77,6 +77,7 @@ def test_attacks_judge_and_audit_take_it(credit, credit_model):
     ("options", "message"),
     [
         ({}, "either a schema or sensitive"),
+        ({"sensitive": ["sex"]}, "with names, pass a schema"),
         ({"sensitive": {0: [0.0]}, "schema": "credit"}, "either a schema or sensitive"),
         ({"schema": "credit", "rule": "vote"}, "mean"),
     ],

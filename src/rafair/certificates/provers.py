@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+import torch
 from torch import Tensor
 
 from rafair.certificates.cells import CELL_NODES, certify_network_cells
@@ -92,7 +93,14 @@ class TreeProver:
 
 
 def _of_network(model: Classifier) -> Prover:
-    return NetworkProver(layered_network(model))
+    network = layered_network(model)
+    precision = torch.get_float32_matmul_precision()
+    if model.dtype == torch.float32 and precision != "highest":
+        raise InvalidInput(
+            f"torch rounds products of float32 to less ({precision!r}), so that no bound holds; "
+            "call torch.set_float32_matmul_precision('highest')"
+        )
+    return NetworkProver(network)
 
 
 def _of_trees(model: Classifier) -> Prover:

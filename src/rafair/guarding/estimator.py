@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rafair.guarding.rules import Rule
     from rafair.models import Access
@@ -181,6 +182,11 @@ class Guard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             check_is_fitted(self, "model_")
         if (self.sensitive is None) == (self.schema is None):
             raise InvalidInput("give the guard either a schema or sensitive, which say who I(v) is")
+        if self.schema is None and not isinstance(self.sensitive, Mapping):
+            raise InvalidInput(
+                "without a schema sensitive is a mapping of column numbers to values; with names, "
+                "pass a schema, as that of rafair.read_test(X, y, sensitive=[…])"
+            )
         model = getattr(self, "model_", self.model)
         asked = model if isinstance(model, Classifier) else wrap(model, self.schema)
         return GuardedClassifier(asked, self._people(), self.rule)
