@@ -9,6 +9,7 @@ It makes the runs and opens their pages in the chromium of the machine, which
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-FIGURES = Path(__file__).parents[1] / "docs" / "figures"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, FIGURES = ROOT / "src", ROOT / "docs" / "figures"
 RUNS = {
     "first": [["audit", "adult"]],
     "page": [["audit", "adult", "--epsilon", "0.05", "--curve"], ["repair"]],
@@ -79,12 +81,14 @@ def take(browser: Browser, path: Path, picture: Picture) -> bytes:
 
 
 def make_runs(directory: Path) -> None:
-    """Call rafair as a user would."""
-    rafair = [sys.executable, "-c", "from rafair.cli import main; main()"]
+    """Call the rafair of this checkout as a user would."""
+    rafair = [sys.executable, "-m", "rafair"]
+    here = {**os.environ, "PYTHONPATH": str(SOURCE)}
     for name, calls in RUNS.items():
         for verb, *arguments in calls:
             out = ["--out", name] if verb == "audit" else [name]
-            subprocess.run([*rafair, verb, *arguments, *out, "--quiet"], cwd=directory, check=True)
+            words = [*rafair, verb, *arguments, *out, "--quiet"]
+            subprocess.run(words, cwd=directory, env=here, check=True)
 
 
 def main(target: Path) -> None:

@@ -46,3 +46,16 @@ def test_a_pipe_gets_plain_text(capsys, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     show_table(TABLE)
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [12, 20, 40, 200])
+def test_a_narrow_terminal_cuts_no_number(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    heads = ("", *(f"rate {place}" for place in range(9)))
+    rows = [(name, *(f"{name}.{place}2" for place in range(9))) for name in ("1", "2")]
+    show_table(Table("", heads, rows))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert all(printed.count(text) == 1 for text in (*heads[1:], *rows[0][1:], *rows[1][1:]))
+    assert all(len(line) <= columns for line in printed.splitlines())
+    assert len(printed.split("\n\n")) == {12: 9, 20: 5, 40: 3, 200: 1}[columns]

@@ -10,11 +10,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from rafair.engine import Progress
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 # Longest line of a table where lines are not broken, and the seconds before a line of progress.
 UNBROKEN, LONG = 100_000, 30.0
+# Blanks between two columns of a table.
+GAP = 2
 
 __all__ = ["console", "plain", "progress", "show_table"]
 
@@ -49,35 +53,83 @@ def _has_width() -> bool:
 
 
 def show_table(table: Table, *, wide: bool = False) -> None:
-    """Print a table; ``wide`` transposes it, so that many columns become rows."""
+    """Print a table; ``wide`` transposes it, so that many columns become rows.
+
+    Columns for which the terminal is too narrow follow below, beside the first column again.
+    """
+    heads, rows = _turned(table) if wide else (table.heads, list(table.rows))
+    groups = () if wide else table.groups
+    if not _has_width():
+        _show_unbroken(_drawn(table.title, heads, rows, groups, table.texts))
+        return
+    blocks = [tuple(range(len(heads)))] if table.texts else _blocks([heads, *rows], console().width)
+    for number, places in enumerate(blocks):
+        kept = [tuple(row[place] for place in places) for row in (heads, *rows)]
+        if number:
+            console().print()
+        title = "" if number else table.title
+        console().print(_drawn(title, kept[0], kept[1:], groups, table.texts))
+
+
+def _blocks(lines: Sequence[tuple[str, ...]], width: int) -> list[tuple[int, ...]]:
+    """Return the columns to print beside each other: the first one, and as many as there is room.
+
+    Parameters
+    ----------
+    lines : sequence of tuple of str
+        Heads and rows.
+    width : int
+        Of the terminal.
+    """
+    widths = [
+        max(cell_len(plain(text)) for text in column) + GAP for column in zip(*lines, strict=True)
+    ]
+    blocks: list[list[int]] = [[0]]
+    room = width + GAP - widths[0]
+    left = room
+    for place, needed in enumerate(widths[1:], start=1):
+        if needed > left and len(blocks[-1]) > 1:
+            blocks.append([0])
+            left = room
+        blocks[-1].append(place)
+        left -= needed
+    return [tuple(block) for block in blocks]
+
+
+def _drawn(
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    groups: Sequence[int],
+    texts: Sequence[int],
+) -> RichTable:
     drawn = RichTable(
-        title=Text(plain(table.title)),
+        title=Text(plain(title)) if title else None,
         title_justify="left",
         title_style="bold",
         box=None,
-        padding=(0, 1),
+        padding=(0, GAP // 2),
         pad_edge=False,
     )
-    heads, rows = _turned(table) if wide else (table.heads, table.rows)
     colours = _colours()
     for place, head in enumerate(heads):
-        is_text = place in (0, *table.texts)
-        fold = bool(table.texts) and place in (0, table.texts[-1])
+        fold = bool(texts) and place in (0, texts[-1])
         drawn.add_column(
             Text(plain(head), colours.get(head, "")),
-            justify="left" if is_text else "right",
+            justify="left" if place in (0, *texts) else "right",
             no_wrap=not fold,
             overflow="fold" if fold else "ellipsis",
         )
     for place, row in enumerate(rows):
-        if not wide and place in table.groups and place:
+        if place in groups and place:
             drawn.add_row()
         drawn.add_row(
             *(Text(plain(value), colours.get(value.partition(",")[0], "")) for value in row)
         )
-    if _has_width():
-        console().print(drawn)
-        return
+    return drawn
+
+
+def _show_unbroken(drawn: RichTable) -> None:
     unbroken = _PlainConsole(markup=False, highlight=False, emoji=False, width=UNBROKEN)
     with unbroken.capture() as captured:
         unbroken.print(drawn)
