@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import allocating, entry
+from rafair.kernels.compiling import allocating, entry, inner
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["search_alike"]
 
 
-@allocating
+@inner
 def _place(
     people: People, person: int, row: int, low: NDArray[np.int32], high: NDArray[np.int32]
 ) -> None:
@@ -52,7 +52,7 @@ def _place(
         low[column] = high[column] = piece
 
 
-@allocating
+@inner
 def _margin(
     forest: Forest, tests: Tests, parts: Parts, point: NDArray[np.int32], work: Work
 ) -> tuple[float, float]:
@@ -66,7 +66,7 @@ def _margin(
     return combined(parts, sums, 0)
 
 
-@allocating
+@inner
 def _worst(
     forest: Forest,
     tests: Tests,
@@ -87,7 +87,7 @@ def _worst(
     return worst, most, least
 
 
-@allocating
+@inner
 def _any_split(
     forest: Forest,
     tests: Tests,
@@ -109,7 +109,7 @@ def _any_split(
     return -1, 0
 
 
-@allocating
+@inner
 def _enter(
     forest: Forest,
     tests: Tests,
@@ -123,12 +123,15 @@ def _enter(
 ) -> float:
     """Look for a witness in the middle of a box, and bound whoever is worst there."""
     low, high = queue.low[at], queue.high[at]
-    point = np.minimum(np.maximum(people.own[person], low), high)
+    point = work.ends[0]
+    for each in range(len(point)):
+        point[each] = min(max(people.own[person, each], low[each]), high[each])
     worst, largest, smallest = _worst(forest, tests, people, person, goal.parts, point, work)
     is_certain = smallest > goal.certain[0]
     if largest > goal.impossible[0] and found.n_boxes[person] < found.low.shape[1]:
         count = found.n_boxes[person]
-        found.low[person, count], found.high[person, count] = point, point
+        for each in range(len(point)):
+            found.low[person, count, each] = found.high[person, count, each] = point[each]
         found.is_certain[person, count] = is_certain
         found.n_boxes[person] += 1
     _place(people, person, worst, low, high)
@@ -145,7 +148,7 @@ def _enter(
     return promise
 
 
-@allocating
+@inner
 def _is_done(found: Found, person: int) -> bool:
     count = int(found.n_boxes[person])
     full = count == found.low.shape[1]

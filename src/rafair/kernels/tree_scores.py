@@ -18,7 +18,7 @@ __all__ = ["leaves_of"]
 _TABLE = types.int32[:, ::1]
 
 
-@entry(FOREST, TESTS, _TABLE, _TABLE, allocates=True)
+@entry(FOREST, TESTS, _TABLE, _TABLE)
 def leaves_of(
     forest: Forest, tests: Tests, pieces: NDArray[np.int32], leaves: NDArray[np.int32]
 ) -> None:
