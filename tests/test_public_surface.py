@@ -156,3 +156,14 @@ def test_a_table_of_ones_own_goes_from_file_to_report(tmp_path):
     assert len(out.instances) == 4 * 5
     rafair.write_report(out, str(tmp_path / "report.html"))
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "name", ["rafair.guarding.estimator.Guard", "rafair.training.estimator.RobustClassifier"]
+)
+def test_an_estimator_without_scikit_learn_names_the_extra(monkeypatch, name):
+    home, _, estimator = name.rpartition(".")
+    monkeypatch.delitem(sys.modules, home, raising=False)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(rafair.InvalidInput, match=r"pip install 'rafair\[sklearn\]'"):
+        getattr(rafair, estimator)

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from rafair.errors import InvalidInput
 from rafair.models import serialise_model, wrap
+from rafair.models.extras import need
 from rafair.problem import Counterparts, PerturbationSpace
 from rafair.problem.batching import forward_rows
 from rafair.schema import Column, Schema, as_pandas, fit_feature
@@ -24,6 +22,12 @@ from rafair.training.monotone import directions_of
 from rafair.training.registry import make_method, method_classes
 from rafair.training.task import Task
 from rafair.training.validation import is_constant
+
+need("sklearn", "sklearn")
+
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402 - after the check
+from sklearn.utils.multiclass import check_classification_targets  # noqa: E402
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
