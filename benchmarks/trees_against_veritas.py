@@ -33,6 +33,7 @@ SECONDS, STEPS = 20.0, 1_000
 def verdict(trees, label, low, high, seconds):
     """Return Veritas's verdict on one person: 1 proved, −1 broken, 0 undecided."""
     above = np.nextafter(np.float32(high), np.float32(2))  # its intervals do not hold their ends
+    low = np.float32(low)  # as the models read it
     box = [veritas.Interval(float(a), float(b)) for a, b in zip(low, above, strict=True)]
     config = veritas.Config(veritas.HeuristicType.MAX_OUTPUT)
     config.stop_when_optimal = True
