@@ -32,8 +32,8 @@ SECONDS, STEPS = 20.0, 1_000
 
 def verdict(trees, label, low, high, seconds):
     """Return Veritas's verdict on one person: 1 proved, −1 broken, 0 undecided."""
-    above = np.nextafter(np.float32(high), np.float32(2))  # its intervals do not hold their ends
-    low = np.float32(low)  # as the models read it
+    low, high = (np.float64(np.float32(end)) for end in (low, high))  # as the models read them
+    above = np.nextafter(high, 2)  # its intervals do not hold their ends
     box = [veritas.Interval(float(a), float(b)) for a, b in zip(low, above, strict=True)]
     config = veritas.Config(veritas.HeuristicType.MAX_OUTPUT)
     config.stop_when_optimal = True
