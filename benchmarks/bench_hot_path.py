@@ -9,6 +9,7 @@ near-ties left aside.
 
 from __future__ import annotations
 
+import contextlib
 from unittest import mock
 
 import pytest
@@ -16,7 +17,7 @@ from bare import bare_loop
 
 from conftest import DATASETS, make_task
 from rafair.attacks import RAFair
-from rafair.problem import batching, gradients
+from rafair.problem import batching, gradients, walking
 
 STEPS = 20
 MODES = ("true_biased", "false_fair", "false_biased")
@@ -24,10 +25,9 @@ MODES = ("true_biased", "false_fair", "false_biased")
 
 def by_autograd(run):
     """Call something as if no model were known to be a dense ReLU network."""
-    with (
-        mock.patch.object(gradients, "dense_network", return_value=None),
-        mock.patch.object(batching, "dense_network", return_value=None),
-    ):
+    with contextlib.ExitStack() as stack:
+        for where in (batching, gradients, walking):
+            stack.enter_context(mock.patch.object(where, "dense_network", return_value=None))
         return run()
 
 

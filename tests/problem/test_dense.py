@@ -22,6 +22,7 @@ from rafair.problem import (
     gradient_rows,
     gradients,
     make_loss,
+    walking,
 )
 from rafair.problem.compiling import compiles
 from rafair.problem.dense import dense_network, path
@@ -47,7 +48,7 @@ def wrapped(module):
 @pytest.fixture
 def only_autograd(monkeypatch):
     def switch():
-        for where in (gradients, batching):
+        for where in (batching, gradients, walking):
             monkeypatch.setattr(where, "dense_network", lambda _: None)
 
     return switch

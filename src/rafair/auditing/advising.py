@@ -14,7 +14,7 @@ from rafair.auditing.batches import Seeds
 from rafair.auditing.options import Option, options_for
 from rafair.auditing.repairing import reopened
 from rafair.certificates import certify, why_uncertified
-from rafair.certificates.branching import BROKEN, PROVED
+from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
 from rafair.engine import silent
 from rafair.fairness import TF, balanced_rates, judge, rates
 from rafair.fairness.decisions import own_scores
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rafair.auditing.inputs import Columns
     from rafair.engine import Progress
     from rafair.fairness import Rates
+    from rafair.problem import Counterparts
     from rafair.runs import AuditResult
 
 __all__ = ["advise_run"]
@@ -146,22 +147,43 @@ class _Measuring:
         }
 
     def _ends(self, option: Option) -> dict[str, Tensor]:
-        """Tell of whom R-AF is proved, and whom nothing breaks, each (n,), bool."""
-        seeds, plan = self.seeds, self.seeds.plan
+        """Tell of whom R-AF is proved, and whom nothing breaks, each (n,), bool.
+
+        Certificates are about those whom nothing breaks that breaks the model itself, and the
+        attack through the option about those whom these leave open.
+        """
+        seeds, known = self.seeds, option.seen(self.known.flatten(0, 1)).view_as(self.known)
         people = seeds.counterparts if option.people is None else option.people
-        x = option.seen(seeds.x)
-        problem = (option.model, x, seeds.y, people, seeds.space)
-        through = Adaptive(target=option.claim, random_state=plan.random_state).through(*problem)
-        unbroken = torch.ones_like(seeds.y, dtype=torch.bool)
-        known = option.seen(self.known.flatten(0, 1)).view_as(self.known)
-        for points in torch.cat([known, through]):
-            verdict = judge(option.model, points, seeds.y, people)
-            unbroken &= verdict.accurate if option.people is None else verdict.cells == TF
-        if why_uncertified(option.model) is not None:
-            return {"at_most": unbroken}
+        x, y = option.seen(seeds.x), seeds.y
+        unbroken = _withstand(option, known, y, people)
+        ends, rows = {"at_most": unbroken}, unbroken.nonzero()[:, 0]
+        if why_uncertified(option.model) is None:
+            ends["at_least"] = torch.zeros_like(unbroken)
+            if len(rows):
+                status = self._status(option, x[rows], y[rows], people)
+                ends["at_least"][rows], unbroken[rows] = status == PROVED, status != BROKEN
+                rows = rows[status == UNDECIDED]
+        if len(rows):
+            attack = Adaptive(target=option.claim, random_state=seeds.plan.random_state)
+            points = attack.through(option.model, x[rows], y[rows], people, seeds.space)
+            unbroken[rows] = _withstand(option, points, y[rows], people)
+        return ends
+
+    def _status(self, option: Option, x: Tensor, y: Tensor, people: Counterparts) -> Tensor:
+        """Return what the certificates say of people, shape (n,)."""
+        plan = self.seeds.plan
         end = time.time() + plan.proof_seconds(len(x))
-        status = certify(*problem, plan.max_nodes, claim=option.claim, until=end).status
-        return {"at_least": status == PROVED, "at_most": unbroken & (status != BROKEN)}
+        problem = (option.model, x, y, people, self.seeds.space)
+        return certify(*problem, plan.max_nodes, claim=option.claim, until=end).status
+
+
+def _withstand(option: Option, points: Tensor, y: Tensor, people: Counterparts) -> Tensor:
+    """Tell whom none of the points, (t, n, d), breaks; shape (n,), bool."""
+    unbroken = torch.ones_like(y, dtype=torch.bool)
+    for candidates in points:
+        verdict = judge(option.model, candidates, y, people)
+        unbroken &= verdict.accurate if option.people is None else verdict.cells == TF
+    return unbroken
 
 
 def _between(shares: Rates) -> dict[str, Any]:
