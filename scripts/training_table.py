@@ -1,6 +1,6 @@
 """Put what robust training reaches into docs/training.md; each row is a command that is run.
 
-python scripts/training_table.py            # five minutes
+python scripts/training_table.py            # seven minutes
 python scripts/training_table.py --check    # fails where the page says something else
 """
 
