@@ -11,8 +11,8 @@ from torch import nn
 import rafair
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.registry import attack_classes, make_attack, variants_of
+from rafair.bounds.network import layered_network
 from rafair.certificates import certify, why_uncertified
-from rafair.problem.network import layered_network
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 VARIANTS = [name for attack in attack_classes().values() for name in attack.variants]

@@ -7,12 +7,12 @@ import torch
 from sklearn.tree import DecisionTreeClassifier
 
 import rafair
+from rafair.bounds.network import layered_network
 from rafair.certificates import certify_cells, why_uncertified
 from rafair.certificates.averages import Average
 from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import predict
 from rafair.guarding import RULES, GuardedClassifier, Neighbourhood
-from rafair.problem.network import layered_network
 
 TF, TB, FF, FB = range(len(CELLS))
 

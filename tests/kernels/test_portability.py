@@ -13,11 +13,11 @@ import rafair
 from rafair.attacks import RAFair
 from rafair.problem import Counterparts, batching, counterpart_gradient_norms, forward_rows
 from rafair.problem import gradient_rows, gradients, make_loss, walking
-from rafair.problem import bounds
-from rafair.problem.bound import no_pattern
-from rafair.problem.bounds import linear_bound
+from rafair.bounds import crown
+from rafair.bounds.bound import no_pattern
+from rafair.bounds.crown import linear_bound
 from rafair.problem.dense import path
-from rafair.problem.network import layered_network
+from rafair.bounds.network import layered_network
 
 def results(model):
     x, y = torch.rand(19, 5, generator=torch.Generator().manual_seed(1)), torch.arange(19) % 2
@@ -41,7 +41,7 @@ model = rafair.wrap(module, output="logits")
 assert path(model) == "kernels"
 by_kernels = results(model)
 gradients.dense_network = batching.dense_network = walking.dense_network = lambda _: None
-bounds.is_compiled = lambda _: False
+crown.is_compiled = lambda _: False
 for ours, theirs in zip(by_kernels, results(model), strict=True):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 """

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import rafair
+from rafair.bounds.network import layered_network
 from rafair.models import keras_layers
 from rafair.models.adapters import keras_model
 from rafair.models.agreement import random_people, unit_rows
-from rafair.problem.network import layered_network
 
 keras = pytest.importorskip("keras")
 if keras.backend.backend() != "torch":

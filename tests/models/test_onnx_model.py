@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import rafair
+from rafair.bounds.network import layered_network
 from rafair.models.adapters import onnx_model
 from rafair.models.agreement import random_people, unit_rows
 from rafair.models.onnx_graph import converted, operators, rewriting
 from rafair.models.onnx_graph.graph import read_graph
-from rafair.problem.network import layered_network
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

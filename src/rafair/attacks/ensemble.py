@@ -14,13 +14,13 @@ from rafair.attacks.changed_class import ChangedClass
 from rafair.attacks.linear_corner import LinearCorner
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.rafair import RAFair
+from rafair.bounds.network import why_not_layered
 from rafair.checks import check_one_of
 from rafair.fairness import judge
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
 from rafair.problem.goals import TARGETS
-from rafair.problem.network import why_not_layered
 from rafair.problem.trajectories import AttackResult, Trajectory
 
 if TYPE_CHECKING:

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rafair.bounds.bound import no_pattern
+from rafair.bounds.crown import BOXES, linear_bound
+from rafair.bounds.network import layered_network
 from rafair.fairness import worst_of_all
 from rafair.models import require_gradient
 from rafair.problem import check_problem
 from rafair.problem.batching import AUTO, BatchSize
-from rafair.problem.bound import no_pattern
-from rafair.problem.bounds import BOXES, linear_bound
 from rafair.problem.gradients import gradient_directions
 from rafair.problem.losses import Margin
-from rafair.problem.network import layered_network
 from rafair.problem.trajectories import AttackResult, Trajectory
 from rafair.problem.walking import check_result
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from rafair.bounds.network import LayeredNetwork
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["LinearCorner"]
 

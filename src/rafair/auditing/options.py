@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import nn
 
+from rafair.bounds.network import why_not_layered
 from rafair.fairness.decisions import own_scores
 from rafair.guarding import GuardedClassifier, Rule, guarded
 from rafair.models import wrap
 from rafair.models.around import Around
 from rafair.problem import Counterparts
-from rafair.problem.network import why_not_layered
 from rafair.training.loop import usual_batch
 from rafair.training.pareto import Training
 

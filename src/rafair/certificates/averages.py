@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.problem.bound import Bound, no_pattern
-from rafair.problem.bounds import linear_bound
+from rafair.bounds.bound import Bound, no_pattern
+from rafair.bounds.crown import linear_bound
 
 if TYPE_CHECKING:
-    from rafair.problem.network import LayeredNetwork
-    from rafair.problem.rounding import Rounding
+    from rafair.bounds.network import LayeredNetwork
+    from rafair.bounds.rounding import Rounding
 
 __all__ = ["Average"]
 
@@ -169,7 +169,7 @@ class Average:
         """Bound what taking means adds to the rounding errors of a margin and its bound, (n,).
 
         A mean is a sum of m products in float64, of numbers that are no larger than T; see
-        ``_bound_errors`` in ``problem/rounding.py`` for T.
+        ``_bound_errors`` in ``bounds/rounding.py`` for T.
 
         Parameters
         ----------

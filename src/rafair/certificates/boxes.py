@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rafair.problem.bound import no_pattern
+from rafair.bounds.bound import no_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.demands import Demands
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "root_boxes"]
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from rafair.bounds.crown import BOXES
 from rafair.certificates.boxes import POINT, Boxes
-from rafair.problem.bounds import BOXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
+    from rafair.bounds.bound import Bound
     from rafair.certificates.boxes import Values
-    from rafair.problem.bound import Bound
 
 __all__ = ["BROKEN", "PROVED", "UNDECIDED", "Bounder", "Decisions", "branch_and_bound"]
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from rafair.bounds.bound import Bound, no_pattern
+from rafair.bounds.crown import linear_bound
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.demands import Contest
 from rafair.fairness import TF, judge
 from rafair.fairness.decisions import predict
-from rafair.problem.bound import Bound, no_pattern
-from rafair.problem.bounds import linear_bound
 
 if TYPE_CHECKING:
+    from rafair.bounds.network import LayeredNetwork
+    from rafair.bounds.rounding import Rounding
     from rafair.certificates.boxes import Boxes, Values
     from rafair.certificates.claim import Claim
     from rafair.problem import PerturbationSpace
-    from rafair.problem.network import LayeredNetwork
-    from rafair.problem.rounding import Rounding
 
 __all__ = ["BiasedCell", "FairCell", "Question"]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rafair.attacks.cell_ascent import CellAscent, classes_of_cell
+from rafair.bounds.rounding import Rounding
 from rafair.certificates.boxes import hull
 from rafair.certificates.branching import BROKEN, PROVED, branch_and_bound
 from rafair.certificates.cell_questions import BiasedCell, FairCell
@@ -17,16 +18,15 @@ from rafair.certificates.demands import Demands
 from rafair.certificates.verdicts import IMPOSSIBLE, OPEN, REACHABLE, CellCertificate
 from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import own_scores
-from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.cell_questions import Question
     from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["CELL_NODES", "certify_network_cells"]
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from rafair.bounds.crown import linear_bound
+from rafair.bounds.rounding import Rounding
 from rafair.certificates.boxes import hull, own_boxes, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
 from rafair.certificates.cells import CELL_NODES, certify_network_cells
@@ -18,18 +20,16 @@ from rafair.certificates.verdicts import IMPOSSIBLE, REACHABLE, Certificate
 from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import predict
 from rafair.fairness.dissent import find_dissent
-from rafair.problem.bounds import linear_bound
-from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
+    from rafair.bounds.bound import Bound
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.boxes import Boxes
     from rafair.certificates.branching import Decisions
     from rafair.certificates.verdicts import Property
     from rafair.fairness import Lipschitz
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.bound import Bound
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["certify_network"]
 

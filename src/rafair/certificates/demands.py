@@ -11,9 +11,9 @@ from torch import Tensor
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from rafair.bounds.network import LayeredNetwork
     from rafair.fairness import Lipschitz
     from rafair.problem import Counterparts
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["Contest", "Demands"]
 

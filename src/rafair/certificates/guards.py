@@ -10,6 +10,7 @@ import torch
 
 from rafair.attacks.apgd import APGD
 from rafair.attacks.cell_ascent import CellAscent
+from rafair.bounds.network import layered_network, why_not_layered
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
 from rafair.certificates.claim import ATTACK_STEPS, RESTARTS
 from rafair.certificates.mean_claims import MeanSearch
@@ -17,19 +18,18 @@ from rafair.certificates.verdicts import IMPOSSIBLE, REACHABLE, CellCertificate,
 from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, STRICT, judge
 from rafair.fairness.decisions import predict
-from rafair.problem.network import layered_network, why_not_layered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.prover import Certainty, Prover, Question
     from rafair.certificates.verdicts import Property
     from rafair.fairness import Lipschitz
     from rafair.guarding import GuardedClassifier
     from rafair.problem import Counterparts
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["GuardProver", "guard_prover"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rafair.attacks.cell_ascent import CellAscent
+from rafair.bounds.rounding import Rounding
 from rafair.certificates.averages import Average
 from rafair.certificates.boxes import Boxes, hull, own_boxes
 from rafair.certificates.branching import branch_and_bound
@@ -16,16 +17,15 @@ from rafair.certificates.claim import Claim
 from rafair.certificates.demands import Demands
 from rafair.fairness import STRICT
 from rafair.fairness.decisions import predict
-from rafair.problem.rounding import Rounding
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from rafair.bounds.bound import Bound
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.branching import Decisions
     from rafair.guarding import GuardedClassifier
     from rafair.problem import PerturbationSpace
-    from rafair.problem.bound import Bound
-    from rafair.problem.network import LayeredNetwork
 
 __all__ = ["MeanSearch"]
 

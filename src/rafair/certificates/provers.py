@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import torch
 from torch import Tensor
 
+from rafair.bounds.network import layered_network
 from rafair.certificates.cells import CELL_NODES, certify_network_cells
 from rafair.certificates.certificate import certify_network
 from rafair.certificates.guards import guard_prover
@@ -20,17 +21,16 @@ from rafair.errors import InvalidInput
 from rafair.fairness import CELLS, Lipschitz
 from rafair.guarding import guarded
 from rafair.problem import check_problem
-from rafair.problem.network import layered_network
 from rafair.trees import tree_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rafair.bounds.network import LayeredNetwork
     from rafair.certificates.prover import Certainty, Prover, Question
     from rafair.fairness.lipschitz import LabelDistance, LabelDistanceName, PersonDistanceName
     from rafair.models import Classifier
     from rafair.problem import Counterparts, PerturbationSpace
-    from rafair.problem.network import LayeredNetwork
     from rafair.trees import TreeEnsemble
 
 __all__ = [

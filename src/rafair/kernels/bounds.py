@@ -1,6 +1,6 @@
 """Linear bounds of dense ReLU networks over boxes (CROWN), in float64.
 
-``rafair.problem.bounds`` says what is computed, and computes it with torch where this cannot run.
+``rafair.bounds.crown`` says what is computed, and computes it with torch where this cannot run.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Questions(NamedTuple):
 
 
 class Results(NamedTuple):
-    """The fields of ``rafair.problem.bounds.Bound``; ``signs`` is the pattern of all layers."""
+    """The fields of ``rafair.bounds.crown.Bound``; ``signs`` is the pattern of all layers."""
 
     lower: Numbers
     slope: Numbers

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from rafair.bounds.bound import no_pattern
+from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import layered_network
 from rafair.fairness.rates import balanced_rates
 from rafair.models import wrap
-from rafair.problem.bound import no_pattern
-from rafair.problem.bounds import linear_bound
-from rafair.problem.network import layered_network
 from rafair.training.interval import interval_margins
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rafair.problem.activations import RELU, activation_of
-from rafair.problem.relaxation import Relaxation
-from rafair.problem.rounding import _activation_error
-from rafair.problem.tangents import line_below
+from rafair.bounds.activations import RELU, activation_of
+from rafair.bounds.relaxation import Relaxation
+from rafair.bounds.rounding import _activation_error
+from rafair.bounds.tangents import line_below
 
 LAYERS = {
     "tanh": nn.Tanh(),

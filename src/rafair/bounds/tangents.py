@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.problem.activations import BESIDE
+from rafair.bounds.activations import BESIDE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.problem.activations import Activation
+    from rafair.bounds.activations import Activation
 
 __all__ = ["line_below"]
 

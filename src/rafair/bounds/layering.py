@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from rafair.bounds.activations import IDENTITY, RELU, Activation, activation_of
 from rafair.errors import InvalidInput
-from rafair.problem.activations import IDENTITY, RELU, Activation, activation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional
 
 import rafair
+from rafair.bounds.network import layered_network, why_not_layered
 from rafair.certificates import certify
 from rafair.fairness import judge
-from rafair.problem.network import layered_network, why_not_layered
 
 
 class Residual(nn.Module):

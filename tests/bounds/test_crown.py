@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from rafair.problem import bounds
-from rafair.problem.bound import no_pattern
-from rafair.problem.bounds import linear_bound
-from rafair.problem.network import LayeredNetwork, layered_network
+from rafair.bounds import crown
+from rafair.bounds.bound import no_pattern
+from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import LayeredNetwork, layered_network
 
 
 def boxes_of(problem, width, seed=0):
@@ -44,7 +44,7 @@ def test_the_kernels_and_torch_compute_the_same(make_problem, monkeypatch, k, wi
         asked = (network, low, high, problem.y, pattern, everywhere(low), 1.0)
         ours = linear_bound(*asked)
         with monkeypatch.context() as patch:
-            patch.setattr(bounds, "is_compiled", lambda _: False)
+            patch.setattr(crown, "is_compiled", lambda _: False)
             theirs = linear_bound(*asked)
         assert (~theirs.gain.isnan()).any()
         for name, value in vars(theirs).items():

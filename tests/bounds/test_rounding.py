@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.problem.bound import no_pattern
-from rafair.problem.bounds import linear_bound
-from rafair.problem.network import layered_network
-from rafair.problem.rounding import Rounding
+from rafair.bounds.bound import no_pattern
+from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import layered_network
+from rafair.bounds.rounding import Rounding
 
 ROWS = torch.arange(12)
 

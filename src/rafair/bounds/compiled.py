@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from rafair.problem.bound import Bound
+from rafair.bounds.bound import Bound
 from rafair.problem.compiling import compiles
 from rafair.problem.threads import shared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.problem.network import LayeredNetwork
+    from rafair.bounds.network import LayeredNetwork
 
 __all__ = ["compiled_bound", "is_compiled"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from rafair.bounds.activations import RELU
+from rafair.bounds.layering import Blocks, Linear, layers_of
 from rafair.errors import InvalidInput
-from rafair.problem.activations import RELU
-from rafair.problem.layering import Blocks, Linear, layers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from rafair.problem.activations import Activation
-    from rafair.problem.bound import Bound
-    from rafair.problem.layering import Blocks, Linear
-    from rafair.problem.network import LayeredNetwork
+    from rafair.bounds.activations import Activation
+    from rafair.bounds.bound import Bound
+    from rafair.bounds.layering import Blocks, Linear
+    from rafair.bounds.network import LayeredNetwork
 
 __all__ = ["Rounding"]
 

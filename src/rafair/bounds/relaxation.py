@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.problem.tangents import line_below
+from rafair.bounds.tangents import line_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from rafair.problem.activations import Activation
+    from rafair.bounds.activations import Activation
 
 __all__ = ["Relaxation"]
 

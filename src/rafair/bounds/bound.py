@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.problem.network import LayeredNetwork
+    from rafair.bounds.network import LayeredNetwork
 
 __all__ = ["Bound", "no_pattern"]
 

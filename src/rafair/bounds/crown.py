@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.problem.bound import Bound
-from rafair.problem.compiled_bounds import compiled_bound, is_compiled
-from rafair.problem.relaxation import Relaxation
+from rafair.bounds.bound import Bound
+from rafair.bounds.compiled import compiled_bound, is_compiled
+from rafair.bounds.relaxation import Relaxation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from rafair.problem.network import LayeredNetwork
+    from rafair.bounds.network import LayeredNetwork
 
 __all__ = ["BOXES", "linear_bound"]
 
