@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> Never:
     """Run the command line and exit; see ``rafair.cli.app.main``."""
     # Loading the libraries makes half a million objects and hardly any garbage. By default Python
     # walks all of them again and again, and twice more at the end: a third of a small audit's time.
-    gc.set_threshold(20_000)
+    gc.set_threshold(200_000)
     atexit.register(gc.freeze)
     try:
         from rafair.cli.app import main as run

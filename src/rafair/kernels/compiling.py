@@ -26,6 +26,7 @@ __all__ = [
     "allocating",
     "entry",
     "inner",
+    "kept",
     "written_out",
 ]
 
@@ -90,19 +91,40 @@ def entry(*arguments: Any, allocates: bool = False) -> Callable[[F], F]:
     return compiled
 
 
-@contextmanager
-def _cache() -> Iterator[None]:
-    """Have numba keep machine code in a folder of these sources alone.
+def kept(module: str) -> bool:
+    """Tell whether machine code of a module of ``rafair.kernels`` is kept on this machine.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    folder = _folder()
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(folder)
+    return any(folder.glob(f"*/{module}.*.nbi"))
+
+
+def _folder() -> Path:
+    """Return the folder of the machine code of these sources alone.
 
     numba recompiles a kernel if the kernel's own file changes, but not if a function that it calls
     does. Therefore the folder's name depends on all files of this package.
     """
-    given = numba.config.CACHE_DIR
-    home = Path(given or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(
+        numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    )
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     folder = home / f"rafair-{hashlib.sha256(sources).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
-    numba.config.CACHE_DIR = str(folder)
+    return folder
+
+
+@contextmanager
+def _cache() -> Iterator[None]:
+    """Have numba keep machine code in that folder."""
+    given = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_folder())
     try:
         yield
     finally:
