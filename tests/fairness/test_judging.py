@@ -8,7 +8,7 @@ from torch import nn
 
 import rafair
 import reference
-from rafair.fairness import CELLS, decide
+from rafair.fairness import CELLS, Lipschitz, counterexamples, decide
 from rafair.fairness.decisions import counterpart_scores, predict
 
 EVERYONE = rafair.Counterparts.product([1], [[0.0, 0.5, 1.0]])
@@ -160,3 +160,38 @@ def test_people_without_meaning_are_refused(problem):
         judged(problem.but(x=x))
     with pytest.raises(rafair.InvalidInput, match="labels outside"):
         judged(problem.but(y=problem.y + 5))
+
+
+@pytest.mark.parametrize("claim", ["accurate_fair", "accurate", "fair"])
+@pytest.mark.parametrize("K", [0.0, 1.3])
+def test_counterexamples_are_what_the_verdict_breaks(make_problem, claim, K):
+    problem = make_problem(3, seed=5, n=40)
+    asked = (problem.model, problem.x, problem.y, problem.counterparts)
+    found = counterexamples(*asked, claim, Lipschitz(K))
+    expected = judged(problem, K=K).breaks(claim)
+    assert torch.equal(found, expected)
+    assert found.any()
+    assert not found.all()
+
+
+class Remembering(Table):
+    """Keeps all rows that it is asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = set()
+
+    def forward(self, x):
+        self.asked.update(map(tuple, x.tolist()))
+        return super().forward(x)
+
+
+def test_nobody_asks_about_the_counterparts_of_whom_their_own_class_settles():
+    x, y = torch.tensor([[0.5, 0.25], [0.75, 0.25]]), torch.tensor([0, 1])
+    module = Remembering()
+    model = rafair.wrap(module, output="logits")
+    assert counterexamples(model, x, y, EVERYONE, "accurate").tolist() == [False, True]
+    assert module.asked == {(0.5, 0.25), (0.75, 0.25)}
+    assert counterexamples(model, x, y, EVERYONE, "accurate_fair").tolist() == [True, True]
+    assert {row for row in module.asked if row[0] == 0.75} == {(0.75, 0.25)}
+    assert (0.5, 1.0) in module.asked

@@ -17,7 +17,7 @@ from rafair.certificates.cells import CELL_NODES, certify_network_cells
 from rafair.certificates.claim import Claim
 from rafair.certificates.demands import Contest, Demands
 from rafair.certificates.verdicts import IMPOSSIBLE, REACHABLE, Certificate
-from rafair.fairness import CELLS, judge
+from rafair.fairness import CELLS, counterexamples
 from rafair.fairness.decisions import predict
 from rafair.fairness.dissent import find_dissent
 
@@ -66,8 +66,8 @@ def certify_network(
             pair, other, _ = find_dissent(model, origin, end, counterparts, space, condition)
             witness[broken], counterpart[broken] = pair, other
         # The judge alone accepts a witness.
-        verdict = judge(model, witness[broken], y[broken], counterparts, *condition.parameters)
-        unclear = broken[~verdict.breaks(claim)]
+        judged = (model, witness[broken], y[broken], counterparts, claim, condition)
+        unclear = broken[~counterexamples(*judged)]
         status[unclear] = UNDECIDED
         witness[unclear] = counterpart[unclear] = torch.nan
     certificate = Certificate(status, witness, counterpart, found.nodes)

@@ -2,7 +2,7 @@
 
 from rafair.fairness.candidates import JudgedCandidates, judge_candidates
 from rafair.fairness.decisions import decide
-from rafair.fairness.judging import judge
+from rafair.fairness.judging import counterexamples, judge
 from rafair.fairness.lipschitz import STRICT, Lipschitz
 from rafair.fairness.quality import constant_model, model_quality
 from rafair.fairness.rates import Rates, balanced_rates, rates
@@ -22,6 +22,7 @@ __all__ = [
     "balanced_rates",
     "choose_seeds",
     "constant_model",
+    "counterexamples",
     "decide",
     "dissenting",
     "first_in_worst_cell",

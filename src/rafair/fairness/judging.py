@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rafair.fairness.decisions import counterpart_scores, predict
-from rafair.fairness.lipschitz import Lipschitz
+from rafair.fairness.lipschitz import STRICT, Lipschitz
 from rafair.fairness.verdict import Verdict
 from rafair.problem import AUTO, BatchSize
 from rafair.problem.dense import undisturbed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["judge"]
+__all__ = ["counterexamples", "judge"]
 
 
 def judge(
@@ -96,3 +96,45 @@ def judge(
                     fair[left] = fair_to(people[left], own[left], part)
             verdicts.append(Verdict.of(own == y[block], fair))
     return Verdict.concat(verdicts)
+
+
+def counterexamples(
+    model: Classifier,
+    x: Tensor,
+    y: Tensor,
+    counterparts: Counterparts,
+    claim: str,
+    condition: Lipschitz = STRICT,
+    *,
+    batch_size: BatchSize = AUTO,
+) -> Tensor:
+    """Tell which instances are counterexamples to a claim, as ``Verdict.breaks`` of the judge does.
+
+    The model is asked about I(v) only where its answer to v itself does not settle the claim.
+
+    Parameters
+    ----------
+    model, x, y, counterparts, batch_size : see ``judge``.
+    claim : {"accurate_fair", "accurate", "fair"}
+    condition : Lipschitz
+        K, D and d of the judge.
+
+    Returns
+    -------
+    Tensor of bool, shape (n,)
+
+    Raises
+    ------
+    InvalidInput
+        See ``judge``.
+    """
+    check_rows(x, y, counterparts, model)
+    broken = torch.zeros_like(y, dtype=torch.bool)
+    if claim != "fair":
+        with undisturbed(model):
+            broken = predict(model, x, batch_size) != y
+    left = (~broken).nonzero()[:, 0]
+    if claim != "accurate" and len(left):
+        some = (model, x[left], y[left], counterparts, *condition.parameters)
+        broken[left] = judge(*some, batch_size=batch_size).breaks(claim)
+    return broken

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from rafair.fairness import STRICT, judge
+from rafair.fairness import STRICT, counterexamples
 from rafair.fairness.decisions import decide, predict
 from rafair.fairness.dissent import find_dissent
 from rafair.trees.pieced_model import PiecedClassifier
@@ -87,8 +87,8 @@ class _Claim:
     def _breaks(self, model: Classifier, points: Tensor, rows: Tensor) -> Tensor:
         if not len(points):
             return torch.zeros(0, dtype=torch.bool)
-        problem = (model, points, self.y[rows], self.pieced.counterparts)
-        return judge(*problem, *self.condition.parameters).breaks(self.kind)
+        people = self.pieced.counterparts
+        return counterexamples(model, points, self.y[rows], people, self.kind, self.condition)
 
     def others(self, right: int, rival: int) -> Tensor:
         """Tell which combinations may not get ``rival`` where v gets ``right``, (n, m), bool."""
