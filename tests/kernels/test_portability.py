@@ -35,7 +35,7 @@ def results(model):
     return forward_rows(model, x), gradient.direction, norms, bound.lower, bound.slope, walked.x_adv
 
 torch.manual_seed(0)
-layers = [torch.nn.Linear(5, 9), torch.nn.ReLU(), torch.nn.Linear(9, 6), torch.nn.ReLU()]
+layers = [torch.nn.Linear(5, 9), torch.nn.ReLU(), torch.nn.Linear(9, 6), torch.nn.LeakyReLU()]
 module = torch.nn.Sequential(*layers, torch.nn.Linear(6, 2)).requires_grad_(False)
 model = rafair.wrap(module, output="logits")
 assert path(model) == "kernels"

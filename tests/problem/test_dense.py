@@ -110,6 +110,52 @@ def test_every_shape_is_differentiated_as_by_autograd(only_autograd, widths, bia
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def leaky_network(slope=0.1):
+    """Return a network with every activation that the kernels know."""
+    torch.manual_seed(3)
+    bent = [nn.LeakyReLU(slope), nn.PReLU(20), nn.ReLU(), nn.PReLU()]
+    bent[1].weight.data = torch.randn(20)  # some fall where others rise
+    widths, layers = itertools.pairwise((6, 33, 20, 16, 9, 2)), []
+    for (n_in, n_out), activation in itertools.zip_longest(widths, bent):
+        layers += [nn.Linear(n_in, n_out), activation]
+    return nn.Sequential(*layers[:-1]).requires_grad_(requires_grad=False)
+
+
+LEAKY = {
+    "leaky": lambda: wrapped(leaky_network()),
+    "leaky backwards": lambda: LeakyGradient(wrapped(network(6, 33, 20, 16, 2)), 0.2),
+    "both": lambda: LeakyGradient(wrapped(leaky_network())),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", LEAKY)
+def test_leaky_networks_are_differentiated_as_by_autograd(only_autograd, kind, loss):
+    model = LEAKY[kind]()
+    assert path(model) == "kernels"
+    x = torch.randn(157, 6, generator=torch.Generator().manual_seed(1))
+    y = torch.arange(157) % 2
+    fast, scores = gradient_rows(model, x, y, loss), forward_rows(model, x)
+    only_autograd()
+    slow = gradient_rows(model, x, y, loss)
+    torch.testing.assert_close(fast.full, slow.full, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(scores, forward_rows(model, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", LEAKY)
+def test_walks_through_leaky_networks_are_those_by_autograd(only_autograd, kind):
+    model = LEAKY[kind]()
+    x = torch.rand(25, 6, generator=torch.Generator().manual_seed(1))
+    y, people = torch.arange(25) % 2, Counterparts.product([0, 3], [[0.0, 0.4, 1.0]] * 2)
+    space = rafair.PerturbationSpace(0.2, [False, True, True, False, True, True])
+    attack = RAFair(mode="false_fair", steps=6, step_size=0.02)
+    fast = attack.run(model, x, y, people, space).trajectory
+    only_autograd()
+    slow = attack.run(model, x, y, people, space).trajectory
+    assert torch.equal(fast.points, slow.points)
+    torch.testing.assert_close(fast.losses, slow.losses, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_norms_at_counterparts_are_those_by_autograd(only_autograd, widths, loss):
@@ -239,6 +285,10 @@ OTHERS = {
     "two in a row": lambda: nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)),
     "relu last": lambda: nn.Sequential(nn.Linear(3, 2), nn.ReLU()),
     "two types": lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2).double()),
+    "slopes of others": lambda: nn.Sequential(nn.Linear(3, 4), nn.PReLU(2), nn.Linear(4, 2)),
+    "slopes of a type": lambda: nn.Sequential(
+        nn.Linear(3, 4), nn.PReLU(dtype=torch.float64), nn.Linear(4, 2)
+    ),
     "parametrised": lambda: nn.Sequential(
         nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2)
     ),
@@ -253,8 +303,24 @@ def test_what_may_be_more_than_a_chain_is_left_to_autograd(name):
     assert dense_network(model) is None
 
 
-def test_a_leaky_gradient_is_left_to_autograd():
-    assert dense_network(LeakyGradient(wrapped(network(3, 8, 2)))) is None
+def test_a_leaky_gradient_of_what_is_left_to_autograd_is_left_to_it_too():
+    assert dense_network(LeakyGradient(wrapped(OTHERS["tanh"]()))) is None
+
+
+def test_a_changed_slope_is_noticed():
+    module = leaky_network()
+    model, x = wrapped(module), torch.randn(5, 6)
+    before = forward_rows(model, x)
+    module[1].negative_slope = 0.7
+    module[3].weight.mul_(2)
+    assert not torch.equal(forward_rows(model, x), before)
+    torch.testing.assert_close(forward_rows(model, x), module(x))
+
+
+@pytest.mark.parametrize("slope", [torch.nan, torch.inf, 1e30])
+def test_slopes_that_may_overflow_are_left_to_autograd(slope):
+    model, x = wrapped(leaky_network(slope)), torch.rand(600, 6)
+    assert dense_network(model) is None or not dense_network(model).takes(x)
 
 
 def test_probabilities_without_a_layer_to_leave_out_are_left_to_autograd():

@@ -37,7 +37,7 @@ NUMBERS = types.float64[::1]
 INTEGERS = types.int64[::1]
 FLOATS, TABLE, WORDS = types.float32[::1], types.float32[:, ::1], types.uint32[:, ::1]
 NETWORK = types.NamedTuple(
-    [FLOATS, FLOATS, FLOATS, INTEGERS, INTEGERS, INTEGERS, types.int64, types.int64], Network
+    [FLOATS, FLOATS, FLOATS, TABLE, INTEGERS, INTEGERS, INTEGERS, types.int64, types.int64], Network
 )
 
 

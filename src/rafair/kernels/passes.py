@@ -2,7 +2,7 @@
 
 Both leave out idle neurons: those that are 0 for all rows of the block. What they would add is
 exactly 0, and each sum takes a layer's inputs in ascending order. So the numbers of a row do not
-depend on the other rows of its block.
+depend on the other rows of its block. A leaky neuron is never idle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from rafair.kernels.compiling import FLOATS, TABLE, inner
-from rafair.kernels.lanes import LANES, load, only, positive, store
+from rafair.kernels.lanes import LANES, load, only, plus_product, positive, store
 from rafair.kernels.network import TILE, Network
 from rafair.kernels.tiles import each, lines, plus_products, store_each
 
@@ -95,9 +95,10 @@ def forward(network: Network, pattern: Pattern, work: Workspace) -> int:
             outputs,
         )
         if layer < last:
-            _rectify(outputs, pattern[start:stop])
+            slopes = network.slopes[0, start:stop]
+            _rectify(outputs, slopes, pattern[start:stop])
             places = work.awake[0]
-            n = _awake(pattern[start:stop], places)
+            n = _awake(pattern[start:stop], slopes, places)
         inputs = outputs
     return last % 2
 
@@ -111,9 +112,10 @@ def backward(network: Network, pattern: Pattern, work: Workspace, gradient: Bloc
     """
     outer, places, n = work.outer, work.everyone, network.n_scores
     for layer in range(len(network.widths) - 2, 0, -1):
-        active = pattern[network.neuron_starts[layer - 1] : network.neuron_starts[layer]]
+        start, stop = network.neuron_starts[layer - 1], network.neuron_starts[layer]
+        active, slopes = pattern[start:stop], network.slopes[1, start:stop]
         wanted, outputs = work.awake[layer % 2], work.blocks[layer % 2]
-        n_wanted = _awake(active, wanted)
+        n_wanted = _awake(active, slopes, wanted)
         sums(
             network.transposed,
             network.weight_starts[layer],
@@ -128,7 +130,7 @@ def backward(network: Network, pattern: Pattern, work: Workspace, gradient: Bloc
         )
         for place in range(n_wanted):
             neuron = wanted[place]
-            store(outputs, neuron, only(load(outputs, neuron), active[neuron]))
+            _bend(outputs, neuron, active[neuron], slopes[neuron])
         places, n, outer = wanted, n_wanted, outputs
     sums(
         network.transposed,
@@ -172,22 +174,30 @@ def sums(
 
 
 @inner
-def _rectify(outputs: Block, pattern: Pattern) -> None:
-    """Replace numbers below 0 by 0, and note which are above."""
+def _rectify(outputs: Block, slopes: Numbers, pattern: Pattern) -> None:
+    """Replace numbers below 0 by 0, or that slope times them, and note which are above."""
     for neuron in range(len(pattern)):
-        lanes = load(outputs, neuron)
-        bits = positive(lanes)
-        pattern[neuron] = bits
-        store(outputs, neuron, only(lanes, bits))
+        pattern[neuron] = positive(load(outputs, neuron))
+        _bend(outputs, neuron, pattern[neuron], slopes[neuron])
 
 
 @inner
-def _awake(pattern: Pattern, places: Places) -> int:
-    """List the neurons that are active in any row; the last is repeated to fill a tile."""
+def _bend(outputs: Block, neuron: int, active: np.uint32, slope: float) -> None:
+    """Multiply a neuron's numbers by the slope in the rows in which it is not active."""
+    lanes = load(outputs, neuron)
+    bent = only(lanes, active)
+    if slope != 0:
+        bent = plus_product(bent, slope, only(lanes, ~active))
+    store(outputs, neuron, bent)
+
+
+@inner
+def _awake(pattern: Pattern, slopes: Numbers, places: Places) -> int:
+    """List the neurons that are not idle in every row; the last is repeated to fill a tile."""
     n = 0
     for neuron in range(len(pattern)):
         places[n] = neuron
-        n += pattern[neuron] != 0
+        n += pattern[neuron] != 0 or slopes[neuron] != 0
     for place in range(n, n + TILE - 1):
         places[place] = places[max(n - 1, 0)]
     return n

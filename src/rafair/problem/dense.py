@@ -1,24 +1,26 @@
-"""Dense ReLU networks without autograd, by the kernels of ``rafair.kernels``."""
+"""Dense networks with (leaky) ReLU without autograd, by the kernels of ``rafair.kernels``."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import weakref
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from rafair.models import LeakyGradient
 from rafair.models.adapters.torch_module import TorchClassifier
 from rafair.problem.compiling import compiles
 from rafair.problem.threads import shared, torch_asleep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rafair.kernels.network import Network
     from rafair.models import Classifier
@@ -32,11 +34,17 @@ Signature: TypeAlias = list[object]
 LARGEST = 1e30
 # Rows that a thread computes before it asks for more.
 PIECE = 2048
+# The slope below 0 of the activations that the kernels know: one number, or one per neuron.
+SLOPES: dict[type[nn.Module], Callable[[Any], Tensor]] = {
+    nn.ReLU: lambda _: torch.zeros(1),
+    nn.LeakyReLU: lambda layer: torch.tensor([layer.negative_slope], dtype=torch.float32),
+    nn.PReLU: lambda layer: layer.weight,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class DenseNetwork:
-    """Linear layers with ReLU between them, in float32 on the CPU.
+    """Linear layers with ReLU, LeakyReLU or PReLU between them, in float32 on the CPU.
 
     The numbers of a row are the same whatever the other rows and the number of threads.
 
@@ -44,11 +52,14 @@ class DenseNetwork:
     ----------
     layers : tuple of (weight, bias), shapes (n_out, n_in) and (n_out,)
         A single logit z is stored as the logits [0, z].
+    slopes : tuple of Tensor, shapes (2, n_out)
+        Of each hidden layer; see ``Network``.
     limit : float
         The network accepts rows with entries in [−limit, limit] only.
     """
 
     layers: tuple[Dense, ...]
+    slopes: tuple[Tensor, ...]
     limit: float
 
     @cached_property
@@ -56,7 +67,20 @@ class DenseNetwork:
         """The network in the form of the kernels."""
         from rafair.kernels.network import packed
 
-        return packed([(weight.numpy(), bias.numpy()) for weight, bias in self.layers])
+        pairs = [(weight.numpy(), bias.numpy()) for weight, bias in self.layers]
+        return packed(pairs, [slopes.numpy() for slopes in self.slopes])
+
+    def leaky(self, slope: float) -> DenseNetwork:
+        """Return the network that goes back through ReLU as if it had a slope below 0."""
+        if slope not in self._leaky:
+            bent = [torch.stack([own, back.where(own != 0, slope)]) for own, back in self.slopes]
+            self._leaky[slope] = replace(self, slopes=tuple(bent))
+        return self._leaky[slope]
+
+    @cached_property
+    def _leaky(self) -> dict[float, DenseNetwork]:
+        """The networks that were asked for."""
+        return {}
 
     def takes(self, rows: Tensor) -> bool:
         """Tell whether the entries of rows, shape (n, d), lie within the limit."""
@@ -114,11 +138,14 @@ _KNOWN: weakref.WeakKeyDictionary[Classifier, _Reading] = weakref.WeakKeyDiction
 
 
 def dense_network(model: Classifier) -> DenseNetwork | None:
-    """Return the network behind a model; None if it is not linear layers, ReLU and logits.
+    """Return the network behind a model; None if it is not linear layers, (leaky) ReLU and logits.
 
     A network is read once, and again after its layers or weights have changed. A change through
     ``weight.data`` is not noticed, because torch does not count it.
     """
+    if type(model) is LeakyGradient:
+        network = dense_network(model.model)
+        return None if network is None else network.leaky(model.slope)
     if type(model) is not TorchClassifier or model.body_output != "logits":
         return None
     body = model.body
@@ -156,7 +183,7 @@ def _signature(body: nn.Sequential) -> Signature | None:
     for layer in (body, *body._modules.values()):
         if layer is None or _is_changed(layer):
             return None
-        found.append(layer)
+        found += (layer, layer.__dict__.get("negative_slope"))
         for weight in layer._parameters.values():
             if weight is not None:
                 version = 0 if weight.is_inference() else weight._version
@@ -176,29 +203,32 @@ def _is_changed(module: nn.Module) -> bool:
 
 
 def _read(body: nn.Sequential) -> DenseNetwork | None:
-    """Return the network of linear layers with ReLU between them; None for all other chains."""
-    linear = []
-    for place, layer in enumerate(body):
-        if type(layer) is not (nn.ReLU if place % 2 else nn.Linear):
-            return None
-        if isinstance(layer, nn.Linear):
-            linear.append(layer)
-    return _network(linear) if len(body) % 2 else None
+    """Return the network of a chain; None unless linear layers and activations take turns."""
+    chain = list(body)
+    linear = [layer for layer in chain[::2] if type(layer) is nn.Linear]
+    bent = [layer for layer in chain[1::2] if type(layer) in SLOPES]
+    if len(linear) + len(bent) != len(chain) or len(linear) != len(bent) + 1:
+        return None
+    return _network(linear, bent)
 
 
-def _network(linear: Sequence[nn.Linear]) -> DenseNetwork | None:
+def _network(linear: Sequence[nn.Linear], bent: Sequence[nn.Module]) -> DenseNetwork | None:
     """Read the layers; None if their shapes, types or devices are not those of the kernels."""
     weights = [layer.weight.detach() for layer in linear]
+    below = [SLOPES[type(layer)](layer).detach() for layer in bent]
     fits = all(len(a) == b.shape[1] for a, b in itertools.pairwise(weights))
-    if not fits or any(w.dtype != torch.float32 or w.device.type != "cpu" for w in weights):
+    fits &= all(len(b) in {1, len(a)} for a, b in zip(weights, below, strict=False))
+    held = (*weights, *below)
+    if not fits or any(w.dtype != torch.float32 or w.device.type != "cpu" for w in held):
         return None
     biases = [_bias(layer) for layer in linear]
     if len(weights[-1]) == 1:
         weights[-1] = torch.cat([torch.zeros_like(weights[-1]), weights[-1]])
         biases[-1] = torch.cat([torch.zeros_like(biases[-1]), biases[-1]])
     layers = tuple(zip(weights, biases, strict=True))
-    limit = _room(layers)
-    return DenseNetwork(layers, limit) if limit > 0 and compiles("rows", "walk") else None
+    slopes = tuple(b.expand(2, len(a)) for a, b in zip(weights, below, strict=False))
+    limit = _room(layers, slopes)
+    return DenseNetwork(layers, slopes, limit) if limit > 0 and compiles("rows", "walk") else None
 
 
 def _bias(layer: nn.Linear) -> Tensor:
@@ -206,17 +236,19 @@ def _bias(layer: nn.Linear) -> Tensor:
     return torch.zeros(layer.out_features) if bias is None else bias.detach()
 
 
-def _room(layers: Sequence[Dense]) -> float:
+def _room(layers: Sequence[Dense], slopes: Sequence[Tensor]) -> float:
     """Return how large a row's entries may be for all activations to stay below ``LARGEST``.
 
     The kernels' ReLU would hide an overflow. For |x| ≤ r, every activation of a layer is at most
-    a·r + b. Each layer multiplies a and b by the largest row sum of |weight|, and adds the largest
-    |bias| to b. The result is −1 if a weight is NaN or infinite, or no row is safe.
+    a·r + b. Each layer multiplies a and b by the largest row sum of |weight|, adds the largest
+    |bias| to b, and multiplies both by the largest slope. The result is −1 if a weight is NaN or
+    infinite, or no row is safe.
     """
     a, b, room = 1.0, 0.0, math.inf
-    for weight, bias in layers:
+    steepest = [float(each.double().abs().max().clamp_min(1.0)) for each in slopes]
+    for (weight, bias), slope in zip(layers, [*steepest, 1.0], strict=True):
         norm = float(weight.double().abs().sum(dim=1).max())
-        a, b = norm * a, norm * b + float(bias.double().abs().max())
+        a, b = slope * norm * a, slope * (norm * b + float(bias.double().abs().max()))
         if not (math.isfinite(a) and b < LARGEST):
             return -1.0
         room = min(room, (LARGEST - b) / a if a else math.inf)
