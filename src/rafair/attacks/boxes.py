@@ -15,7 +15,7 @@ from rafair.problem.batching import all_finite
 from rafair.problem.trajectories import AttackResult, Trajectory
 from rafair.trees import has_trees, tree_ensemble
 from rafair.trees.claims import search_claim
-from rafair.trees.pieced_model import PiecedClassifier
+from rafair.trees.pieced_model import quick_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Boxes(Square):
         x_adv[found.is_broken] = found.point[found.is_broken]
         rows = (~found.is_broken & ~found.is_proved).nonzero()[:, 0]
         if len(rows):
-            quick = PiecedClassifier(ensemble, model)
+            quick = quick_model(ensemble, model)
             more = super().run(quick, x[rows], y[rows], counterparts, space)
             x_adv[rows], forwards = more.x_adv, more.n_forwards
         return AttackResult(x_adv, Trajectory(torch.stack([x, x_adv])), 0, forwards)

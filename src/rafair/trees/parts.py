@@ -137,6 +137,12 @@ class Part:
         return found
 
     @property
+    def direction(self) -> float:
+        """Whether what is added rises with the sum, 1, or falls, −1."""
+        factors = [one.factor for one in self.maps if isinstance(one, Affine)]
+        return float(np.prod(np.sign(factors)))
+
+    @property
     def is_whole(self) -> bool:
         """Whether a jump, and numbers with few binary places, make what is added."""
         steps = [place for place, one in enumerate(self.maps) if isinstance(one, Step)]

@@ -128,11 +128,27 @@ class PiecedProblem:
         own = np.full((len(rows), 1), themselves)
         exists = np.concatenate([others.numpy(), own], axis=1)
         low, high, mine = (part[index] for part in (low, high, self.own))
+        least, most = (part[index] for part in self._reach)
         single = self.refined if refined else self.refined[:0]
-        return People(low, high, mine, columns, is_sensitive, self.grid, exists, single)
+        return People(
+            low, high, mine, columns, is_sensitive, self.grid, exists, single, least, most
+        )
+
+    @cached_property
+    def _reach(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Bounds of each ramp within Δ, (n, ramps); infinite where pieces say all."""
+        low, high = self.ends
+        ramps = self.ensemble.ramps
+        least, most = ramps.between(low.numpy() - SLACK, high.numpy() + SLACK)
+        inner = ramps.is_spread & ~np.isin(ramps.feature, self.counterparts.columns)
+        return np.where(inner, least, -np.inf), np.where(inner, most, np.inf)
 
     def perturbed(
-        self, rows: Tensor, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32]
+        self,
+        rows: Tensor,
+        low: npt.NDArray[np.int32],
+        high: npt.NDArray[np.int32],
+        heading: npt.NDArray[np.float64] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return, of each box, the v + δ nearest to v, and whether it lies in the box.
 
@@ -141,6 +157,8 @@ class PiecedProblem:
         rows : Tensor of int64, shape (b,)
         low, high : array, shape (b, d)
             Boxes of pieces.
+        heading : array, shape (d,), optional
+            Within the piece nearest to v, go to its least number, −1, or to its greatest, 1.
 
         Returns
         -------
@@ -153,8 +171,11 @@ class PiecedProblem:
         for place in movable.nonzero()[:, 0].tolist():
             ends = (self.ends[0][rows, place], self.ends[1][rows, place])
             piece, own = nearest[:, place], self.own[rows.numpy(), place]
-            axis = self.ensemble.axes[place]
-            point[:, place] = _value(axis, piece, own, point[:, place], ends, spacing[:, place])
+            axis, towards = self.ensemble.axes[place], 0.0 if heading is None else heading[place]
+            point[:, place] = _value(
+                axis, piece, np.sign(piece - own) if not towards else np.full_like(own, -towards),
+                point[:, place], ends, spacing[:, place],
+            )  # fmt: skip
         found = self.space.project(point.to(origin.dtype), origin)
         kept = list(set(range(found.shape[1])) - set(self.counterparts.columns))
         inside = (self.ensemble.pieces(found) == nearest)[:, kept].all(axis=1)
@@ -173,14 +194,16 @@ class PiecedProblem:
 def _value(
     axis: Axis,
     piece: npt.NDArray[np.int32],
-    own: npt.NDArray[np.int32],
+    side: npt.NDArray[np.int32],
     here: Tensor,
     ends: tuple[Tensor, Tensor],
     spacing: Tensor,
 ) -> Tensor:
-    """Return the number of a piece that is nearest to where somebody is, shape (b,), float64."""
+    """Return a number of a piece, shape (b,), float64: the least one where ``side`` is 1, the
+    greatest one where it is −1, and where somebody is where it is 0.
+    """
     least, greatest = (torch.from_numpy(end[piece]) for end in axis.ends())
-    up, stays = torch.from_numpy(piece > own), torch.from_numpy(piece == own)
+    up, stays = torch.from_numpy(side > 0), torch.from_numpy(side == 0)
     number = torch.where(up, least, greatest).clamp(*ends)
     unit = torch.where(spacing > 0, spacing, 1.0)
     step = torch.where(

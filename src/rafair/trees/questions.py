@@ -100,9 +100,11 @@ class TreeQuestion:
         for ask, asked in ((one, inside & side) for one, side in sides):
             if bool(asked.any()):
                 accepted[asked] = ask(point[asked], owner[asked])
-        settled = (inside & ~accepted & ~boxes.is_certain) | self._is_nobody(
-            point, combination, boxes
-        )
+        is_nobody = self._is_nobody(point, combination, boxes)
+        settled = is_nobody | (inside & ~accepted & ~boxes.is_certain)
+        if not self.pieced.ensemble.is_pieced:
+            settled &= is_nobody
+            self._go_on(point, accepted, owner, boxes, classes[0])
         found = Answers(
             torch.zeros(len(rows), dtype=torch.bool),
             boxes.is_exhausted.clone(),
@@ -115,6 +117,18 @@ class TreeQuestion:
         found.is_found[person[hits]] = True
         found.point[person[hits]], found.combination[person[hits]] = point[hits], combination[hits]
         return found
+
+    def _go_on(
+        self, point: Tensor, accepted: Tensor, owner: Tensor, boxes: Boxes, winner: int
+    ) -> None:
+        """Ask, where a line changes within a box, at the end of the box that favours a class."""
+        left = (~accepted & ~boxes.is_certain).nonzero()[:, 0]
+        if len(left):
+            heading = self.pieced.ensemble.heading(winner)
+            box = (boxes.low[left], boxes.high[left])
+            further, inside = self.pieced.perturbed(owner[left], *box, heading)
+            inside[inside.clone()] = self.accept(further[inside], owner[left][inside])
+            point[left[inside]], accepted[left[inside]] = further[inside], True
 
     def _is_nobody(self, point: Tensor, combination: Tensor, boxes: Boxes) -> Tensor:
         """Tell in which boxes a relation excludes everybody: they hold one value of each column."""

@@ -1,0 +1,141 @@
+"""What lines add to parts, feature by feature, from piece to piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rafair.problem.space import SLACK
+from rafair.trees.composition import gathered
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rafair.kernels.ramps import Ramps
+    from rafair.trees.axes import Axis
+    from rafair.trees.columns import TreeColumns
+
+__all__ = ["RampTable"]
+
+
+@dataclass(frozen=True, eq=False)
+class RampTable:
+    """The lines of one feature and part together, bounded in every piece of the feature.
+
+    The bounds hold what the model's rounding does to the lines.
+
+    Attributes
+    ----------
+    columns : TreeColumns
+    owner, feature : array of int32, shape (ramps,)
+    ramp : array of int64, shape (lines,)
+        Which ramp each line of the composition belongs to.
+    is_spread : array of bool, shape (ramps,)
+        Whether a ramp changes within pieces.
+    least, most : array of float64, shape (pieces, ramps)
+        As many rows as the feature with the most pieces has; a shorter column repeats its last one.
+    """
+
+    columns: TreeColumns
+    owner: npt.NDArray[np.int32]
+    feature: npt.NDArray[np.int32]
+    ramp: npt.NDArray[np.int64]
+    is_spread: npt.NDArray[np.bool_]
+    least: npt.NDArray[np.float64]
+    most: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, columns: TreeColumns, axes: tuple[Axis, ...]) -> RampTable:
+        """Ask the model's own transformers for every column at both ends of every piece."""
+        lines = columns.composition.lines
+        feature = np.maximum(columns.feature[lines.column], 0)  # of a constant, any feature's
+        pairs = np.stack([lines.owner, feature])
+        unique, ramp = np.unique(pairs, axis=1, return_inverse=True)
+        owner, felt = (np.ascontiguousarray(row, np.int32) for row in unique)
+        bare = cls(columns, owner, felt, ramp.ravel(), felt < 0, np.zeros(0), np.zeros(0))
+        rows = np.arange(max(map(len, axes)) if len(lines) else 0)[:, None]
+        places = np.minimum(rows, [len(axis) - 1 for axis in axes])
+        low, high = (
+            np.stack([ends[places[:, at]] for at, ends in enumerate(side)], axis=1)
+            for side in zip(*(_wide_ends(axis) for axis in axes), strict=True)
+        )
+        least, most = bare.between(low, high)
+        is_spread = np.array([axes[at].numbers is None for at in felt], np.bool_)
+        return cls(columns, owner, felt, ramp.ravel(), is_spread, least, most)
+
+    def between(
+        self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Bound each ramp between two unit-space numbers of its feature, of a line or equal.
+
+        Parameters
+        ----------
+        low, high : array, shape (n, d)
+
+        Returns
+        -------
+        least, most : array, shape (n, ramps)
+        """
+        if not len(self.ramp):
+            return np.zeros((len(low), 0)), np.zeros((len(low), 0))
+        composition = self.columns.composition
+        one, other = (composition.lines.terms(self.columns.numbers(end)) for end in (low, high))
+        rounding = 2 * composition.share * np.maximum(np.abs(one), np.abs(other))
+        least = self._by_ramp(np.minimum(one, other) - rounding)
+        return least, self._by_ramp(np.maximum(one, other) + rounding)
+
+    def _by_ramp(self, terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return gathered(terms, self.ramp, len(self.owner))
+
+    def at(
+        self, pieces: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the bounds of each ramp for rows of pieces, (n, d), each (n, ramps)."""
+        places = (pieces[:, self.feature], np.arange(len(self.feature)))
+        return self.least[places], self.most[places]
+
+    def hold(
+        self, numbers: npt.NDArray[np.float64], pieces: npt.NDArray[np.int32]
+    ) -> bool:
+        """Tell whether the ramps of rows of columns lie within the bounds of their pieces."""
+        found = self._by_ramp(self.columns.composition.lines.terms(numbers))
+        least, most = self.at(pieces)
+        return bool(((least <= found) & (found <= most)).all())
+
+    @property
+    def size(self) -> float:
+        """Bound the size of what all ramps add."""
+        largest = np.maximum(np.abs(self.least), np.abs(self.most)).max(axis=0, initial=0.0)
+        return float(largest.sum())
+
+    @cached_property
+    def kernel(self) -> Ramps:
+        """The ramps as kernels read them."""
+        from rafair.kernels.ramps import Ramps
+
+        n = len(self.least)
+        steps = [np.diff(part, axis=0) for part in (self.least, self.most)]
+        rises, falls = (
+            np.logical_and.reduce([(sign * step >= 0).all(axis=0) for step in steps])
+            for sign in (1, -1)
+        )
+        return Ramps(
+            self.owner,
+            self.feature,
+            (np.arange(len(self.owner)) * n).astype(np.int32),
+            rises | falls,
+            self.is_spread,
+            self.least.T.ravel(),
+            self.most.T.ravel(),
+        )
+
+
+def _wide_ends(axis: Axis) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the ends of pieces, the first and the last beyond unit space, as far as people are."""
+    low, high = axis.ends()
+    if axis.numbers is None:
+        low, high = np.append(low[0] - SLACK, low[1:]), np.append(high[:-1], high[-1] + SLACK)
+    return low, high
