@@ -69,7 +69,7 @@ class Boxes(Square):
             raise InvalidInput("the attack boxes needs a bounded Δ; give it an ε or a domain")
         problem, ensemble = (model, x, y, counterparts, space), tree_ensemble(model)
         found = search_claim(ensemble, *problem, MAX_NODES, self.target)
-        x_adv, forwards = space.round(x, x), 0
+        x_adv, forwards = space.round(x, x).clone(), 0
         x_adv[found.is_broken] = found.point[found.is_broken]
         rows = (~found.is_broken & ~found.is_proved).nonzero()[:, 0]
         if len(rows):

@@ -134,8 +134,8 @@ def pull_back(columns: TreeColumns) -> Pulled:
         own = flips[(unique.feature[lines] == place) & np.isfinite(flips)]
         numbers = listed[place]
         if numbers is None:
-            steps = GRAIN if place in sloped else np.zeros(0)
-            axes.append(Axis(feature, None, np.unique(np.append(own, steps))))
+            more = _grain(feature, own) if place in sloped else np.zeros(0)
+            axes.append(Axis(feature, None, np.unique(np.append(own, more))))
         else:
             axes.append(Axis(feature, np.array(numbers), np.zeros(0)))
     met = {p: _tried(columns, axes[p], p) for p, one in enumerate(listed) if one is not None}
@@ -154,6 +154,22 @@ def pull_back(columns: TreeColumns) -> Pulled:
     test = places[unique.shared]
     is_turned = np.append(turned, False)[unique.shared]
     return Pulled(tuple(axes), rows.tests(), test.astype(np.int32), is_turned)
+
+
+def _grain(feature: Feature, flips: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return more cuts for a feature that changes within pieces.
+
+    Every piece still holds a possible value, and only one if these are listed.
+    """
+    if not feature.spacing:
+        return GRAIN
+    numbers = possible_numbers(feature)
+    last = max(round(1 / feature.spacing), 1)
+    below = np.round(GRAIN * last).astype(int) if numbers is None else np.arange(last)
+    unit = np.unique(below) / last
+    is_cut = np.searchsorted(flips, unit, "right") < np.searchsorted(flips, unit + 1 / last, "right")
+    found: npt.NDArray[np.float64] = unit[~is_cut] + 0.5 / last
+    return found[found < 1.0]
 
 
 class _Rows:

@@ -78,20 +78,10 @@ class TreeEnsemble:
         found = [axis.pieces(x[:, place]) for place, axis in enumerate(self.axes)]
         return np.stack(found, axis=1)
 
-    @property
+    @cached_property
     def is_pieced(self) -> bool:
         """Whether the score is the same in all of each piece."""
         return not bool(self.ramps.is_spread.any())
-
-    def heading(self, winner: int) -> npt.NDArray[np.float64]:
-        """Return where features that change within pieces favour a class, shape (d,): −1, 0 or 1.
-
-        It is exact for ramps of one part; those of several may pull one feature both ways.
-        """
-        found, ramps = np.zeros(len(self.axes)), self.ramps
-        rise = (ramps.most[-1:] - ramps.most[:1]).sum(axis=0) * ramps.is_spread
-        np.add.at(found, ramps.feature, rise * self.composition.directions[ramps.owner])
-        return np.sign(found) * (1.0 if self.order[winner] == 1 else -1.0)
 
     def leaves(self, pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return the leaf of each tree that rows of pieces fall into, shape (n, trees)."""

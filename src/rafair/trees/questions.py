@@ -102,7 +102,7 @@ class TreeQuestion:
                 accepted[asked] = ask(point[asked], owner[asked])
         is_nobody = self._is_nobody(point, combination, boxes)
         settled = is_nobody | (inside & ~accepted & ~boxes.is_certain)
-        if not self.pieced.ensemble.is_pieced:
+        if not self.pieced.is_pieced:
             settled &= is_nobody
             self._go_on(point, accepted, owner, boxes, classes[0])
         found = Answers(
@@ -121,14 +121,15 @@ class TreeQuestion:
     def _go_on(
         self, point: Tensor, accepted: Tensor, owner: Tensor, boxes: Boxes, winner: int
     ) -> None:
-        """Ask, where a line changes within a box, at the end of the box that favours a class."""
+        """Ask, where a line changes within a box, about points across the box."""
         left = (~accepted & ~boxes.is_certain).nonzero()[:, 0]
-        if len(left):
-            heading = self.pieced.ensemble.heading(winner)
-            box = (boxes.low[left], boxes.high[left])
-            further, inside = self.pieced.perturbed(owner[left], *box, heading)
-            inside[inside.clone()] = self.accept(further[inside], owner[left][inside])
-            point[left[inside]], accepted[left[inside]] = further[inside], True
+        if not len(left):
+            return
+        box = (boxes.low[left], boxes.high[left])
+        for further, inside in self.pieced.across(owner[left], *box, winner):
+            asked = inside & ~accepted[left]
+            asked[asked.clone()] = self.accept(further[asked], owner[left][asked])
+            point[left[asked]], accepted[left[asked]] = further[asked], True
 
     def _is_nobody(self, point: Tensor, combination: Tensor, boxes: Boxes) -> Tensor:
         """Tell in which boxes a relation excludes everybody: they hold one value of each column."""

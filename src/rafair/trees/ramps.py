@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from rafair.models.piecewise import possible_numbers
 from rafair.problem.space import SLACK
 from rafair.trees.composition import gathered
 
@@ -48,22 +50,34 @@ class RampTable:
     most: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, columns: TreeColumns, axes: tuple[Axis, ...]) -> RampTable:
-        """Ask the model's own transformers for every column at both ends of every piece."""
+    def of(
+        cls,
+        columns: TreeColumns,
+        axes: tuple[Axis, ...],
+        is_regular: npt.NDArray[np.bool_] | None = None,
+    ) -> RampTable:
+        """Ask the model's own transformers for every column at both ends of every piece.
+
+        Parameters
+        ----------
+        is_regular : array of bool, shape (d,), optional
+            Of which features only the possible values occur; none by default.
+        """
         lines = columns.composition.lines
         feature = np.maximum(columns.feature[lines.column], 0)  # of a constant, any feature's
         pairs = np.stack([lines.owner, feature])
         unique, ramp = np.unique(pairs, axis=1, return_inverse=True)
         owner, felt = (np.ascontiguousarray(row, np.int32) for row in unique)
         bare = cls(columns, owner, felt, ramp.ravel(), felt < 0, np.zeros(0), np.zeros(0))
-        rows = np.arange(max(map(len, axes)) if len(lines) else 0)[:, None]
-        places = np.minimum(rows, [len(axis) - 1 for axis in axes])
+        regular = np.zeros(len(axes), np.bool_) if is_regular is None else is_regular
+        sides = [_ends(axis, regular[place]) for place, axis in enumerate(axes)]
+        rows = np.arange(max(map(len, axes)) if len(lines) else 0)
         low, high = (
-            np.stack([ends[places[:, at]] for at, ends in enumerate(side)], axis=1)
-            for side in zip(*(_wide_ends(axis) for axis in axes), strict=True)
+            np.stack([end[np.minimum(rows, len(end) - 1)] for end in side], axis=1)
+            for side in zip(*sides, strict=True)
         )
         least, most = bare.between(low, high)
-        is_spread = np.array([axes[at].numbers is None for at in felt], np.bool_)
+        is_spread = np.array([_is_spread(axes[at], regular[at]) for at in felt], np.bool_)
         return cls(columns, owner, felt, ramp.ravel(), is_spread, least, most)
 
     def between(
@@ -106,6 +120,18 @@ class RampTable:
         return bool(((least <= found) & (found <= most)).all())
 
     @property
+    def heading(self) -> npt.NDArray[np.float64]:
+        """Where features that change within pieces raise the score, shape (d,): −1, 0 or 1.
+
+        It is exact for ramps of one part; those of several may pull one feature both ways.
+        """
+        composition = self.columns.composition
+        rise = (self.most[-1:] - self.most[:1]).sum(axis=0) * self.is_spread
+        found = np.zeros(len(self.columns.schema.features))
+        np.add.at(found, self.feature, rise * composition.directions[self.owner])
+        return np.sign(found)
+
+    @property
     def size(self) -> float:
         """Bound the size of what all ramps add."""
         largest = np.maximum(np.abs(self.least), np.abs(self.most)).max(axis=0, initial=0.0)
@@ -133,9 +159,23 @@ class RampTable:
         )
 
 
-def _wide_ends(axis: Axis) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the ends of pieces, the first and the last beyond unit space, as far as people are."""
+def _is_spread(axis: Axis, is_regular: bool) -> bool:
+    return axis.numbers is None and not (is_regular and possible_numbers(axis.feature))
+
+
+def _ends(
+    axis: Axis, is_regular: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the ends of pieces, as far as people lie in them or, up to ``SLACK``, beyond."""
     low, high = axis.ends()
-    if axis.numbers is None:
-        low, high = np.append(low[0] - SLACK, low[1:]), np.append(high[:-1], high[-1] + SLACK)
+    if axis.numbers is not None:
+        return low, high
+    low, high = np.append(low[0] - SLACK, low[1:]), np.append(high[:-1], high[-1] + SLACK)
+    if not _is_spread(axis, is_regular):
+        feature = axis.feature
+        units = (np.array(possible_numbers(feature)) - feature.low) / (feature.span or 1.0)
+        piece = axis.pieces(torch.from_numpy(units))
+        low[piece], high[piece] = units, units
+        np.minimum.at(low, piece, units - SLACK)
+        np.maximum.at(high, piece, units + SLACK)
     return low, high
