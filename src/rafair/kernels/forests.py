@@ -13,7 +13,7 @@ from numba import types
 
 from rafair.kernels.compiling import NUMBERS, allocating, inner
 from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
-from rafair.kernels.ramps import RAMPS, Ramps, ramp_ends, ramp_gain
+from rafair.kernels.ramps import FEATURE, OWNER, RAMPS, Ramps, ramp_ends, ramp_gain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +28,8 @@ __all__ = [
     "Forest",
     "Tests",
     "Work",
-    "bound_sum",
     "add_ramps",
+    "bound_sum",
     "bound_tree",
     "same_tree",
     "undecided",
@@ -137,7 +137,7 @@ TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 @allocating
 def work_for(forest: Forest, n_tests: int, n_features: int, n_parts: int) -> Work:
     """Allocate memory for a forest or a part of it; most of it is never touched."""
-    n_nodes, n_ramps = len(forest.links), len(forest.ramps.owner)
+    n_nodes, n_ramps = len(forest.links), len(forest.ramps.table)
     passed = np.empty((3, 2 * n_nodes + 1), np.int32)
     passed[0, -1] = 0
     return Work(
@@ -275,8 +275,8 @@ def add_ramps(
     place: int,
 ) -> None:
     """Add the bounds of sign · ramp in a box to its part, and note what splits would gain."""
-    for at in range(len(ramps.owner)):
-        feature, owner = ramps.feature[at], ramps.owner[at]
+    for at in range(len(ramps.table)):
+        feature, owner = ramps.table[at, FEATURE], ramps.table[at, OWNER]
         first, last = low[feature], high[feature]
         least, most = ramp_ends(ramps, at, first, last, sign, work.reach)
         work.sums.least[place, owner] += least

@@ -6,13 +6,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from numba import types
 
-from rafair.kernels.compiling import NUMBERS, inner
+from rafair.kernels.compiling import inner, written_out
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RAMPS", "Ramps", "differs", "ramp_ends", "ramp_gain"]
+__all__ = [
+    "FEATURE",
+    "FIRST",
+    "IS_MONOTONE",
+    "IS_SPREAD",
+    "LEAST",
+    "MOST",
+    "OWNER",
+    "RAMPS",
+    "Ramps",
+    "ramp_ends",
+    "ramp_gain",
+]
+
+# The columns of a table of ramps, and the rows of their bounds.
+OWNER, FEATURE, FIRST, IS_MONOTONE, IS_SPREAD = 0, 1, 2, 3, 4
+LEAST, MOST = 0, 1
 
 
 class Ramps(NamedTuple):
@@ -20,45 +36,19 @@ class Ramps(NamedTuple):
 
     Attributes
     ----------
-    owner : array of int32, shape (ramps,)
-        The part that it is added to; see ``Parts``. Its sign is that of the maps there.
-    feature : array of int32, shape (ramps,)
-    first : array of int32, shape (ramps,)
-        Where its numbers for the feature's first piece stand.
-    is_monotone : array of bool, shape (ramps,)
-        Whether its numbers rise, or fall, from piece to piece.
-    is_spread : array of bool, shape (ramps,)
-        Whether it changes within pieces.
-    least, most : array of float64
-        Bounds for every piece of every ramp's feature.
+    table : array of int32, shape (ramps, 5)
+        The part that a ramp is added to (see ``Parts``), with the sign of the maps there; its
+        feature; where its bounds for the feature's first piece stand; whether they rise, or fall,
+        from piece to piece; and whether it changes within pieces.
+    bounds : array of float64, shape (2, pieces of all ramps)
+        What a ramp is at least and at most in each piece.
     """
 
-    owner: NDArray[np.int32]
-    feature: NDArray[np.int32]
-    first: NDArray[np.int32]
-    is_monotone: NDArray[np.bool_]
-    is_spread: NDArray[np.bool_]
-    least: NDArray[np.float64]
-    most: NDArray[np.float64]
+    table: NDArray[np.int32]
+    bounds: NDArray[np.float64]
 
 
-_PLACES, _FLAGS = types.int32[::1], types.boolean[::1]
-RAMPS = types.NamedTuple(
-    [_PLACES, _PLACES, _PLACES, _FLAGS, _FLAGS, NUMBERS, NUMBERS],
-    Ramps,
-)
-
-
-@inner
-def _ends(ramps: Ramps, at: int, low: int, high: int) -> tuple[float, float]:
-    """Return the least and the most over the pieces from low to high."""
-    one, other = ramps.first[at] + low, ramps.first[at] + high
-    least = min(ramps.least[one], ramps.least[other])
-    most = max(ramps.most[one], ramps.most[other])
-    if not ramps.is_monotone[at]:
-        for piece in range(one + 1, other):
-            least, most = min(least, ramps.least[piece]), max(most, ramps.most[piece])
-    return least, most
+RAMPS = types.NamedTuple([types.int32[:, ::1], types.float64[:, ::1]], Ramps)
 
 
 @inner
@@ -69,37 +59,34 @@ def ramp_ends(
 
     ``reach``, (2, ramps), holds what each ramp is at least, and at most, within all of Δ.
     """
-    least, most = _ends(ramps, at, low, high)
-    least, most = max(least, reach[0, at]), min(most, reach[1, at])
+    one, other = ramps.table[at, FIRST] + low, ramps.table[at, FIRST] + high
+    least = min(ramps.bounds[LEAST, one], ramps.bounds[LEAST, other])
+    most = max(ramps.bounds[MOST, one], ramps.bounds[MOST, other])
+    if not ramps.table[at, IS_MONOTONE]:
+        for piece in range(one + 1, other):
+            least = min(least, ramps.bounds[LEAST, piece])
+            most = max(most, ramps.bounds[MOST, piece])
+    least, most = max(least, reach[LEAST, at]), min(most, reach[MOST, at])
     return (least, most) if sign > 0 else (-most, -least)
 
 
-@inner
+@written_out
 def ramp_gain(
     ramps: Ramps, at: int, low: int, high: int, sign: float, reach: NDArray[np.float64]
 ) -> float:
-    """Return how much less the one half of the pieces adds at most than the other; 0 if no split
-    in the middle, or of a half, can tell pieces apart.
+    """Return how much less one half of the pieces adds at most than the other.
+
+    It is 0 if all pieces are alike, so that no split tells them apart, else positive.
     """
-    if low == high:
-        return 0.0
-    start, is_flat = ramps.first[at], True
-    for piece in range(low + 1, high + 1):
-        if (
-            ramps.least[start + piece] != ramps.least[start + low]
-            or ramps.most[start + piece] != ramps.most[start + low]
-        ):
-            is_flat = False
+    start, is_flat = ramps.table[at, FIRST] + low, True
+    for piece in range(start + 1, ramps.table[at, FIRST] + high + 1):
+        for side in range(2):
+            is_flat &= ramps.bounds[side, piece] == ramps.bounds[side, start]
+        if not is_flat:
             break
-    if is_flat:
-        return 0.0
-    middle = (low + high) // 2
-    one = ramp_ends(ramps, at, low, middle, sign, reach)[1]
-    other = ramp_ends(ramps, at, middle + 1, high, sign, reach)[1]
-    return abs(one - other) + 1e-30
-
-
-@inner
-def differs(ramps: Ramps, at: int, own: int, low: int, high: int) -> bool:
-    """Tell whether a ramp may differ between somebody's own piece and those from low to high."""
-    return low != high or own != low or bool(ramps.is_spread[at])
+    middle, found = (low + high) // 2, 0.0
+    if not is_flat:
+        one = ramp_ends(ramps, at, low, middle, sign, reach)[1]
+        other = ramp_ends(ramps, at, middle + 1, high, sign, reach)[1]
+        found = abs(one - other) + 1e-30
+    return found

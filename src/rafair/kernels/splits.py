@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rafair.kernels.compiling import inner
+from rafair.kernels.compiling import inner, written_out
+from rafair.kernels.ramps import FEATURE, OWNER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,18 +51,18 @@ def best_split(
     return feature, _change(tests.counts[members:], low[feature], high[feature])
 
 
-@inner
+@written_out
 def _best_middle(forest: Forest, best: float, work: Work) -> int:
     """Return the feature whose halves gain most for ramps, −1 if a gain is as good."""
-    ramps, gain, chosen = forest.ramps, work.halved, -1
-    for at in range(len(ramps.owner)):
+    table, gain, chosen = forest.ramps.table, work.halved, -1
+    for at in range(len(table)):
         for side in range(2):
             if work.ramped[side, at] > 0:
-                weight = work.sums.weight[side, ramps.owner[at]]
-                gain[ramps.feature[at]] += weight * work.ramped[side, at] + 1e-30
+                weight = work.sums.weight[side, table[at, OWNER]]
+                gain[table[at, FEATURE]] += weight * work.ramped[side, at] + 1e-30
                 work.ramped[side, at] = 0.0
-    for at in range(len(ramps.owner)):
-        feature = ramps.feature[at]
+    for at in range(len(table)):
+        feature = table[at, FEATURE]
         if gain[feature] > best:
             best, chosen = gain[feature], feature
         gain[feature] = 0.0

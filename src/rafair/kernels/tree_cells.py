@@ -211,7 +211,7 @@ def search_alike(
     work = work_for(forest, len(tests.feature), people.low.shape[1], len(goal.parts.parent))
     room = empty_forest(forest)
     for person in range(first, last):
-        work.reach[0], work.reach[1] = people.least[person], people.most[person]
+        work.reach[:] = people.reach[person]
         low, high = people.low[person].copy(), people.high[person].copy()
         small, base = restricted(forest, tests, low, high, work, room)
         _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

@@ -46,8 +46,8 @@ class People(NamedTuple):
         Which combination counts as a counterpart; the last stands for v's own values.
     refined : array of int32
         Features that a result has one piece of; those that relations between columns speak of.
-    least, most : array of float64, shape (n, ramps)
-        The ends of each ramp within Δ, where they are known.
+    reach : array of float64, shape (n, 2, ramps)
+        What each ramp is at least, and at most, within Δ; infinite where it is not known.
     """
 
     low: NDArray[np.int32]
@@ -58,8 +58,7 @@ class People(NamedTuple):
     grid: NDArray[np.int32]
     exists: NDArray[np.bool_]
     refined: NDArray[np.int32]
-    least: NDArray[np.float64]
-    most: NDArray[np.float64]
+    reach: NDArray[np.float64]
 
 
 class Goal(NamedTuple):
@@ -107,9 +106,9 @@ class Found(NamedTuple):
     is_certain: NDArray[np.bool_]
 
 
-_ENDS = types.float64[:, ::1]
+_ENDS = types.float64[:, :, ::1]
 PEOPLE = types.NamedTuple(
-    [_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES, _ENDS, _ENDS], People
+    [_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES, _ENDS], People
 )
 GOAL = types.NamedTuple([types.boolean, PARTS, NUMBERS, NUMBERS], Goal)
 _BOXES = types.int32[:, :, ::1]

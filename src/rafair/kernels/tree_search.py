@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import allocating, entry, inner
+from rafair.kernels.compiling import allocating, entry, inner, written_out
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
@@ -22,7 +22,7 @@ from rafair.kernels.forests import (
     work_for,
 )
 from rafair.kernels.parts import Parts, begin, combined, furthest_apart
-from rafair.kernels.ramps import Ramps, differs, ramp_ends
+from rafair.kernels.ramps import FEATURE, IS_SPREAD, OWNER, Ramps, ramp_ends
 from rafair.kernels.restriction import empty_forest, restricted
 from rafair.kernels.splits import best_split
 from rafair.kernels.tree_problem import (
@@ -123,7 +123,7 @@ def _bounds(
     return beyond, least > goal.certain[0] and other_least > goal.certain[1]
 
 
-@inner
+@written_out
 def _ramps_apart(
     ramps: Ramps,
     people: People,
@@ -134,10 +134,11 @@ def _ramps_apart(
     work: Work,
 ) -> None:
     """Add how far the ramps of sensitive features set v and a counterpart apart."""
-    for at in range(len(ramps.owner)):
-        feature, owner = ramps.feature[at], ramps.owner[at]
+    for at in range(len(ramps.table)):
+        feature, owner = ramps.table[at, FEATURE], ramps.table[at, OWNER]
         here, first, last = own[feature], low[feature], high[feature]
-        if people.is_sensitive[feature] and differs(ramps, at, here, first, last):
+        is_same = here == first == last and not ramps.table[at, IS_SPREAD]
+        if people.is_sensitive[feature] and not is_same:
             mine = ramp_ends(ramps, at, here, here, parts.sign, work.reach)
             other = ramp_ends(ramps, at, first, last, -parts.sign, work.reach)
             work.sums.apart[owner] += mine[1] + other[1]
@@ -258,7 +259,7 @@ def search(
     work = work_for(forest, len(tests.feature), people.low.shape[1], len(goal.parts.parent))
     room = empty_forest(forest)
     for person in range(first, last):
-        work.reach[0], work.reach[1] = people.least[person], people.most[person]
+        work.reach[:] = people.reach[person]
         low, high = people.low[person].copy(), people.high[person].copy()
         wide_low, wide_high = low.copy(), high.copy()
         if not _tightened(people, person, low, high, work.ends):

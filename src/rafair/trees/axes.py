@@ -167,7 +167,9 @@ def _grain(feature: Feature, flips: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     last = max(round(1 / feature.spacing), 1)
     below = np.round(GRAIN * last).astype(int) if numbers is None else np.arange(last)
     unit = np.unique(below) / last
-    is_cut = np.searchsorted(flips, unit, "right") < np.searchsorted(flips, unit + 1 / last, "right")
+    is_cut = np.searchsorted(flips, unit, "right") < np.searchsorted(
+        flips, unit + 1 / last, "right"
+    )
     found: npt.NDArray[np.float64] = unit[~is_cut] + 0.5 / last
     return found[found < 1.0]
 

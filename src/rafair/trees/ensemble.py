@@ -233,7 +233,9 @@ def _check_agreement(
         theirs = model.scores(x).numpy()
         numbers, pieces = columns.numbers(x.numpy()), ensemble.pieces(x)
         leaves = table.leaves(numbers)
-        if bool((ensemble.leaves(pieces) != leaves).any()) or not ensemble.ramps.hold(numbers, pieces):
+        if bool((ensemble.leaves(pieces) != leaves).any()) or not ensemble.ramps.hold(
+            numbers, pieces
+        ):
             raise Unreadable("the pieces of its features are not those of its trees")
         terms = composition.lines.terms(numbers)
         lines = gathered(terms, composition.lines.owner, len(composition.parts))

@@ -116,7 +116,9 @@ class PiecedProblem:
     @cached_property
     def is_regular(self) -> npt.NDArray[np.bool_]:
         """Of which features only possible values occur, shape (d,)."""
-        return np.array([self._occur_possible(p, axis) for p, axis in enumerate(self.ensemble.axes)])
+        return np.array(
+            [self._occur_possible(p, axis) for p, axis in enumerate(self.ensemble.axes)]
+        )
 
     def _occur_possible(self, place: int, axis: Axis) -> bool:
         own, columns = self.x[:, place], self.counterparts.columns
@@ -167,21 +169,17 @@ class PiecedProblem:
         is_sensitive[columns] = 1
         own = np.full((len(rows), 1), themselves)
         exists = np.concatenate([others.numpy(), own], axis=1)
-        low, high, mine = (part[index] for part in (low, high, self.own))
-        least, most = (part[index] for part in self._reach)
+        low, high, mine, reach = (part[index] for part in (low, high, self.own, self._reach))
         single = self.refined if refined else self.refined[:0]
-        return People(
-            low, high, mine, columns, is_sensitive, self.grid, exists, single, least, most
-        )
+        return People(low, high, mine, columns, is_sensitive, self.grid, exists, single, reach)
 
     @cached_property
-    def _reach(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Bounds of each ramp within Δ, (n, ramps); infinite where pieces say all."""
-        low, high = self.ends
-        ramps = self.ramps
-        least, most = ramps.between(low.numpy() - SLACK, high.numpy() + SLACK)
+    def _reach(self) -> npt.NDArray[np.float64]:
+        """Bounds of each ramp within Δ, (n, 2, ramps); infinite where pieces say all."""
+        ramps, (low, high) = self.ramps, self.ends
+        ends = np.stack(ramps.between(low.numpy() - SLACK, high.numpy() + SLACK), axis=1)
         inner = ramps.is_spread & ~np.isin(ramps.feature, self.counterparts.columns)
-        return np.where(inner, least, -np.inf), np.where(inner, most, np.inf)
+        return np.ascontiguousarray(np.where(inner, ends, [[-np.inf], [np.inf]]))
 
     def perturbed(
         self,

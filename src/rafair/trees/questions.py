@@ -125,7 +125,7 @@ class TreeQuestion:
         left = (~accepted & ~boxes.is_certain).nonzero()[:, 0]
         if not len(left):
             return
-        box = (boxes.low[left], boxes.high[left])
+        box = (boxes.low[left.numpy()], boxes.high[left.numpy()])
         for further, inside in self.pieced.across(owner[left], *box, winner):
             asked = inside & ~accepted[left]
             asked[asked.clone()] = self.accept(further[asked], owner[left][asked])

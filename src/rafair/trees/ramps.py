@@ -111,9 +111,7 @@ class RampTable:
         places = (pieces[:, self.feature], np.arange(len(self.feature)))
         return self.least[places], self.most[places]
 
-    def hold(
-        self, numbers: npt.NDArray[np.float64], pieces: npt.NDArray[np.int32]
-    ) -> bool:
+    def hold(self, numbers: npt.NDArray[np.float64], pieces: npt.NDArray[np.int32]) -> bool:
         """Tell whether the ramps of rows of columns lie within the bounds of their pieces."""
         found = self._by_ramp(self.columns.composition.lines.terms(numbers))
         least, most = self.at(pieces)
@@ -142,30 +140,19 @@ class RampTable:
         """The ramps as kernels read them."""
         from rafair.kernels.ramps import Ramps
 
-        n = len(self.least)
-        steps = [np.diff(part, axis=0) for part in (self.least, self.most)]
-        rises, falls = (
-            np.logical_and.reduce([(sign * step >= 0).all(axis=0) for step in steps])
-            for sign in (1, -1)
-        )
-        return Ramps(
-            self.owner,
-            self.feature,
-            (np.arange(len(self.owner)) * n).astype(np.int32),
-            rises | falls,
-            self.is_spread,
-            self.least.T.ravel(),
-            self.most.T.ravel(),
-        )
+        steps = np.stack([np.diff(part, axis=0) for part in (self.least, self.most)])
+        is_monotone = (steps >= 0).all(axis=(0, 1)) | (steps <= 0).all(axis=(0, 1))
+        first = np.arange(len(self.owner)) * len(self.least)
+        columns = (self.owner, self.feature, first, is_monotone, self.is_spread)
+        bounds = np.stack([part.T.ravel() for part in (self.least, self.most)])
+        return Ramps(np.stack(columns, axis=1).astype(np.int32), bounds)
 
 
 def _is_spread(axis: Axis, is_regular: bool) -> bool:
     return axis.numbers is None and not (is_regular and possible_numbers(axis.feature))
 
 
-def _ends(
-    axis: Axis, is_regular: bool
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _ends(axis: Axis, is_regular: bool) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the ends of pieces, as far as people lie in them or, up to ``SLACK``, beyond."""
     low, high = axis.ends()
     if axis.numbers is not None:

@@ -23,7 +23,7 @@ Result: TypeAlias = (
 # Results that are kept; with one listed box of 20 features each they take about 30 MB.
 MOST = 50_000
 # What people have a row of.
-OWN = ("low", "high", "own", "exists", "least", "most")
+OWN = ("low", "high", "own", "exists", "reach")
 
 
 @dataclass(frozen=True, eq=False)

@@ -185,7 +185,7 @@ def _run(
             shared(turns, len(some.low), TURN)
         return started
 
-    regular = problem.is_regular.tobytes() if len(forest.ramps.owner) else b""
+    regular = problem.is_regular.tobytes() if len(forest.ramps.table) else b""
     asked = f"{kernel.__name__} {goal.is_pair} {classes} {room}".encode() + regular
     if time.time() >= until:
         started = np.zeros(b, np.bool_)
