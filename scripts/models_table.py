@@ -189,11 +189,19 @@ MODELS: dict[str, Callable[[], Any]] = {
     "FixedThresholdClassifier, TunedThresholdClassifierCV (trees)": (
         lambda: model_selection.FixedThresholdClassifier(behind(forest()), threshold=0.4)
     ),
-    "VotingClassifier (a forest and a logistic regression)": lambda: behind(
-        ensemble.VotingClassifier([("a", forest()), ("b", logistic())], voting="soft")
-    ),
     "StackingClassifier (logistic regression on trees)": lambda: behind(
         ensemble.StackingClassifier([("a", forest()), ("b", boosted())], cv=2)
+    ),
+    "VotingClassifier, soft or hard (trees and linear models)": lambda: behind(
+        ensemble.VotingClassifier([("a", forest()), ("b", logistic())], voting="soft"), scaled=True
+    ),
+    "StackingClassifier (trees and linear models)": lambda: behind(
+        ensemble.StackingClassifier([("a", boosted()), ("b", svm.LinearSVC())], cv=2), scaled=True
+    ),
+    "VotingClassifier (trees and other models)": lambda: behind(
+        ensemble.VotingClassifier(
+            [("a", forest()), ("b", neighbors.KNeighborsClassifier())], voting="soft"
+        )
     ),
     "SVC, KNeighborsClassifier, GaussianNB": lambda: behind(neighbors.KNeighborsClassifier()),
     FUNCTION: lambda: behind(naive_bayes.GaussianNB()),
@@ -241,11 +249,15 @@ NOTES = """
   smooth activations are bounded by lines, which converge to them as boxes get smaller.
   [method.md](method.md#certificates) says what a proof guarantees.
 - Sums and monotone maps of models over trees are exact: what is added is bounded tree by tree, and
-  mapped by logistic functions, by the lines of isotonic regression, or by the jumps of votes. Of
-  more than two classes only plain sums are read: forests, bagging, AdaBoost, boosting alone, and
-  soft votes of forests. There is no proof for votes that mix trees with other models, for
-  calibration by temperature, for stacking under another model than logistic regression, and for
-  CatBoost's own coding of categories.
+  mapped by logistic functions, by a temperature, by the lines of isotonic regression, or by the
+  jumps of votes. Of more than two classes only plain sums are read: forests, bagging, AdaBoost,
+  boosting alone, and soft votes of forests. There is no proof for votes that mix trees with
+  networks, neighbours or kernels, for stacking under another model than logistic regression, and
+  for CatBoost's own coding of categories.
+- Linear models beside trees (LogisticRegression, LinearSVC, RidgeClassifier, SGDClassifier, LDA)
+  are bounded feature by feature. *Exact* holds where a model only ever sees listed values, at most
+  1,000 of each feature that the linear model reads; else a box in which all trees are constant is
+  asked along its diagonal, and *sound* is what remains: somebody next to a tie may stay undecided.
 - There are no bounds for embeddings of categories (`nn.Embedding`): the network is attacked through
   its gradients, and nothing is proved of it. One-hot columns in their place can be certified.
 - With *none*, an audit prints `at most`: what no attack broke.

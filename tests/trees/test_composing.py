@@ -13,8 +13,8 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -70,6 +70,12 @@ MODELS = {
     "calibrated in float32": lambda: ordinal(
         CalibratedClassifierCV(xgb(), method="isotonic", cv=3)
     ),
+    "calibrated by a temperature": lambda: ordinal(
+        CalibratedClassifierCV(forest(), method="temperature", cv=3)
+    ),
+    "calibrated by the temperature of a score": lambda: ordinal(
+        CalibratedClassifierCV(boosted(), method="temperature", cv=3)
+    ),
     "calibrated voting": lambda: ordinal(
         CalibratedClassifierCV(voting(forest(), boosted(), voting="soft"), cv=3)
     ),
@@ -122,8 +128,7 @@ def test_three_classes_are_read_where_scores_are_sums(make):
         (lambda: ordinal(voting(forest(), boosted(), voting="soft")), 3, "more than two classes"),
         (lambda: ordinal(voting(forest(), tree())), 3, "votes between more than two classes"),
         (lambda: ordinal(CalibratedClassifierCV(forest(), cv=2)), 3, "more than two classes"),
-        (lambda: ordinal(CalibratedClassifierCV(forest(), method="temperature", cv=2)), 2, "temp"),
-        (lambda: ordinal(voting(forest(), LogisticRegression(), voting="soft")), 2, "no trees of"),
+        (lambda: ordinal(voting(forest(), GaussianNB(), voting="soft")), 2, "no trees of"),
         (lambda: ordinal(AdaBoostClassifier(forest(), n_estimators=2)), 2, "other members"),
     ],
 )

@@ -15,7 +15,7 @@ from rafair.problem.batching import all_finite
 from rafair.problem.trajectories import AttackResult, Trajectory
 from rafair.trees import has_trees, tree_ensemble
 from rafair.trees.claims import search_claim
-from rafair.trees.pieced_model import PiecedClassifier
+from rafair.trees.pieced_model import quick_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +69,11 @@ class Boxes(Square):
             raise InvalidInput("the attack boxes needs a bounded Δ; give it an ε or a domain")
         problem, ensemble = (model, x, y, counterparts, space), tree_ensemble(model)
         found = search_claim(ensemble, *problem, MAX_NODES, self.target)
-        x_adv, forwards = space.round(x, x), 0
+        x_adv, forwards = space.round(x, x).clone(), 0
         x_adv[found.is_broken] = found.point[found.is_broken]
         rows = (~found.is_broken & ~found.is_proved).nonzero()[:, 0]
         if len(rows):
-            quick = PiecedClassifier(ensemble, model)
+            quick = quick_model(ensemble, model)
             more = super().run(quick, x[rows], y[rows], counterparts, space)
             x_adv[rows], forwards = more.x_adv, more.n_forwards
         return AttackResult(x_adv, Trajectory(torch.stack([x, x_adv])), 0, forwards)

@@ -76,8 +76,11 @@ class TreeProver:
 
     @property
     def certainty(self) -> Certainty:
-        """A box in which every tree has one leaf is decided by the model itself."""
-        return "exact"
+        """A box in which every tree has one leaf is decided by the model itself.
+
+        Where a line changes within such a box, the model is asked at the box's ends alone.
+        """
+        return "exact" if self.ensemble.is_pieced else "sound"
 
     def claims(
         self, question: Question, claim: Property, condition: Lipschitz, until: float

@@ -13,6 +13,7 @@ from numba import types
 
 from rafair.kernels.compiling import NUMBERS, allocating, inner
 from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
+from rafair.kernels.ramps import FEATURE, OWNER, RAMPS, Ramps, ramp_ends, ramp_gain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ __all__ = [
     "Forest",
     "Tests",
     "Work",
-    "best_split",
+    "add_ramps",
     "bound_sum",
     "bound_tree",
     "same_tree",
@@ -42,7 +43,7 @@ TEST, LEFT, RIGHT, BOTH = 0, 1, 2, 3
 
 
 class Forest(NamedTuple):
-    """Trees of which every leaf adds a number to a part of the margin.
+    """Trees of which every leaf adds a number to a part of the margin, and ramps that do.
 
     Attributes
     ----------
@@ -54,12 +55,14 @@ class Forest(NamedTuple):
     roots : array of int32, shape (trees,)
     owner : array of int32, shape (trees,)
         The part that a tree is added to; see ``Parts``.
+    ramps : Ramps
     """
 
     links: NDArray[np.int32]
     value: NDArray[np.float64]
     roots: NDArray[np.int32]
     owner: NDArray[np.int32]
+    ramps: Ramps
 
 
 class Tests(NamedTuple):
@@ -103,6 +106,11 @@ class Work(NamedTuple):
     gain : array of float64, shape (tests,)
     ends : array of int32, shape (4, features)
         Ends of two more boxes.
+    reach : array of float64, shape (2, ramps)
+        What each ramp is at least, and at most, within the Δ of the person searched.
+    ramped : array of float64, shape (2, ramps)
+        What a split of its feature in the middle would gain, for v and for a counterpart.
+    halved : array of float64, shape (features,)
     sums : Sums
     """
 
@@ -115,17 +123,21 @@ class Work(NamedTuple):
     gained: NDArray[np.float64]
     gain: NDArray[np.float64]
     ends: NDArray[np.int32]
+    reach: NDArray[np.float64]
+    ramped: NDArray[np.float64]
+    halved: NDArray[np.float64]
     sums: Sums
 
 
 _TABLE = types.int32[:, ::1]
-FOREST = types.NamedTuple([_TABLE, NUMBERS, PIECES, PIECES], Forest)
+FOREST = types.NamedTuple([_TABLE, NUMBERS, PIECES, PIECES, RAMPS], Forest)
 TESTS = types.NamedUniTuple(PIECES, 4, Tests)
 
 
 @allocating
-def work_for(n_nodes: int, n_tests: int, n_features: int, n_parts: int) -> Work:
-    """Allocate memory for trees of at most so many nodes; most of it is never touched."""
+def work_for(forest: Forest, n_tests: int, n_features: int, n_parts: int) -> Work:
+    """Allocate memory for a forest or a part of it; most of it is never touched."""
+    n_nodes, n_ramps = len(forest.links), len(forest.ramps.table)
     passed = np.empty((3, 2 * n_nodes + 1), np.int32)
     passed[0, -1] = 0
     return Work(
@@ -138,6 +150,9 @@ def work_for(n_nodes: int, n_tests: int, n_features: int, n_parts: int) -> Work:
         np.empty(2 * n_nodes),
         np.zeros(n_tests),
         np.empty((4, n_features), np.int32),
+        np.empty((2, n_ramps)),
+        np.zeros((2, n_ramps)),
+        np.zeros(n_features),
         sums_for(n_parts),
     )
 
@@ -246,7 +261,27 @@ def bound_sum(
         top, bottom, _ = bound_tree(forest, tests, tree, low, high, 1.0, work, 0)
         sums.most[0, forest.owner[tree]] += top
         sums.least[0, forest.owner[tree]] += bottom
+    add_ramps(forest.ramps, parts.sign, low, high, work, 0)
     return combined(parts, sums, 0)
+
+
+@inner
+def add_ramps(
+    ramps: Ramps,
+    sign: float,
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+    place: int,
+) -> None:
+    """Add the bounds of sign · ramp in a box to its part, and note what splits would gain."""
+    for at in range(len(ramps.table)):
+        feature, owner = ramps.table[at, FEATURE], ramps.table[at, OWNER]
+        first, last = low[feature], high[feature]
+        least, most = ramp_ends(ramps, at, first, last, sign, work.reach)
+        work.sums.least[place, owner] += least
+        work.sums.most[place, owner] += most
+        work.ramped[place, at] = ramp_gain(ramps, at, first, last, sign, work.reach)
 
 
 @inner
@@ -276,42 +311,3 @@ def same_tree(
         if forest.links[node, TEST] >= 0 and is_sensitive[tests.feature[forest.links[node, TEST]]]:
             return False
     return True
-
-
-@inner
-def best_split(
-    tests: Tests, low: NDArray[np.int32], high: NDArray[np.int32], work: Work
-) -> tuple[int, int]:
-    """Return the feature and the piece after which to split a box, and forget the gains.
-
-    The feature is −1 if no test divides the box.
-    """
-    best, chosen = 0.0, -1
-    count = work.passed[0, -1]
-    for at in range(count):
-        # The least number counts a test as divided, even where nothing is gained.
-        weight = work.sums.weight[work.passed[1, at], work.passed[2, at]]
-        work.gain[work.passed[0, at]] += weight * work.gained[at] + 1e-30
-    for at in range(count):
-        test = work.passed[0, at]
-        if work.gain[test] > best:
-            best, chosen = work.gain[test], test
-        work.gain[test] = 0.0
-    work.passed[0, -1] = 0
-    if chosen < 0:
-        return -1, 0
-    feature, members = tests.feature[chosen], tests.members[chosen]
-    if members < 0:
-        return feature, tests.cut[chosen]
-    return feature, _change(tests.counts[members:], low[feature], high[feature])
-
-
-@inner
-def _change(counts: NDArray[np.int32], first: int, last: int) -> int:
-    """Return the piece after which membership changes that is nearest to the middle."""
-    middle, found = (first + last) / 2, first
-    for piece in range(first, last):
-        differs = counts[piece + 1] - counts[piece] != counts[piece + 2] - counts[piece + 1]
-        if differs and (abs(piece - middle) < abs(found - middle) or found == first):
-            found = piece
-    return found

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AFFINE",
     "LOGISTIC",
+    "LOGIT",
     "PARTS",
     "STEP",
     "TABLE",
@@ -27,8 +28,8 @@ __all__ = [
 ]
 
 # The maps: one · t + two; 1 / (1 + exp(−t)); between the points one to before two of a table;
-# 1 where t is positive, else 0.
-AFFINE, LOGISTIC, TABLE, STEP = 0, 1, 2, 3
+# 1 where t is positive, else 0; log((t + one) / (1 − t + one)) of a probability t.
+AFFINE, LOGISTIC, TABLE, STEP, LOGIT = 0, 1, 2, 3, 4
 
 
 class Parts(NamedTuple):
@@ -150,6 +151,9 @@ def _mapped(parts: Parts, part: int, sign: float, number: float) -> float:
             found = 1.0 / (1.0 + np.exp(-found))
         elif kind == TABLE:
             found = _between(parts, int(parts.one[at]), int(parts.two[at]), found)
+        elif kind == LOGIT:
+            found = min(max(found, 0.0), 1.0)
+            found = np.log((found + parts.one[at]) / (1.0 - found + parts.one[at]))
         else:
             found = 1.0 if found > 0 else 0.0
     return sign * found

@@ -16,13 +16,15 @@ __all__ = ["empty_forest", "restricted"]
 
 
 @allocating
-def empty_forest(n_nodes: int, n_trees: int) -> Forest:
-    """Allocate memory for a forest of at most so many nodes."""
+def empty_forest(forest: Forest) -> Forest:
+    """Allocate memory for a part of a forest."""
+    n_nodes, n_trees = len(forest.links), len(forest.roots)
     return Forest(
         np.empty((n_nodes, 4), np.int32),
         np.empty(n_nodes),
         np.empty(n_trees, np.int32),
         np.empty(n_trees, np.int32),
+        forest.ramps,
     )
 
 
@@ -53,6 +55,7 @@ def restricted(
         room.value[:total],
         room.roots[:n_trees],
         room.owner[:n_trees],
+        room.ramps,
     )
     return small, base
 

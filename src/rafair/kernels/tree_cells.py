@@ -15,13 +15,14 @@ from rafair.kernels.forests import (
     Forest,
     Tests,
     Work,
-    best_split,
+    add_ramps,
     bound_sum,
     undecided,
     work_for,
 )
 from rafair.kernels.parts import Parts, begin, combined
 from rafair.kernels.restriction import empty_forest, restricted
+from rafair.kernels.splits import best_split
 from rafair.kernels.tree_problem import (
     FOUND,
     GOAL,
@@ -63,6 +64,7 @@ def _margin(
         leaf = forest.value[undecided(forest, tests, forest.roots[tree], point, point)]
         sums.most[0, forest.owner[tree]] += leaf
         sums.least[0, forest.owner[tree]] += leaf
+    add_ramps(forest.ramps, parts.sign, point, point, work, 0)
     return combined(parts, sums, 0)
 
 
@@ -103,7 +105,7 @@ def _any_split(
         if people.exists[person, row]:
             _place(people, person, row, low, high)
             bound_sum(forest, tests, parts, low, high, work)
-            feature, after = best_split(tests, low, high, work)
+            feature, after = best_split(forest, tests, low, high, work)
             if feature >= 0:
                 return feature, after
     return -1, 0
@@ -136,7 +138,7 @@ def _enter(
         found.n_boxes[person] += 1
     _place(people, person, worst, low, high)
     most, _ = bound_sum(forest, tests, goal.parts, low, high, work)
-    feature, after = best_split(tests, low, high, work)
+    feature, after = best_split(forest, tests, low, high, work)
     if most <= goal.impossible[0] or is_certain:
         return 0.0
     if feature < 0:
@@ -206,11 +208,10 @@ def search_alike(
     found: Found,
 ) -> None:
     """Search, for the people from first to before last, a δ at which all margins are positive."""
-    work = work_for(
-        len(forest.links), len(tests.feature), people.low.shape[1], len(goal.parts.parent)
-    )
-    room = empty_forest(len(forest.links), len(forest.roots))
+    work = work_for(forest, len(tests.feature), people.low.shape[1], len(goal.parts.parent))
+    room = empty_forest(forest)
     for person in range(first, last):
+        work.reach[:] = people.reach[person]
         low, high = people.low[person].copy(), people.high[person].copy()
         small, base = restricted(forest, tests, low, high, work, room)
         _search_one(small, tests, people, moved(goal, base), person, low, high, work, found)

@@ -46,6 +46,8 @@ class People(NamedTuple):
         Which combination counts as a counterpart; the last stands for v's own values.
     refined : array of int32
         Features that a result has one piece of; those that relations between columns speak of.
+    reach : array of float64, shape (n, 2, ramps)
+        What each ramp is at least, and at most, within Δ; infinite where it is not known.
     """
 
     low: NDArray[np.int32]
@@ -56,6 +58,7 @@ class People(NamedTuple):
     grid: NDArray[np.int32]
     exists: NDArray[np.bool_]
     refined: NDArray[np.int32]
+    reach: NDArray[np.float64]
 
 
 class Goal(NamedTuple):
@@ -103,7 +106,10 @@ class Found(NamedTuple):
     is_certain: NDArray[np.bool_]
 
 
-PEOPLE = types.NamedTuple([_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES], People)
+_ENDS = types.float64[:, :, ::1]
+PEOPLE = types.NamedTuple(
+    [_TABLE, _TABLE, _TABLE, PIECES, PIECES, _TABLE, _FLAGS, PIECES, _ENDS], People
+)
 GOAL = types.NamedTuple([types.boolean, PARTS, NUMBERS, NUMBERS], Goal)
 _BOXES = types.int32[:, :, ::1]
 FOUND = types.NamedTuple([types.boolean[::1], INTEGERS, INTEGERS, _BOXES, _BOXES, _FLAGS], Found)

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from rafair.kernels.compiling import allocating, entry, inner
+from rafair.kernels.compiling import allocating, entry, inner, written_out
 from rafair.kernels.forests import (
     FOREST,
     TESTS,
     Forest,
     Tests,
     Work,
-    best_split,
+    add_ramps,
     bound_sum,
     bound_tree,
     same_tree,
     work_for,
 )
-from rafair.kernels.parts import begin, combined, furthest_apart
+from rafair.kernels.parts import Parts, begin, combined, furthest_apart
+from rafair.kernels.ramps import FEATURE, IS_SPREAD, OWNER, Ramps, ramp_ends
 from rafair.kernels.restriction import empty_forest, restricted
+from rafair.kernels.splits import best_split
 from rafair.kernels.tree_problem import (
     FOUND,
     GOAL,
@@ -108,6 +110,9 @@ def _bounds(
         if not same_tree(forest, tests, n_own, other[2], people.is_sensitive, work):
             sums.apart[owner] += top + other[0]
             sums.differ[owner] = True
+    add_ramps(forest.ramps, parts.sign, own_low, own_high, work, 0)
+    add_ramps(forest.ramps, -parts.sign, low, high, work, 1)
+    _ramps_apart(forest.ramps, people, goal.parts, own_low, low, high, work)
     most, least = combined(parts, sums, 0)
     other_most, other_least = combined(parts, sums, 1)
     apart = furthest_apart(parts, sums)
@@ -116,6 +121,28 @@ def _bounds(
     beyond = min(most - goal.impossible[0], other_most - goal.impossible[1])
     beyond = min(beyond, apart - goal.impossible[0] - goal.impossible[1])
     return beyond, least > goal.certain[0] and other_least > goal.certain[1]
+
+
+@written_out
+def _ramps_apart(
+    ramps: Ramps,
+    people: People,
+    parts: Parts,
+    own: NDArray[np.int32],
+    low: NDArray[np.int32],
+    high: NDArray[np.int32],
+    work: Work,
+) -> None:
+    """Add how far the ramps of sensitive features set v and a counterpart apart."""
+    for at in range(len(ramps.table)):
+        feature, owner = ramps.table[at, FEATURE], ramps.table[at, OWNER]
+        here, first, last = own[feature], low[feature], high[feature]
+        is_same = here == first == last and not ramps.table[at, IS_SPREAD]
+        if people.is_sensitive[feature] and not is_same:
+            mine = ramp_ends(ramps, at, here, here, parts.sign, work.reach)
+            other = ramp_ends(ramps, at, first, last, -parts.sign, work.reach)
+            work.sums.apart[owner] += mine[1] + other[1]
+            work.sums.differ[owner] = True
 
 
 @inner
@@ -199,7 +226,7 @@ def _enter(
     if not _tightened(people, person, low, high, work.ends):
         return 0.0
     promise, is_certain = _bounds(forest, tests, people, goal, person, low, high, work)
-    feature, after = best_split(tests, low, high, work)
+    feature, after = best_split(forest, tests, low, high, work)
     if promise <= 0:
         return 0.0
     if is_certain or feature < 0:
@@ -229,11 +256,10 @@ def search(
     found: Found,
 ) -> None:
     """Search the boxes of the people from first to before last; see ``Found``."""
-    work = work_for(
-        len(forest.links), len(tests.feature), people.low.shape[1], len(goal.parts.parent)
-    )
-    room = empty_forest(len(forest.links), len(forest.roots))
+    work = work_for(forest, len(tests.feature), people.low.shape[1], len(goal.parts.parent))
+    room = empty_forest(forest)
     for person in range(first, last):
+        work.reach[:] = people.reach[person]
         low, high = people.low[person].copy(), people.high[person].copy()
         wide_low, wide_high = low.copy(), high.copy()
         if not _tightened(people, person, low, high, work.ends):

@@ -1,4 +1,4 @@
-"""Cuts every feature into the pieces that no test of a tree divides."""
+"""Cuts every feature into pieces that no test of a tree divides."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ __all__ = ["Axis", "Pulled", "pull_back"]
 NEAR = np.array([-1e-3, -3e-7, 3e-7, 1e-3])
 # Where it is tried in the interval that is left then; a call of the model costs more than its rows.
 SHARES = np.arange(1, 8) / 8
+# Where a feature that changes within pieces is cut, besides the tests: several ramps of different
+# parts are bounded one by one, so that smaller pieces are bounded better.
+GRAIN = np.arange(1, 64) / 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +128,14 @@ def pull_back(columns: TreeColumns) -> Pulled:
     if bool((table.categories[unique.node[lines]] >= 0).any()):
         raise Unreadable("a test of categories on a feature whose values are not listed")
     flips, starts = _flips(columns, unique, lines)
+    sloped = set(columns.feature[columns.composition.lines.column].tolist())
     axes = []
     for place, feature in enumerate(features):
         own = flips[(unique.feature[lines] == place) & np.isfinite(flips)]
         numbers = listed[place]
         if numbers is None:
-            axes.append(Axis(feature, None, np.unique(own)))
+            more = _grain(feature, own) if place in sloped else np.zeros(0)
+            axes.append(Axis(feature, None, np.unique(np.append(own, more))))
         else:
             axes.append(Axis(feature, np.array(numbers), np.zeros(0)))
     met = {p: _tried(columns, axes[p], p) for p, one in enumerate(listed) if one is not None}
@@ -149,6 +154,24 @@ def pull_back(columns: TreeColumns) -> Pulled:
     test = places[unique.shared]
     is_turned = np.append(turned, False)[unique.shared]
     return Pulled(tuple(axes), rows.tests(), test.astype(np.int32), is_turned)
+
+
+def _grain(feature: Feature, flips: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return more cuts for a feature that changes within pieces.
+
+    Every piece still holds a possible value, and only one if these are listed.
+    """
+    if not feature.spacing:
+        return GRAIN
+    numbers = possible_numbers(feature)
+    last = max(round(1 / feature.spacing), 1)
+    below = np.round(GRAIN * last).astype(int) if numbers is None else np.arange(last)
+    unit = np.unique(below) / last
+    is_cut = np.searchsorted(flips, unit, "right") < np.searchsorted(
+        flips, unit + 1 / last, "right"
+    )
+    found: npt.NDArray[np.float64] = unit[~is_cut] + 0.5 / last
+    return found[found < 1.0]
 
 
 class _Rows:

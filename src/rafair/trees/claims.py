@@ -14,7 +14,7 @@ from torch import Tensor
 from rafair.fairness import STRICT, counterexamples
 from rafair.fairness.decisions import decide, predict
 from rafair.fairness.dissent import find_dissent
-from rafair.trees.pieced_model import PiecedClassifier
+from rafair.trees.pieced_model import quick_model
 from rafair.trees.problem import PiecedProblem
 from rafair.trees.questions import TreeQuestion
 from rafair.trees.searching import apart, wrong
@@ -63,7 +63,7 @@ class Searched:
 
 @dataclass(frozen=True, eq=False)
 class _Claim:
-    """A claim about n people whom a tree ensemble decides; ``quick`` decides by pieces."""
+    """A claim about n people whom a tree ensemble decides; see ``quick_model``."""
 
     model: Classifier
     quick: Classifier
@@ -156,7 +156,7 @@ def search_claim(
     """
     pieced = PiecedProblem(ensemble, x, counterparts, space)
     pieced.check(condition)
-    claim = _Claim(model, PiecedClassifier(ensemble, model), pieced, y, kind, condition)
+    claim = _Claim(model, quick_model(ensemble, model), pieced, y, kind, condition)
     if kind != "fair":
         return _searched(claim, wrong, max_nodes, until)
     return _fair(claim, max_nodes, until)

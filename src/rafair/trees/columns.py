@@ -1,4 +1,4 @@
-"""How the columns that trees read depend on the features of a row."""
+"""How the columns that trees and lines read depend on the features of a row."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def tree_columns(asked: QueriedClassifier, composition: Composition) -> TreeColu
     slope, offset = np.full(width, np.nan), np.full(width, np.nan)
     found = TreeColumns(schema, asked.feed, composition, feature, slope, offset)
     column = composition.table.column
-    used, start = set(column[column >= 0].tolist()), 0
+    used, start = {*column[column >= 0].tolist(), *composition.lines.column.tolist()}, 0
     for branch in composition.branches:
         columns = _behind(raw_columns(schema, asked.feed), branch.steps)
         for at, place in enumerate(branch.sources, start):

@@ -1,4 +1,4 @@
-"""Sums and monotone maps of tree ensembles, from which composed models are built."""
+"""Sums and monotone maps of trees and lines, from which composed models are built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rafair.trees.parts import Map
     from rafair.trees.table import Reading
 
-__all__ = ["Branch", "Composition", "added", "leaf"]
+__all__ = ["Branch", "Composition", "Lines", "added", "gathered", "leaf"]
 
 # Roundings of a probability computed from a score, and of the score read from it.
 LINK_ROUNDINGS = 32
@@ -66,8 +66,39 @@ class Branch:
 
 
 @dataclass(frozen=True, eq=False)
+class Lines:
+    """Columns that are added to parts, each times a number.
+
+    Attributes
+    ----------
+    column, owner : array of int32, shape (lines,)
+        A column of numbers, and the part that it is added to.
+    factor : array of float64, shape (lines,)
+    """
+
+    column: npt.NDArray[np.int32]
+    owner: npt.NDArray[np.int32]
+    factor: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, weights: npt.NDArray[np.float64] | None) -> Lines:
+        """Return the lines of one part, of which columns without weight are none."""
+        given = np.zeros(0) if weights is None else weights
+        column = np.flatnonzero(given).astype(np.int32)
+        return cls(column, np.zeros_like(column), given[column])
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def terms(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return what each line adds for rows of columns, shape (n, lines)."""
+        found: npt.NDArray[np.float64] = numbers[:, self.column] * self.factor
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class Composition:
-    """A model as a sum, whose terms are trees or monotone maps of such sums.
+    """A model as a sum, whose terms are trees, lines or monotone maps of such sums.
 
     Attributes
     ----------
@@ -79,13 +110,16 @@ class Composition:
     parts : tuple of Part
         The last one is the model's score, and has no maps.
     branches : tuple of Branch
-        The columns of the trees are those of the branches, one after the other.
+        The columns are those of the branches, one after the other.
+    lines : Lines
+        They add to the margin of the second of two classes.
     """
 
     table: TreeTable
     owner: npt.NDArray[np.int32]
     parts: tuple[Part, ...]
     branches: tuple[Branch, ...]
+    lines: Lines
 
     @property
     def n_classes(self) -> int:
@@ -150,12 +184,18 @@ class Composition:
         base[1] += offset
         own = _nodes_of(self.table, self.owner == root)
         value[own] *= factor
+        lines = np.where(self.lines.owner == root, factor, 1.0) * self.lines.factor
         times = Affine(factor, 0.0)
         parts = [
             replace(part, maps=(*part.maps, times)) if part.parent == root else part
             for part in self.parts
         ]
-        return replace(self, table=replace(self.table, value=value, base=base), parts=tuple(parts))
+        return replace(
+            self,
+            table=replace(self.table, value=value, base=base),
+            parts=tuple(parts),
+            lines=replace(self.lines, factor=lines),
+        )
 
     def mapped(self, *maps: Map) -> Composition:
         """Return monotone maps, one after the other, of a margin."""
@@ -165,7 +205,7 @@ class Composition:
         return replace(self, table=table, parts=(*self.parts[:-1], inner, Part()))
 
     def size(self, label: int = 1) -> float:
-        """Bound the size of a class's score."""
+        """Bound the size of a class's score, apart from the lines that are added to it."""
         root, table = len(self.parts) - 1, self.table
         order = np.argsort(table.roots)
         sizes = np.maximum.reduceat(np.abs(table.value[:, label]), table.roots[order])
@@ -173,16 +213,33 @@ class Composition:
         return abs(float(table.base[label])) + own + self._reach()
 
     def slack(self, label: int = 1) -> float:
-        """Bound the rounding of the model's own sum of its last part."""
-        n, unit = len(self.table.roots) + len(self.parts) + 3, self.table.unit
-        share = n * unit / (1 - n * unit)
+        """Bound the rounding of the model's own sum of its last part, apart from its lines."""
+        unit, share = self.table.unit, self.share
         reach = self._reach()
         maps = LINK_ROUNDINGS * unit * (1 + reach) if reach else 0.0
         return share * self.size(label) + maps
 
+    @property
+    def share(self) -> float:
+        """Bound the rounding of the model's sums, as a share of the sizes of their terms.
+
+        Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1.
+        """
+        n = len(self.table.roots) + len(self.lines) + len(self.parts) + 3
+        return n * self.table.unit / (1 - n * self.table.unit)
+
     def _reach(self) -> float:
         root = len(self.parts) - 1
         return sum(part.reach() for part in self.parts if part.parent == root)
+
+    @property
+    def directions(self) -> npt.NDArray[np.float64]:
+        """Whether the score rises with each part, 1, or falls, −1; shape (parts,)."""
+        found = np.ones(len(self.parts))
+        for place in range(len(self.parts) - 2, -1, -1):
+            part = self.parts[place]
+            found[place] = found[part.parent] * part.direction
+        return found
 
     @property
     def is_whole(self) -> bool:
@@ -192,16 +249,28 @@ class Composition:
         own = self.table.value[is_own]
         numbers = np.append(own, self.table.base) * 2.0**BINARY_PLACES
         is_whole = bool((numbers == np.round(numbers)).all())
+        is_whole &= not bool((self.lines.owner == root).any())
         return is_whole and all(p.is_whole for p in self.parts if p.parent == root)
 
-    def scores(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the scores, shape (n, k), for what each tree adds, (n, trees, k)."""
+    def scores(
+        self, values: npt.NDArray[np.float64], lines: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the scores, shape (n, k).
+
+        Parameters
+        ----------
+        values : array, shape (n, trees, k)
+            What each tree adds.
+        lines : array, shape (n, parts)
+            What the lines add to each part.
+        """
         if len(self.parts) == 1:
             total: npt.NDArray[np.float64] = self.table.base + values.sum(axis=1)
+            total[:, 1] += lines[:, 0]
             return total
-        sums = np.zeros((len(values), len(self.parts)))
+        sums = lines.copy()
         for place in range(len(self.parts)):
-            sums[:, place] = values[:, self.owner == place, 1].sum(axis=1)
+            sums[:, place] += values[:, self.owner == place, 1].sum(axis=1)
         margin = evaluated(self.parts, sums, float(self.table.base[1]))
         return np.stack([np.zeros_like(margin), margin], axis=1)
 
@@ -209,7 +278,8 @@ class Composition:
 def leaf(reading: Reading) -> Composition:
     """Return the model of one ensemble."""
     owner = np.zeros(len(reading.table.roots), np.int32)
-    return Composition(reading.table, owner, (Part(),), (Branch((), None, reading),))
+    branches = (Branch((), None, reading),)
+    return Composition(reading.table, owner, (Part(),), branches, Lines.of(reading.weights))
 
 
 def added(members: Sequence[Composition]) -> Composition:
@@ -218,30 +288,44 @@ def added(members: Sequence[Composition]) -> Composition:
         raise Unreadable("a member that knows other classes")
     if len({one.table.link for one in members}) > 1:
         raise Unreadable("members whose scores mean different things")
-    branches, tables = _joined_branches(members)
+    branches, columns = _joined_branches(members)
     last = sum(len(one.parts) - 1 for one in members)
     parts: list[Part] = []
-    owners = []
-    for one in members:
+    owners, tables, lines = [], [], []
+    for one, moved in zip(members, columns, strict=True):
         root, before = len(one.parts) - 1, len(parts)
         places = np.append(np.arange(root) + before, last)
         parts += [replace(p, parent=int(places[p.parent])) for p in one.parts[:-1]]
         owners.append(places[one.owner])
+        column = one.table.column
+        tables.append(replace(one.table, column=np.where(column < 0, -1, moved[column])))
+        lines.append((moved[one.lines.column], places[one.lines.owner], one.lines.factor))
     base = np.sum([one.table.base for one in members], axis=0)
     unit = max(one.table.unit for one in members)
     table = TreeTable.of(tables, base, members[0].table.link, unit)
     owner = np.concatenate(owners).astype(np.int32)
-    return Composition(table, owner, (*parts, Part()), branches)
+    column, place, factor = (np.concatenate(part) for part in zip(*lines, strict=True))
+    joined = Lines(column.astype(np.int32), place.astype(np.int32), factor)
+    return Composition(table, owner, (*parts, Part()), branches, joined)
+
+
+def gathered(
+    terms: npt.NDArray[np.float64], place: npt.NDArray[np.integer[Any]], n: int
+) -> npt.NDArray[np.float64]:
+    """Return the sum of the terms, (rows, terms), of each place from 0 to n − 1, (rows, n)."""
+    found = np.zeros((n, len(terms)))
+    np.add.at(found, place, terms.T)
+    return found.T
 
 
 def _joined_branches(
     members: Sequence[Composition],
-) -> tuple[tuple[Branch, ...], list[TreeTable]]:
-    """Return all branches, equal ones once, and the tables with the columns of these."""
+) -> tuple[tuple[Branch, ...], list[npt.NDArray[np.int32]]]:
+    """Return all branches, equal ones once, and where each member's columns are among theirs."""
     branches: list[Branch] = []
     starts: list[int] = []
     width = 0
-    tables = []
+    places = []
     for one in members:
         columns: list[int] = []
         for branch in one.branches:
@@ -253,10 +337,8 @@ def _joined_branches(
                 starts.append(width)
                 width += n
             columns += range(starts[at], starts[at] + n)
-        column = one.table.column
-        moved = np.where(column < 0, -1, np.array(columns)[column]).astype(np.int32)
-        tables.append(replace(one.table, column=moved))
-    return tuple(branches), tables
+        places.append(np.array(columns, np.int32))
+    return tuple(branches), places
 
 
 def _first_leaves(table: TreeTable) -> npt.NDArray[np.int32]:

@@ -18,8 +18,9 @@ from rafair.models.queried import TIE, QueriedClassifier
 from rafair.trees.axes import pull_back
 from rafair.trees.columns import tree_columns
 from rafair.trees.composing import compose
-from rafair.trees.composition import LINK_ROUNDINGS
+from rafair.trees.composition import LINK_ROUNDINGS, gathered
 from rafair.trees.parts import BINARY_PLACES, kernel_parts
+from rafair.trees.ramps import RampTable
 from rafair.trees.remembered import Remembered
 from rafair.trees.table import Unreadable
 
@@ -52,12 +53,14 @@ class TreeEnsemble:
     composition : Composition
         With the classes in the model's own order.
     pulled : Pulled
+    ramps : RampTable
     order : tuple of int
         Place of each class of the data among the model's: of equal scores the model's first wins.
     """
 
     composition: Composition
     pulled: Pulled
+    ramps: RampTable
     order: tuple[int, ...]
 
     @property
@@ -75,6 +78,11 @@ class TreeEnsemble:
         found = [axis.pieces(x[:, place]) for place, axis in enumerate(self.axes)]
         return np.stack(found, axis=1)
 
+    @cached_property
+    def is_pieced(self) -> bool:
+        """Whether the score is the same in all of each piece."""
+        return not bool(self.ramps.is_spread.any())
+
     def leaves(self, pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return the leaf of each tree that rows of pieces fall into, shape (n, trees)."""
         from rafair.kernels.tree_scores import leaves_of
@@ -83,6 +91,16 @@ class TreeEnsemble:
         found = np.zeros((len(pieces), len(forest.roots)), np.int32)
         leaves_of(forest, self.pulled.tests, np.ascontiguousarray(pieces), found)
         return found
+
+    def scores(self, pieces: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Return the scores of rows of pieces, (n, k), in the model's order.
+
+        What changes within a piece counts as in the middle of its bounds.
+        """
+        least, most = self.ramps.at(pieces)
+        model, middle = self.composition, (least + most) / 2
+        lines = gathered(middle, self.ramps.owner, len(model.parts))
+        return model.scores(model.table.value[self.leaves(pieces)], lines)
 
     @cached_property
     def memory(self) -> Memory:
@@ -110,7 +128,7 @@ class TreeEnsemble:
         right = np.where(self.pulled.is_turned, table.left, table.right)
         owner = self.composition.owner
         links = np.stack([self.pulled.test, left, right, np.zeros_like(left)], axis=1)
-        forest = Forest(links, value, table.roots, owner)
+        forest = Forest(links, value, table.roots, owner, self.ramps.kernel)
         base = float(table.base[first] - table.base[second])
         return forest, kernel_parts(self.composition.parts, base, 1.0 if first == 1 else -1.0)
 
@@ -141,7 +159,7 @@ class TreeEnsemble:
         rounding = model.slack(label)
         if model.table.link == "softmax":
             return rounding + LINK_ROUNDINGS * model.table.unit + 2 * TIE
-        return 2 * rounding + 2 * TIE * max(model.size(label), 1.0)
+        return 2 * rounding + 2 * TIE * max(model.size(label) + self.ramps.size, 1.0)
 
     @cached_property
     def is_exact(self) -> bool:
@@ -198,7 +216,8 @@ def _read(model: Classifier) -> TreeEnsemble:
         raise Unreadable("cells of its features may be missing")
     composition = compose(model.source)
     columns = tree_columns(model, composition)
-    ensemble = TreeEnsemble(composition, pull_back(columns), model.order)
+    pulled = pull_back(columns)
+    ensemble = TreeEnsemble(composition, pulled, RampTable.of(columns, pulled.axes), model.order)
     _check_agreement(model, columns, ensemble)
     return ensemble
 
@@ -212,10 +231,15 @@ def _check_agreement(
     people = unit_rows(model.width) if schema is None else random_people(schema)
     for x in (people, _edges(ensemble.axes)):
         theirs = model.scores(x).numpy()
-        leaves = table.leaves(columns.numbers(x.numpy()))
-        if bool((ensemble.leaves(ensemble.pieces(x)) != leaves).any()):
+        numbers, pieces = columns.numbers(x.numpy()), ensemble.pieces(x)
+        leaves = table.leaves(numbers)
+        if bool((ensemble.leaves(pieces) != leaves).any()) or not ensemble.ramps.hold(
+            numbers, pieces
+        ):
             raise Unreadable("the pieces of its features are not those of its trees")
-        scores = composition.scores(table.value[leaves])[:, order]
+        terms = composition.lines.terms(numbers)
+        lines = gathered(terms, composition.lines.owner, len(composition.parts))
+        scores = composition.scores(table.value[leaves], lines)[:, order]
         if model.answer == "labels" or table.link == "sign":
             clear = np.abs(scores[:, 0] - scores[:, -1]) > sum(ensemble.limits(1, 0)) + 1e-9
             apart = float(((theirs.argmax(axis=1) != scores.argmax(axis=1)) & clear).mean())

@@ -19,6 +19,7 @@ __all__ = [
     "BINARY_PLACES",
     "Affine",
     "Logistic",
+    "Logit",
     "Map",
     "Part",
     "Step",
@@ -63,6 +64,24 @@ class Logistic:
         return 0.25
 
 
+@dataclass(frozen=True)
+class Logit:
+    """log((t + least) / (1 − t + least)) of a probability t."""
+
+    least: float
+
+    def __call__(self, t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the values at t, of which those outside of [0, 1] count as the nearest end."""
+        t = np.clip(t, 0.0, 1.0)
+        found: npt.NDArray[np.float64] = np.log((t + self.least) / (1 - t + self.least))
+        return found
+
+    @property
+    def steepest(self) -> float:
+        """It is as steep as ``least`` is small."""
+        return np.inf
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Lines between points, constant before the first and after the last.
@@ -100,7 +119,7 @@ class Step:
         return np.inf
 
 
-Map: TypeAlias = Affine | Logistic | Table | Step
+Map: TypeAlias = Affine | Logistic | Logit | Table | Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +154,12 @@ class Part:
         for one in self.maps:
             found = found * one.steepest if one.steepest > 0 else 0.0
         return found
+
+    @property
+    def direction(self) -> float:
+        """Whether what is added rises with the sum, 1, or falls, −1."""
+        factors = [one.factor for one in self.maps if isinstance(one, Affine)]
+        return float(np.prod(np.sign(factors)))
 
     @property
     def is_whole(self) -> bool:
@@ -177,12 +202,15 @@ def kernel_parts(parts: Sequence[Part], base: float, sign: float) -> Parts:
     from rafair.kernels import parts as kernel
 
     kinds = {Affine: kernel.AFFINE, Logistic: kernel.LOGISTIC, Table: kernel.TABLE}
+    kinds |= {Step: kernel.STEP, Logit: kernel.LOGIT}
     kind, one, two, first = [], [], [], [0]
     xs, ys = np.zeros(0), np.zeros(0)
     for part in parts:
         for each in part.maps:
-            kind.append(kinds.get(type(each), kernel.STEP))
+            kind.append(kinds[type(each)])
             pair = (each.factor, each.offset) if isinstance(each, Affine) else (0.0, 0.0)
+            if isinstance(each, Logit):
+                pair = (each.least, 0.0)
             if isinstance(each, Table):
                 pair = (float(len(xs)), float(len(xs) + len(each.xs)))
                 xs, ys = np.append(xs, each.xs), np.append(ys, each.ys)

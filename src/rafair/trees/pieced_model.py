@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.trees.ensemble import TreeEnsemble
 
-__all__ = ["PiecedClassifier"]
+__all__ = ["PiecedClassifier", "quick_model"]
+
+
+def quick_model(ensemble: TreeEnsemble, model: Classifier) -> Classifier:
+    """Return a model that decides by pieces if the given one does, else the given one."""
+    return PiecedClassifier(ensemble, model) if ensemble.is_pieced else model
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +49,7 @@ class PiecedClassifier:
         return self.ensemble.memory.scores(pieces, self._told)
 
     def _told(self, pieces: Tensor) -> Tensor:
-        composition = self.ensemble.composition
-        values = composition.table.value[self.ensemble.leaves(pieces.numpy())]
-        found = composition.scores(values)[:, list(self.ensemble.order)]
+        found = self.ensemble.scores(pieces.numpy())[:, list(self.ensemble.order)]
         return torch.from_numpy(np.ascontiguousarray(found))
 
     def digest(self) -> str:

@@ -11,12 +11,17 @@ import torch
 
 from rafair.errors import InvalidInput
 from rafair.problem.space import SLACK
+from rafair.trees.ramps import RampTable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from torch import Tensor
 
     from rafair.fairness import Lipschitz
+    from rafair.kernels.forests import Forest
+    from rafair.kernels.parts import Parts
     from rafair.kernels.tree_problem import People
     from rafair.problem import Counterparts, PerturbationSpace
     from rafair.trees.axes import Axis
@@ -26,6 +31,8 @@ __all__ = ["PiecedProblem"]
 
 # A multiple of a lattice's spacing may be off by this, as a share of the spacing.
 ON_LATTICE = 1e-6
+# Where, between two corners of a box within which a line changes, the model is asked.
+ACROSS = tuple(step / 8 for step in range(9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,41 @@ class PiecedProblem:
         """Tell which combinations may be counterparts at some δ, shape (n, m), bool."""
         return self.counterparts.valid(self.x, self.space.movable(self.x))
 
+    @cached_property
+    def is_regular(self) -> npt.NDArray[np.bool_]:
+        """Of which features only possible values occur, shape (d,)."""
+        return np.array(
+            [self._occur_possible(p, axis) for p, axis in enumerate(self.ensemble.axes)]
+        )
+
+    def _occur_possible(self, place: int, axis: Axis) -> bool:
+        own, columns = self.x[:, place], self.counterparts.columns
+        if place in columns:
+            grid = self.counterparts.grid[:, columns.index(place)].to(own.dtype)
+            return bool(axis.feature.possible(torch.cat([own, grid])).all())
+        is_free = self.space.movable(self.x)[place] and bool(
+            (self.space.spacing(self.x)[:, place] == 0).any()
+        )
+        return not is_free and bool(axis.feature.possible(own).all())
+
+    @cached_property
+    def ramps(self) -> RampTable:
+        """What lines add, with the features in ``is_regular`` at their possible values."""
+        ramps, regular = self.ensemble.ramps, self.is_regular
+        if self.ensemble.is_pieced or not regular.any():
+            return ramps
+        return RampTable.of(ramps.columns, self.ensemble.axes, regular)
+
+    @property
+    def is_pieced(self) -> bool:
+        """Whether the score is the same for everybody in a box of single pieces."""
+        return not bool(self.ramps.is_spread.any())
+
+    def forest(self, winner: int, loser: int) -> tuple[Forest, Parts]:
+        """Return the margin of one class over another."""
+        forest, parts = self.ensemble.forest(winner, loser)
+        return forest._replace(ramps=self.ramps.kernel), parts
+
     def people(self, rows: Tensor, others: Tensor, *, themselves: bool, refined: bool) -> People:
         """Return the boxes of some people.
 
@@ -127,12 +169,24 @@ class PiecedProblem:
         is_sensitive[columns] = 1
         own = np.full((len(rows), 1), themselves)
         exists = np.concatenate([others.numpy(), own], axis=1)
-        low, high, mine = (part[index] for part in (low, high, self.own))
+        low, high, mine, reach = (part[index] for part in (low, high, self.own, self._reach))
         single = self.refined if refined else self.refined[:0]
-        return People(low, high, mine, columns, is_sensitive, self.grid, exists, single)
+        return People(low, high, mine, columns, is_sensitive, self.grid, exists, single, reach)
+
+    @cached_property
+    def _reach(self) -> npt.NDArray[np.float64]:
+        """Bounds of each ramp within Δ, (n, 2, ramps); infinite where pieces say all."""
+        ramps, (low, high) = self.ramps, self.ends
+        ends = np.stack(ramps.between(low.numpy() - SLACK, high.numpy() + SLACK), axis=1)
+        inner = ramps.is_spread & ~np.isin(ramps.feature, self.counterparts.columns)
+        return np.ascontiguousarray(np.where(inner, ends, [[-np.inf], [np.inf]]))
 
     def perturbed(
-        self, rows: Tensor, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32]
+        self,
+        rows: Tensor,
+        low: npt.NDArray[np.int32],
+        high: npt.NDArray[np.int32],
+        heading: npt.NDArray[np.float64] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return, of each box, the v + δ nearest to v, and whether it lies in the box.
 
@@ -141,24 +195,53 @@ class PiecedProblem:
         rows : Tensor of int64, shape (b,)
         low, high : array, shape (b, d)
             Boxes of pieces.
+        heading : array, shape (d,), optional
+            Go to the least number of a feature in the box, −1, or to the greatest, 1.
 
         Returns
         -------
         Tensor, shape (b, d), in x's type; Tensor of bool, shape (b,)
         """
-        origin = self.x[rows]
-        nearest = np.clip(self.own[rows.numpy()], low, high)
+        origin, own = self.x[rows], self.own[rows.numpy()]
+        side = np.sign(low - own).clip(0) - np.sign(own - high).clip(0)
+        if heading is not None:
+            side = np.where(heading, -heading, side).astype(np.int32)
         point, movable = origin.to(torch.float64), self.space.movable(origin)
         spacing = self.space.spacing(origin.to(torch.float64))
         for place in movable.nonzero()[:, 0].tolist():
+            axis, box = self.ensemble.axes[place], (low[:, place], high[:, place])
             ends = (self.ends[0][rows, place], self.ends[1][rows, place])
-            piece, own = nearest[:, place], self.own[rows.numpy(), place]
-            axis = self.ensemble.axes[place]
-            point[:, place] = _value(axis, piece, own, point[:, place], ends, spacing[:, place])
+            here = point[:, place]
+            point[:, place] = _value(axis, box, side[:, place], here, ends, spacing[:, place])
         found = self.space.project(point.to(origin.dtype), origin)
-        kept = list(set(range(found.shape[1])) - set(self.counterparts.columns))
-        inside = (self.ensemble.pieces(found) == nearest)[:, kept].all(axis=1)
-        return found, torch.from_numpy(inside) & self.space.contains(found, origin)
+        return found, self._inside(found, rows, low, high)
+
+    def across(
+        self, rows: Tensor, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32], winner: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield points of each box, from the end that favours a class to the one that does not.
+
+        Exact for lines of one part; those of several may pull a feature both ways. See
+        ``perturbed``.
+        """
+        heading = self.ramps.heading * (1.0 if self.ensemble.order[winner] == 1 else -1.0)
+        one, other = (self.perturbed(rows, low, high, way)[0] for way in (heading, -heading))
+        for share in ACROSS:
+            found = self.space.round(torch.lerp(one, other, share), self.x[rows])
+            yield found, self._inside(found, rows, low, high)
+
+    def _inside(
+        self,
+        points: Tensor,
+        rows: Tensor,
+        low: npt.NDArray[np.int32],
+        high: npt.NDArray[np.int32],
+    ) -> Tensor:
+        """Tell which points lie in their boxes and in Δ, shape (b,); sensitive values are v's."""
+        kept = list(set(range(points.shape[1])) - set(self.counterparts.columns))
+        pieces = self.ensemble.pieces(points)
+        inside = ((low <= pieces) & (pieces <= high))[:, kept].all(axis=1)
+        return torch.from_numpy(inside) & self.space.contains(points, self.x[rows])
 
     def combination(
         self, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32], others: Tensor
@@ -172,21 +255,27 @@ class PiecedProblem:
 
 def _value(
     axis: Axis,
-    piece: npt.NDArray[np.int32],
-    own: npt.NDArray[np.int32],
+    box: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    side: npt.NDArray[np.int32],
     here: Tensor,
     ends: tuple[Tensor, Tensor],
     spacing: Tensor,
 ) -> Tensor:
-    """Return the number of a piece that is nearest to where somebody is, shape (b,), float64."""
-    least, greatest = (torch.from_numpy(end[piece]) for end in axis.ends())
-    up, stays = torch.from_numpy(piece > own), torch.from_numpy(piece == own)
+    """Return a number of each box, shape (b,), float64.
+
+    It is the least one where ``side`` is 1, the greatest one where it is −1, and where somebody is
+    where it is 0.
+    """
+    low, high = box
+    least, greatest = (torch.from_numpy(end[at]) for end, at in zip(axis.ends(), box, strict=True))
+    up, stays = torch.from_numpy(side > 0), torch.from_numpy(side == 0)
     number = torch.where(up, least, greatest).clamp(*ends)
     unit = torch.where(spacing > 0, spacing, 1.0)
     step = torch.where(
         up, torch.ceil(number / unit - ON_LATTICE), torch.floor(number / unit + ON_LATTICE)
     )
     further = step + torch.where(up, 1.0, -1.0)
-    wrong = torch.from_numpy(axis.pieces(step * unit) != piece)
+    piece = axis.pieces(step * unit)
+    wrong = torch.from_numpy((piece < low) | (high < piece))
     on_lattice = torch.where(wrong, further, step) * unit
     return torch.where(stays, here, torch.where(spacing > 0, on_lattice, number))

@@ -100,9 +100,11 @@ class TreeQuestion:
         for ask, asked in ((one, inside & side) for one, side in sides):
             if bool(asked.any()):
                 accepted[asked] = ask(point[asked], owner[asked])
-        settled = (inside & ~accepted & ~boxes.is_certain) | self._is_nobody(
-            point, combination, boxes
-        )
+        is_nobody = self._is_nobody(point, combination, boxes)
+        settled = is_nobody | (inside & ~accepted & ~boxes.is_certain)
+        if not self.pieced.is_pieced:
+            settled &= is_nobody
+            self._go_on(point, accepted, owner, boxes, classes[0])
         found = Answers(
             torch.zeros(len(rows), dtype=torch.bool),
             boxes.is_exhausted.clone(),
@@ -115,6 +117,19 @@ class TreeQuestion:
         found.is_found[person[hits]] = True
         found.point[person[hits]], found.combination[person[hits]] = point[hits], combination[hits]
         return found
+
+    def _go_on(
+        self, point: Tensor, accepted: Tensor, owner: Tensor, boxes: Boxes, winner: int
+    ) -> None:
+        """Ask, where a line changes within a box, about points across the box."""
+        left = (~accepted & ~boxes.is_certain).nonzero()[:, 0]
+        if not len(left):
+            return
+        box = (boxes.low[left.numpy()], boxes.high[left.numpy()])
+        for further, inside in self.pieced.across(owner[left], *box, winner):
+            asked = inside & ~accepted[left]
+            asked[asked.clone()] = self.accept(further[asked], owner[left][asked])
+            point[left[asked]], accepted[left[asked]] = further[asked], True
 
     def _is_nobody(self, point: Tensor, combination: Tensor, boxes: Boxes) -> Tensor:
         """Tell in which boxes a relation excludes everybody: they hold one value of each column."""

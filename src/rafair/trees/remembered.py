@@ -22,6 +22,8 @@ Result: TypeAlias = (
 )
 # Results that are kept; with one listed box of 20 features each they take about 30 MB.
 MOST = 50_000
+# What people have a row of.
+OWN = ("low", "high", "own", "exists", "reach")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Remembered:
         shared = asked + b"".join(
             part.tobytes() for part in (people.columns, people.grid, people.refined)
         )
-        own = zip(people.low, people.high, people.own, people.exists, strict=True)
+        own = zip(*(getattr(people, name) for name in OWN), strict=True)
         keys = [shared + b"".join(part.tobytes() for part in row) for row in own]
         told = np.zeros(len(keys), np.bool_)
         for place, key in enumerate(keys):
@@ -96,8 +98,7 @@ class Remembered:
 
 def _some(people: People, rows: npt.NDArray[np.int64]) -> People:
     """Return some of the people."""
-    names = ("low", "high", "own", "exists")
-    return people._replace(**{name: getattr(people, name)[rows] for name in names})
+    return people._replace(**{name: getattr(people, name)[rows] for name in OWN})
 
 
 def _result(found: Found, place: int) -> Result:

@@ -103,7 +103,7 @@ def apart(
     from rafair.kernels.tree_problem import Goal
     from rafair.kernels.tree_search import search
 
-    forest, parts = problem.ensemble.forest(*classes)
+    forest, parts = problem.forest(*classes)
     own, other = problem.ensemble.limits(*classes), problem.ensemble.limits(*classes[::-1])
     limits = (np.array(pair) for pair in zip(own, other, strict=True))
     people = problem.people(rows, others, themselves=False, refined=refined)
@@ -138,7 +138,7 @@ def _one_by_one(
     """Search with the same limits of the margin for everybody in I(v), v included."""
     from rafair.kernels.tree_problem import Goal
 
-    forest, parts = problem.ensemble.forest(*classes)
+    forest, parts = problem.forest(*classes)
     limits = (np.full(2, limit) for limit in problem.ensemble.limits(*classes))
     return _run(
         kernel, problem, forest, people, Goal(False, parts, *limits), classes, budget, until
@@ -185,7 +185,8 @@ def _run(
             shared(turns, len(some.low), TURN)
         return started
 
-    asked = f"{kernel.__name__} {goal.is_pair} {classes} {room}".encode()
+    regular = problem.is_regular.tobytes() if len(forest.ramps.table) else b""
+    asked = f"{kernel.__name__} {goal.is_pair} {classes} {room}".encode() + regular
     if time.time() >= until:
         started = np.zeros(b, np.bool_)
     else:

@@ -186,8 +186,11 @@ class Reading:
         (n, columns), each number already rounded to the type in which the library compares.
     sources : tuple of int
         The column of the model's rows that each of these columns is computed from.
+    weights : array of float64, shape (columns,), optional
+        What the margin of the second of two classes has of each column, beside the trees.
     """
 
     table: TreeTable
     numbers: Callable[[Any], npt.NDArray[np.float64]]
     sources: tuple[int, ...]
+    weights: npt.NDArray[np.float64] | None = None

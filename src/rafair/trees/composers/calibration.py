@@ -8,7 +8,7 @@ import numpy as np
 
 from rafair.models.extras import comes_from
 from rafair.trees.composition import added
-from rafair.trees.parts import Affine, Logistic, Table
+from rafair.trees.parts import Affine, Logistic, Logit, Table
 from rafair.trees.table import Unreadable
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rafair.trees.parts import Map
 
 __all__ = ["accepts", "compose"]
+
+# What scikit-learn adds to a probability before it takes the logarithm.
+LEAST = 1e-12
 
 
 def accepts(model: Any) -> bool:
@@ -40,23 +43,27 @@ def compose(model: Any, read: Callable[[Any], Composition]) -> Composition:
 
 
 def _fold(fold: Any, classes: Any, read: Callable[[Any], Composition]) -> Composition:
-    if fold.method not in ("sigmoid", "isotonic"):
-        raise Unreadable(f"calibration by {fold.method}")
     inner = fold.estimator
     if not np.array_equal(inner.classes_, classes):
         raise Unreadable("calibration of a member that has not seen all classes")
-    member = read(inner)
-    if hasattr(inner, "decision_function"):
-        score = member.raw()
-    else:
-        score = member.probability().scaled(0.5, 0.5)
-    return score.mapped(*_maps(fold.calibrators[0])).scaled(2.0, -1.0)
+    member, is_raw = read(inner), hasattr(inner, "decision_function")
+    score = member.raw() if is_raw else member.probability().scaled(0.5, 0.5)
+    maps = _maps(fold.calibrators[0], is_raw=is_raw)
+    return score.mapped(*maps).scaled(2.0, -1.0)
 
 
-def _maps(calibrator: Any) -> tuple[Map, ...]:
-    """Return the maps of a calibrator: Platt's sigmoid, or the lines of isotonic regression."""
+def _maps(calibrator: Any, *, is_raw: bool) -> tuple[Map, ...]:
+    """Return the maps of a calibrator: Platt's sigmoid, a temperature, or isotonic lines.
+
+    A temperature divides the log-odds, of which a score is taken to be a half.
+    """
     if hasattr(calibrator, "a_"):
         return Affine(-float(calibrator.a_), -float(calibrator.b_)), Logistic()
+    if hasattr(calibrator, "beta_"):
+        beta = float(calibrator.beta_)
+        if is_raw:
+            return Affine(2 * beta, 0.0), Logistic()
+        return Logit(LEAST), Affine(beta, 0.0), Logistic()
     xs, ys = (
         np.asarray(one, np.float64) for one in (calibrator.X_thresholds_, calibrator.y_thresholds_)
     )
