@@ -92,6 +92,6 @@ def _corner(
     corners = []
     for rows in torch.split(torch.arange(len(low), device=low.device), BOXES):
         nothing = no_pattern(network, len(rows))
-        slope = linear_bound(network, hull_low[rows], hull_high[rows], y[rows], nothing).slope
+        slope = linear_bound(network, hull_low[rows], hull_high[rows], y[rows], nothing).plain_slope
         corners.append(torch.where(slope > 0, low[rows], high[rows]))
     return torch.cat(corners)

@@ -58,6 +58,8 @@ class TorchClassifier:
         Description of the model, for the report.
     reads : {"unit", "original"}
         The rows that the user's model reads; ``module`` always reads unit space.
+    n_columns : int, optional
+        Number of columns of a row, if it is known.
     """
 
     module: nn.Module
@@ -67,6 +69,7 @@ class TorchClassifier:
     access: Access = "gradient"
     kind: str = "torch module"
     reads: str = "unit"
+    n_columns: int | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -108,7 +111,7 @@ class TorchClassifier:
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> TorchClassifier:
         """Return a copy on another device or of another type; the original does not change."""
         module = copy.deepcopy(self.module).to(device=device, dtype=dtype or self.dtype)
-        return _build(module, self.output, self.kind, self.reads)
+        return _build(module, self.output, self.kind, self.reads, self.n_columns)
 
 
 def accepts(model: Any) -> bool:
@@ -182,12 +185,16 @@ def wrapped_module(
     reads: str,
 ) -> TorchClassifier:
     """Wrap a module that reads unit space as a classifier, and check it against the schema."""
+    n_columns = None if schema is None else len(schema.features)
     if schema is not None:
         _check_width(module, schema)
-    return _build(module, _detect(module, schema) if output == "auto" else output, kind, reads)
+    found = _detect(module, schema) if output == "auto" else output
+    return _build(module, found, kind, reads, n_columns)
 
 
-def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchClassifier:
+def _build(
+    module: nn.Module, output: Output, kind: str, reads: str, n_columns: int | None
+) -> TorchClassifier:
     strip = (
         output == "probabilities"
         and isinstance(module, nn.Sequential)
@@ -196,8 +203,12 @@ def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchCla
         and (not isinstance(module[-1], nn.Sigmoid) or _ends_in_one(module))
     )
     if strip and isinstance(module, nn.Sequential):
-        return TorchClassifier(module, output, module[:-1], "logits", kind=kind, reads=reads)
-    return TorchClassifier(module, output, module, output, kind=kind, reads=reads)
+        body, left = module[:-1], "logits"
+    else:
+        body, left = module, output
+    return TorchClassifier(
+        module, output, body, left, kind=kind, reads=reads, n_columns=n_columns
+    )
 
 
 def _bias(layer: nn.Linear) -> Tensor:
