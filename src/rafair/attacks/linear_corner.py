@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.bounds.bound import no_pattern
 from rafair.bounds.crown import BOXES, linear_bound
-from rafair.bounds.network import layered_network
+from rafair.bounds.network import layered_network, no_pattern
 from rafair.fairness import worst_of_all
 from rafair.models import require_gradient
 from rafair.problem import check_problem

@@ -90,7 +90,8 @@ def _columns(recording: Recording) -> dict[fx.Node, Any]:
         elif (moved := recording.moved(node, found)) is not None:
             found[node] = moved
         elif recording.is_affine(node) or _is_monotone(recording, node):
-            marks = found.get(recording.operand(node))
+            operand = recording.operand(node)
+            marks = None if operand is None else found.get(operand)
             if isinstance(marks, Tensor):
                 found[node] = marks.expand(recording.example[node].shape)
     return found

@@ -70,6 +70,8 @@ PIECEWISE: dict[type[nn.Module], Callable[[Any], Hinges]] = {
     nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
     nn.Hardsigmoid: lambda _: Hinges((1.0, 1.0), (-3.0, 3.0), (1 / 6, -1 / 6)),
 }
+
+
 @dataclass(eq=False)
 class Rewriting:
     """The chains and activations up to the last ones, and the width of their basis."""
@@ -83,6 +85,10 @@ class Rewriting:
         """Return the linear layer that changes nothing."""
         eye = torch.eye(n, dtype=torch.float64, device=self.device)
         return eye, eye.new_zeros(n)
+
+    def ended(self, last: Chain) -> list[Chain]:
+        """Return all chains, of which this value is the last one."""
+        return [*self.chains, last or (self.unit(self.width),)]
 
     def size(self, chain: Chain) -> int:
         """Return the number of outputs of a chain."""
@@ -219,6 +225,7 @@ def _numbers(parameter: Tensor) -> Tensor:
 
 
 def unknown(name: str) -> InvalidInput:
+    """Return the error that names a part that has no bounds."""
     return InvalidInput(
         "certificates need linear layers, batch normalisation, activations of one number and sums; "
         f"this network has {name}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rafair.kernels.network import Network
     from rafair.models import Classifier
 
-__all__ = ["LayeredNetwork", "layered_network", "why_not_layered"]
+__all__ = ["LayeredNetwork", "layered_network", "no_pattern", "why_not_layered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class LayeredNetwork:
         Of each hidden layer: which activation how many neurons have, one after the other.
     lookups : Lookups, optional
         What the first layer reads beside the columns.
+    dtype : torch.dtype, optional
+        The coarsest type in which the model computes; by default that of its rows.
     """
 
     weights: tuple[Tensor, ...]
@@ -47,6 +49,7 @@ class LayeredNetwork:
     layers: tuple[tuple[Linear, ...], ...]
     activations: tuple[Blocks, ...]
     lookups: Lookups | None = None
+    dtype: torch.dtype | None = None
 
     @classmethod
     def of(
@@ -54,11 +57,12 @@ class LayeredNetwork:
         layers: Sequence[Sequence[Linear]],
         activations: Sequence[Blocks] = (),
         lookups: Lookups | None = None,
+        dtype: torch.dtype | None = None,
     ) -> LayeredNetwork:
         """Merge consecutive linear layers, between which there is no activation."""
         merged = [_merged(several) for several in layers]
         weights, biases = zip(*merged, strict=True)
-        return cls(weights, biases, tuple(map(tuple, layers)), tuple(activations), lookups)
+        return cls(weights, biases, tuple(map(tuple, layers)), tuple(activations), lookups, dtype)
 
     @cached_property
     def is_relu(self) -> bool:
@@ -79,7 +83,7 @@ class LayeredNetwork:
         return len(self.weights) - 1
 
     def reads(self, columns: Sequence[int]) -> bool:
-        """Tell whether any of these columns can change a score; 0 times a number changes nothing."""
+        """Tell whether any of these columns can change a score; 0 times a number is nothing."""
         felt = torch.zeros(self.weights[0].shape[1], dtype=torch.bool)
         felt[list(columns) if self.lookups is None else self.lookups.inputs(columns)] = True
         for weight, _ in (linear for several in self.layers for linear in several):
@@ -115,6 +119,16 @@ class LayeredNetwork:
         return torch.addmm(self.biases[-1], self.hidden(x), self.weights[-1].T)
 
 
+def no_pattern(network: LayeredNetwork, n: int) -> tuple[Tensor, ...]:
+    """Return the pattern of n boxes in which every neuron may be unstable."""
+    if not network.is_relu:
+        return ()
+    return tuple(
+        torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
+        for bias in network.biases[:-1]
+    )
+
+
 def layered_network(model: Classifier) -> LayeredNetwork:
     """Read a torch module as linear layers with activations between them.
 
@@ -130,13 +144,13 @@ def layered_network(model: Classifier) -> LayeredNetwork:
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    found = layers_of(body, getattr(model, "n_columns", None))
+    found = layers_of(body, model.dtype, getattr(model, "n_columns", None))
     layers = [list(chain) for chain in found.chains]
     weight, bias = layers[-1][-1]
     if len(weight) == 1:
         logits = torch.cat([torch.zeros_like(weight), weight])
         layers[-1][-1] = (logits, torch.cat([torch.zeros_like(bias), bias]))
-    return LayeredNetwork.of(layers, found.activations, found.lookups)
+    return LayeredNetwork.of(layers, found.activations, found.lookups, found.dtype)
 
 
 def why_not_layered(model: Classifier) -> str | None:

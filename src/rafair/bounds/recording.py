@@ -27,7 +27,9 @@ MOVES = {
     "flatten", "reshape", "view", "squeeze", "unsqueeze", "split", "chunk", "unbind", "select",
     "narrow", "index_select", "contiguous",
 }  # fmt: skip
-INDEXED = {operator.getitem, torch.index_select, "index_select"}
+JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
+# Operations that write their result over their first operand.
+OVERWRITES = {operator.iadd, operator.imul, "add_"}
 # Operations that are affine in their one operand that is no constant.
 AFFINE = {
     operator.add, operator.iadd, torch.add, "add", "add_", operator.sub, torch.sub, "sub",
@@ -75,7 +77,27 @@ class Recording:
                 "certificates need a network whose layers do not depend on its numbers; "
                 f"{type(body).__name__} cannot be traced"
             ) from error
+        if not all(map(found._is_pure, found.module.graph.nodes)):
+            raise InvalidInput(
+                "certificates need a network that computes new numbers; "
+                f"{type(body).__name__} writes over numbers that it uses elsewhere"
+            )
         return found
+
+    def _is_pure(self, node: fx.Node) -> bool:
+        """Tell whether a node changes nothing that another one reads."""
+        if node.op in ("placeholder", "output", "get_attr"):
+            return True
+        layer = self.layer(node) if node.op == "call_module" else None
+        is_in_place = node.kwargs.get("inplace", getattr(layer, "inplace", False))
+        if not is_in_place and self.kind(node) not in OVERWRITES:
+            return bool(node.users)
+        user, source = node, node.args[0]
+        while isinstance(source, fx.Node) and set(source.users) == {user}:
+            if self.kind(source) not in MOVES:
+                return True
+            user, source = source, source.args[0]  # what is moved may be a view
+        return False
 
     def run(self, rows: Tensor) -> Mapping[fx.Node, Any]:
         """Return what each operation returns for rows, (n, d)."""
@@ -88,6 +110,13 @@ class Recording:
     def example(self) -> Mapping[fx.Node, Any]:
         """What each operation returns for two equal rows."""
         return self.run(torch.zeros(2, self.n_columns))
+
+    @cached_property
+    def coarsest(self) -> torch.dtype:
+        """The floating type with the fewest digits among those of the module's numbers."""
+        results = (part for part in self.example.values() if isinstance(part, Tensor))
+        found = {part.dtype for part in results if part.is_floating_point()}
+        return max(found, key=lambda dtype: torch.finfo(dtype).eps)
 
     @cached_property
     def fixed(self) -> set[fx.Node]:
@@ -128,7 +157,8 @@ class Recording:
 
     def applied(self, node: fx.Node, given: Callable[[fx.Node], Any]) -> Any:
         """Return the result of a node for other inputs than rows lead to."""
-        args, kwargs = (fx.node.map_arg(part, given) for part in (node.args, node.kwargs))
+        args: Any = fx.node.map_arg(node.args, given)
+        kwargs: Any = fx.node.map_arg(node.kwargs, given)
         if node.op == "call_module":
             return self.layer(node)(*args, **kwargs)
         if node.op == "call_method":
@@ -149,18 +179,17 @@ class Recording:
         Tensor or tuple of Tensor, or None
             None if the node does anything else than to move the numbers of each row.
         """
-        free = [part for part in node.all_input_nodes if part not in self.fixed]
-        numbers = [part for part in node.all_input_nodes if self._is_number(part)]
-        is_known = all(part in marks for part in free) and self.kind(node) in MOVES
-        if not is_known or (numbers and self.kind(node) not in INDEXED):
+        if self.kind(node) not in MOVES or not node.args:
+            return None
+        given = node.args[0] if self.kind(node) in JOINS else [node.args[0]]
+        free = {part for part in node.all_input_nodes if part not in self.fixed}
+        is_known = isinstance(given, (list, tuple)) and set(given) == free and free <= set(marks)
+        if not is_known:
             return None
         found = self.applied(node, lambda part: marks.get(part, self.example[part]))
         parts = (found,) if isinstance(found, Tensor) else found
-        alike = all(len(part) == 2 and torch.equal(part[0], part[1]) for part in parts)  # noqa: PLR2004
+        alike = all(len(part) == 2 and torch.equal(part[0], part[1]) for part in parts)
         return found if alike else None
-
-    def _is_number(self, node: fx.Node) -> bool:
-        return node in self.fixed and isinstance(self.example[node], Tensor)
 
     def like(self, node: fx.Node, marks: Tensor) -> Any:
         """Return marks of the numbers of one row, one after the other, in the result's shape."""

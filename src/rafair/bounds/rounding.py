@@ -69,6 +69,7 @@ class Rounding:
         given: torch.dtype,
     ) -> Rounding:
         """Prepare for bounds over any part of n boxes, with corners (n, d), float64."""
+        dtype = dtype if network.dtype is None else network.dtype
         low, high = network.inside(low, high)
         errors = _bound_errors(network, torch.maximum(low.abs(), high.abs()))
         return cls(network, dtype, given, AFTERWARDS * _pair(errors))

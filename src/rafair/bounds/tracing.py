@@ -1,8 +1,8 @@
 """Follows a torch module from its input to its logits, layer by layer.
 
-A module that is no plain sequence of layers is traced. Values that are only moved (selected, joined,
-reshaped) or scaled by constants are linear layers as well. What is looked up (an embedding, a
-one-hot code) is an input of the layers beside the columns; see ``lookups``.
+A module that is no plain sequence of layers is traced. Values that are only moved (selected,
+joined, reshaped) or scaled by constants are linear layers as well. What is looked up (an embedding,
+a one-hot code) is an input of the layers beside the columns; see ``lookups``.
 """
 
 from __future__ import annotations
@@ -66,19 +66,24 @@ class Layers:
         The activations after each chain but the last.
     lookups : Lookups or None
         What the first chain reads beside the columns.
+    dtype : torch.dtype, optional
+        The coarsest type of a number, if it is known.
     """
 
     chains: list[Chain]
     activations: list[Blocks]
     lookups: Lookups | None = None
+    dtype: torch.dtype | None = None
 
 
-def layers_of(body: nn.Module, n_columns: int | None = None) -> Layers:
+def layers_of(body: nn.Module, dtype: torch.dtype, n_columns: int | None = None) -> Layers:
     """Return a module as linear layers with activations between them.
 
     Parameters
     ----------
     body : torch.nn.Module
+    dtype : torch.dtype
+        Type of the rows that it reads.
     n_columns : int, optional
         Number of columns of a row; by default what the first linear layer reads.
 
@@ -92,20 +97,19 @@ def layers_of(body: nn.Module, n_columns: int | None = None) -> Layers:
     first = next((module for module in body.modules() if isinstance(module, nn.Linear)), None)
     if first is None:
         raise InvalidInput("certificates need linear layers; this network has none")
-    like, layers = first.weight, _in_sequence(body)
-    if layers is None:
-        width = first.in_features if n_columns is None else n_columns
-        found = _Traced.of(Recording.of(body, width, like.dtype, like.device))
-        if found.lookups and n_columns is None:
-            raise InvalidInput("certificates of lookups need the data's schema; pass it to wrap")
-        rewriting, last = found.rewriting, found.follow()
-        lookups = found.all_lookups
-    else:
-        rewriting, last, lookups = Rewriting(first.in_features, like.device), (), None
+    device, layers = first.weight.device, _in_sequence(body)
+    if layers is not None:
+        rewriting = Rewriting(first.in_features, device)
+        last: Chain = ()
         for layer in layers:
             last = rewriting.after(layer, last, others=())[0]
-    chains = [*rewriting.chains, last or (rewriting.unit(rewriting.width),)]
-    return Layers(chains, rewriting.blocks, lookups)
+        return Layers(rewriting.ended(last), rewriting.blocks)
+    width = first.in_features if n_columns is None else n_columns
+    found = _Traced.of(Recording.of(body, width, dtype, device))
+    if found.lookups and n_columns is None:
+        raise InvalidInput("certificates of lookups need the data's schema; pass it to wrap")
+    chains = found.rewriting.ended(found.follow())
+    return Layers(chains, found.rewriting.blocks, found.all_lookups, found.recording.coarsest)
 
 
 def _in_sequence(module: nn.Module) -> list[nn.Module] | None:
@@ -149,18 +153,20 @@ class _Traced:
         wanted = self._wanted()
         for place, node in enumerate(wanted):
             if node.op == "output":
-                return self.values[node.args[0]]
-            self._check_type(node)
+                break
             chain = self._linear(node)
             if chain is None:
-                layer, source = self._layer(node), self.values[node.args[0]]
+                layer, source = self._layer(node)
                 later = set(wanted[place + 1 :])
                 needed = [n for n in self.values if any(user in later for user in n.users)]
                 others = [self.values[n] for n in needed]
                 chain, moved = self.rewriting.after(layer, source, others)
                 self.values.update(zip(needed, moved, strict=True))
             self.values[node] = chain
-        raise unknown("no output")
+        result = wanted[-1].args[0]
+        if not isinstance(result, fx.Node) or result not in self.values:
+            raise unknown("no single output")
+        return self.values[result]
 
     def _wanted(self) -> list[fx.Node]:
         """Return the nodes that the output needs, in order, but for what is known already."""
@@ -171,13 +177,6 @@ class _Traced:
                 known = node in self.values or node in self.recording.fixed
                 found |= set() if known else {node}
         return [node for node in nodes if node in found]
-
-    def _check_type(self, node: fx.Node) -> None:
-        """Refuse numbers of another floating type than the rows'."""
-        result = self.recording.example[node]
-        for part in (result,) if isinstance(result, Tensor) else result:
-            if part.is_floating_point() and part.dtype != self.recording.dtype:
-                raise unknown(f"numbers of type {part.dtype}")
 
     def _linear(self, node: fx.Node) -> Chain | None:
         """Return the value of a node that is no layer; None if it is one."""
@@ -197,40 +196,40 @@ class _Traced:
             return rewriting.picked([self.values[part] for part in free], places)
         if recording.is_affine(node):
             return self._scaled(node, free[0], marks[free[0]])
-        if recording.kind(node) in CASTS:
-            return self.values[free[0]]
+        if recording.kind(node) in CASTS and example[node].is_floating_point():
+            chain = self.values[free[0]]
+            return (*chain, rewriting.unit(rewriting.size(chain)))  # rounds
         if recording.kind(node) in SUMS and not node.kwargs:
-            left, right = node.args
-            if example[left].shape == example[right].shape:
-                return rewriting.summed(self.values[left], self.values[right])
+            first, second = (part for part in node.args if isinstance(part, fx.Node))
+            if example[first].shape == example[second].shape:
+                return rewriting.summed(self.values[first], self.values[second])
         return None
 
     def _scaled(self, node: fx.Node, operand: fx.Node, marks: Tensor) -> Chain:
         """Return the value of a node that is affine, number by number."""
         recording = self.recording
-        zero, one = (
-            recording.applied(
-                node,
-                lambda part, end=end: marks.new_full(marks.shape, end, dtype=torch.float64)
-                if part is operand
-                else recording.example[part],
-            )[0].flatten()
-            for end in (0, 1)
-        )
+
+        def at(number: float) -> Tensor:
+            numbers = torch.full_like(marks, number, dtype=torch.float64)
+            given = {**recording.example, operand: numbers}
+            result: Tensor = recording.applied(node, given.__getitem__)
+            return result[0].flatten()
+
+        zero, one = at(0.0), at(1.0)
         places = marks.expand(recording.example[node].shape)[0].flatten().tolist()
         chain = self.rewriting.picked([self.values[operand]], places)
         return self.rewriting.scaled(chain, one - zero, zero)
 
-    def _layer(self, node: fx.Node) -> nn.Module:
-        """Return the layer that a node applies to the numbers of a row."""
+    def _layer(self, node: fx.Node) -> tuple[nn.Module, Chain]:
+        """Return the layer that a node applies to the numbers of a row, and these."""
         recording = self.recording
-        source = node.args[0]
-        if isinstance(source, fx.Node) and recording.example[source].ndim == 2:  # noqa: PLR2004
+        source = node.args[0] if node.args else None
+        if isinstance(source, fx.Node) and recording.example[source].ndim == 2:
             if node.op == "call_module":
-                return recording.layer(node)
+                return recording.layer(node), self.values[source]
             if node.target in FUNCTIONS:
                 options = {name: value for name, value in node.kwargs.items() if name != "inplace"}
-                return FUNCTIONS[node.target](*node.args[1:], **options)
+                return FUNCTIONS[node.target](*node.args[1:], **options), self.values[source]
         raise unknown(_name(recording, node))
 
 

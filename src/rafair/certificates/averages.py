@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.bounds.bound import Bound, no_pattern
+from rafair.bounds.bound import Bound
 from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import no_pattern
 
 if TYPE_CHECKING:
     from rafair.bounds.network import LayeredNetwork

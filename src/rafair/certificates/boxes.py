@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rafair.bounds.bound import no_pattern
+from rafair.bounds.network import no_pattern
 from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ class Values:
 
     @classmethod
     def of(
-        cls, network: LayeredNetwork, counterparts: Counterparts, x: Tensor, space: PerturbationSpace
+        cls,
+        network: LayeredNetwork,
+        x: Tensor,
+        counterparts: Counterparts,
+        space: PerturbationSpace,
     ) -> Values:
         """Collect the values in the grid of I(v), rounded to x's type."""
         grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
@@ -138,7 +142,9 @@ class Boxes:
             here = ((column == chosen) & (unit == 0)).nonzero()[:, 0]
             ends = self.low[here, chosen], self.high[here, chosen]
             behind, to = (torch.searchsorted(after, side, right=True) for side in ends)
-            here, cut, least = (part[behind < to] for part in (here, (behind + to - 1) // 2, ends[0]))
+            here, cut, least = (
+                part[behind < to] for part in (here, (behind + to - 1) // 2, ends[0])
+            )
             end[here], start[here] = torch.maximum(before[cut], least), after[cut]
         last, first = self.last.clone(), self.first.clone()
         for place, (sensitive, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
@@ -168,7 +174,7 @@ def root_boxes(
     at some points of Δ only; a proof that covers more people than necessary is still a proof.
     """
     low, high = reach(x, space, network)
-    values = Values.of(network, counterparts, x, space)
+    values = Values.of(network, x, counterparts, space)
     # v itself is judged even if its own combination breaks a relation.
     valid = counterparts.valid(x, space.movable(x)) | counterparts.is_self(x)
     counts = torch.where(valid, demands.counts, 0)
@@ -184,7 +190,7 @@ def own_boxes(
 ) -> tuple[Boxes, Values]:
     """Return one box for each instance: Δ around v, without v's counterparts."""
     low, high = reach(x, space, network)
-    values = Values.of(network, counterparts, x, space)
+    values = Values.of(network, x, counterparts, space)
     return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
 
 

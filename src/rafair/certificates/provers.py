@@ -95,7 +95,7 @@ class TreeProver:
 def _of_network(model: Classifier) -> Prover:
     network = layered_network(model)
     precision = torch.get_float32_matmul_precision()
-    if model.dtype == torch.float32 and precision != "highest":
+    if torch.float32 in (model.dtype, network.dtype) and precision != "highest":
         raise InvalidInput(
             f"torch rounds products of float32 to less ({precision!r}), so that no bound holds; "
             "call torch.set_float32_matmul_precision('highest')"

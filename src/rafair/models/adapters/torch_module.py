@@ -134,6 +134,19 @@ def adapt(
     return wrapped_module(module, schema, output, "torch module", reads)
 
 
+class Scaled(nn.Module):
+    """Scales each column by itself, which rounds a number alike in every batch."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(layer.weight.detach().diagonal(), requires_grad=False)
+        self.offset = nn.Parameter(layer.bias.detach(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return factor · x + offset."""
+        return x * self.factor + self.offset
+
+
 class AsType(nn.Module):
     """Casts rows to a model's type; the layers before it need float64 for original units."""
 
@@ -150,11 +163,12 @@ def _fronted(front: Sequence[nn.Module], model: nn.Module) -> nn.Sequential:
     """Put float64 layers before a module; merge them with its first layer if that is linear."""
     like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
     layers = list(model) if isinstance(model, nn.Sequential) else [model]
-    if not isinstance(layers[0], nn.Linear):
-        moved = [layer.to(like.device) for layer in front]
-        return sequence([*moved, AsType(like.dtype), model])
     first = front[0]
     assert isinstance(first, nn.Linear)  # noqa: S101 - front layers begin with a linear layer
+    if not isinstance(layers[0], nn.Linear):
+        ends = [Scaled(first)] if len(front) == 1 else front  # no one-hot groups
+        moved = [layer.to(like.device) for layer in ends]
+        return sequence([*moved, AsType(like.dtype), model])
     chain = Chain(first.in_features, front)
     try:
         chain.linear(layers[0].weight.detach().double().cpu(), _bias(layers[0]))
@@ -202,13 +216,9 @@ def _build(
         and isinstance(module[-1], SQUASHING)
         and (not isinstance(module[-1], nn.Sigmoid) or _ends_in_one(module))
     )
-    if strip and isinstance(module, nn.Sequential):
-        body, left = module[:-1], "logits"
-    else:
-        body, left = module, output
-    return TorchClassifier(
-        module, output, body, left, kind=kind, reads=reads, n_columns=n_columns
-    )
+    body = module[:-1] if strip and isinstance(module, nn.Sequential) else module
+    left: Output = "logits" if strip else output
+    return TorchClassifier(module, output, body, left, kind=kind, reads=reads, n_columns=n_columns)
 
 
 def _bias(layer: nn.Linear) -> Tensor:
