@@ -28,8 +28,8 @@ MOVES = {
     "narrow", "index_select", "contiguous",
 }  # fmt: skip
 JOINS = {torch.cat, torch.concat, torch.concatenate, torch.stack}
-# Operations that write their result over their first operand.
-OVERWRITES = {operator.iadd, operator.imul, "add_"}
+# Operations that write their result over their first operand, as all do whose name ends in "_".
+OVERWRITES = {operator.iadd, operator.isub, operator.imul, operator.itruediv}
 # Operations that are affine in their one operand that is no constant.
 AFFINE = {
     operator.add, operator.iadd, torch.add, "add", "add_", operator.sub, torch.sub, "sub",
@@ -88,10 +88,12 @@ class Recording:
         """Tell whether a node changes nothing that another one reads."""
         if node.op in ("placeholder", "output", "get_attr"):
             return True
+        kind = self.kind(node)
         layer = self.layer(node) if node.op == "call_module" else None
         is_in_place = node.kwargs.get("inplace", getattr(layer, "inplace", False))
-        if not is_in_place and self.kind(node) not in OVERWRITES:
-            return bool(node.users)
+        named = str(getattr(kind, "__name__", kind)).endswith("_")
+        if not is_in_place and not named and kind not in OVERWRITES:
+            return True
         user, source = node, node.args[0]
         while isinstance(source, fx.Node) and set(source.users) == {user}:
             if self.kind(source) not in MOVES:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from rafair.bounds.network import no_pattern
-from rafair.problem.space import SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,8 @@ __all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "reach", "root_boxes
 POINT = 1e-9
 # Tolerance for the rounding of a multiple of a lattice's spacing, as a share of the spacing.
 ON_LATTICE = 1e-6
+# A possible value lies within this many ``eps`` of its type from a multiple of the spacing.
+NEAR = 4
 # What a box has one row of, besides the pattern.
 COLUMNS = ("owner", "low", "high", "first", "last", "n_forbidden")
 
@@ -230,15 +231,15 @@ def hull(
 
 
 def _spacing(network: LayeredNetwork, x: Tensor, space: PerturbationSpace) -> Tensor:
-    """Return the spacing of Δ's lattice, (n, d); 0 where a network looks up by a column too finely.
+    """Return the spacing of Δ's lattice, (n, d), but 0 where rounding decides what is looked up.
 
-    Up to rounding, a possible value must look up the same.
+    That is where something else is looked up right beside a multiple of the spacing.
     """
-    spacing = space.spacing(x.to(torch.float64))
+    spacing, near = space.spacing(x.to(torch.float64)), NEAR * torch.finfo(x.dtype).eps
     for column, _, after in network.cuts:
-        unit = spacing[:, column, None].clamp_min(SLACK)
+        unit = spacing[:, column, None].clamp_min(near)
         off = (torch.round(after / unit) * unit - after).abs()
-        spacing[:, column] *= (off > SLACK).all(dim=1)
+        spacing[:, column] *= (off > near).all(dim=1)
     return spacing
 
 
