@@ -260,7 +260,7 @@ def _probe(module: nn.Module, width: int, scale: float) -> Tensor:
     try:
         with torch.no_grad():
             return _as_columns(module(rows.to(first.device, first.dtype)), PROBES)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:  # IndexError: an embedding lacks a row
         reason = str(error).splitlines()[0]
         raise InvalidInput(
             f"the model does not accept rows of {width} features: {reason}"
@@ -280,13 +280,20 @@ def _detect(module: nn.Module, schema: Schema | None) -> Output:
     last = list(module.modules())[-1]
     if isinstance(last, nn.LogSoftmax):
         return "logits"
+    unknown = InvalidInput(
+        "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
+    )
     width = len(schema.features) if schema is not None else _width(module)
     if width is None:
-        raise InvalidInput(
-            "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
-        )
-    for scale in (0.5, FAR):
-        raw = _probe(module, width, scale)
+        raise unknown
+    near = _probe(module, width, 0.5)
+    try:
+        far = _probe(module, width, FAR)
+    except InvalidInput:  # what is looked up there does not exist
+        if near.shape[1] == 1:
+            raise unknown from None
+        far = near
+    for raw in (near, far):
         finite = raw[torch.isfinite(raw).all(dim=1)]  # far away an exponential may overflow
         if not _looks_like_probabilities(finite):
             return "logits"
