@@ -167,8 +167,8 @@ def certify(
     Parameters
     ----------
     model : Classifier
-        A wrapped torch network of linear layers and activations of one number (``ACTIVATIONS``),
-        with logits as output; or a tree ensemble, alone or behind transformers that work column by
+        A wrapped torch network of linear layers, activations of one number (``ACTIVATIONS``) and
+        embeddings (``lookups_of``), with logits as output; or a tree ensemble, alone or behind transformers that work column by
         column; or a guard of such a model.
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
