@@ -168,8 +168,8 @@ def certify(
     ----------
     model : Classifier
         A wrapped torch network of linear layers, activations of one number (``ACTIVATIONS``) and
-        embeddings (``lookups_of``), with logits as output; or a tree ensemble, alone or behind transformers that work column by
-        column; or a guard of such a model.
+        embeddings (``lookups_of``), with logits as output; or a tree ensemble, alone or behind
+        transformers that work column by column; or a guard of such a model.
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
     y : Tensor of int64, shape (n,)
