@@ -1,6 +1,7 @@
-"""Certificates of networks of FCNN(6)'s size with other activations, beside the attack `ensemble`.
+"""Certificates of other networks of FCNN(6)'s size, beside the attack `ensemble`.
 
 python benchmarks/smooth_networks.py --seeds 50            # ten minutes on one core
+python benchmarks/smooth_networks.py --network embeddings  # ReLU behind a table for each category
 """
 
 from __future__ import annotations
@@ -23,25 +24,66 @@ if TYPE_CHECKING:
 
     from rafair.datasets import Dataset
     from rafair.models import Classifier
+    from rafair.schema import Schema
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "gelu": nn.GELU,
-    "leaky relu": nn.LeakyReLU,
-}
-HEADS = ("data", "activation", "claim", "proved", "broken", "undecided", "boxes", "s", "conflicts")
+# Numbers in a row of a table, at most.
+WIDEST = 8
+HEADS = ("data", "network", "claim", "proved", "broken", "undecided", "boxes", "s", "conflicts")
 CLAIMS = ("accurate", "accurate_fair", "fair")
 
 
-def trained(data: Dataset, activation: Callable[[], nn.Module]) -> Classifier:
-    """Return a network with FCNN(6)'s layers, trained as ``rafair train`` trains it."""
-    usual = networks.fcnn
+class Tables(nn.Module):
+    """Looks up each column that has levels in a table of its own, and keeps the others."""
 
-    def changed(n_features: int, n_classes: int) -> nn.Sequential:
-        layers = usual(n_features, n_classes)
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        sizes = {at: len(f.domain) for at, f in enumerate(schema.features) if f.has_levels}
+        self.sizes = sizes
+        self.kept = [at for at in range(len(schema.features)) if at not in sizes]
+        self.tables = nn.ModuleList(
+            nn.Embedding(size, min(WIDEST, (size + 1) // 2)) for size in sizes.values()
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of numbers that are returned."""
+        return len(self.kept) + sum(table.embedding_dim for table in self.tables)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the columns that are kept, and the rows of the tables."""
+        codes = [(x[:, at] * (size - 1)).round().long() for at, size in self.sizes.items()]
+        rows = [table(code) for table, code in zip(self.tables, codes, strict=True)]
+        return torch.cat([x[:, self.kept], *rows], dim=1)
+
+
+def activated(activation: Callable[[], nn.Module]) -> Callable[[Schema, int], nn.Sequential]:
+    """Return what makes FCNN(6) with another activation."""
+
+    def made(schema: Schema, n_classes: int) -> nn.Sequential:
+        layers = networks.fcnn(len(schema.features), n_classes)
         return nn.Sequential(*(activation() if isinstance(x, nn.ReLU) else x for x in layers))
 
-    networks.fcnn = changed
+    return made
+
+
+def embedded(schema: Schema, n_classes: int) -> nn.Sequential:
+    """Return FCNN(6) behind tables."""
+    tables = Tables(schema)
+    return nn.Sequential(tables, *networks.fcnn(tables.width, n_classes))
+
+
+NETWORKS: dict[str, Callable[[Schema, int], nn.Sequential]] = {
+    "tanh": activated(nn.Tanh),
+    "gelu": activated(nn.GELU),
+    "leaky relu": activated(nn.LeakyReLU),
+    "embeddings": embedded,
+}
+
+
+def trained(data: Dataset, kind: str) -> Classifier:
+    """Return a network with FCNN(6)'s layers, trained as ``rafair train`` trains it."""
+    usual, made = networks.fcnn, NETWORKS[kind](data.schema, len(data.schema.classes))
+    networks.fcnn = lambda *_: made
     try:
         return rafair.train_fcnn(data)
     finally:
@@ -51,7 +93,7 @@ def trained(data: Dataset, activation: Callable[[], nn.Module]) -> Classifier:
 def rows(name: str, kind: str, n_seeds: int, epsilon: float) -> list[tuple[object, ...]]:
     """Return a line for each claim."""
     data = rafair.load_dataset(name)
-    model = trained(data, ACTIVATIONS[kind])
+    model = trained(data, kind)
     seeds = Seeds.chosen(model, data, Plan.of(data, "gradient", n_seeds=n_seeds, epsilon=epsilon))
     space = rafair.PerturbationSpace.of(data.schema, epsilon, "paper")
     people = rafair.Counterparts.of(data.schema)
@@ -73,11 +115,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--epsilon", type=float, default=0.05)
+    parser.add_argument("--network", choices=NETWORKS, action="append")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(*HEADS, sep=" | ")
     for name in ("adult", "bank", "compas", "credit"):
-        for kind in ACTIVATIONS:
+        for kind in given.network or NETWORKS:
             for row in rows(name, kind, given.seeds, given.epsilon):
                 print(*row, sep=" | ", flush=True)
 

@@ -139,7 +139,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "torch: tanh, sigmoid, softsign": lambda: network(nn.Linear(4, 4), nn.Tanh()),
     "torch: GELU, SiLU, Mish, Hardswish": lambda: network(nn.Linear(4, 4), nn.GELU()),
     "torch: ELU, CELU, SELU, softplus": lambda: network(nn.Linear(4, 4), nn.ELU()),
-    "torch: embeddings of categories": lambda: network(Embedded(), nn.Linear(6, 4), nn.ReLU()),
+    "torch: embeddings of categories, one-hot codes": lambda: network(
+        Embedded(), nn.Linear(6, 4), nn.ReLU()
+    ),
     "torch: anything else, such as layer normalisation": lambda: network(
         nn.Linear(4, 4), nn.LayerNorm(4)
     ),
@@ -258,8 +260,9 @@ NOTES = """
   are bounded feature by feature. *Exact* holds where a model only ever sees listed values, at most
   1,000 of each feature that the linear model reads; else a box in which all trees are constant is
   asked along its diagonal, and *sound* is what remains: somebody next to a tie may stay undecided.
-- There are no bounds for embeddings of categories (`nn.Embedding`): the network is attacked through
-  its gradients, and nothing is proved of it. One-hot columns in their place can be certified.
+- An embedding of a category (`nn.Embedding`, `one_hot`) is looked up by a code that is a monotone
+  function of one column; [method.md](method.md#embeddings) says which. The proof is exact where the
+  layers behind are. The gradient by such a category is zero.
 - With *none*, an audit prints `at most`: what no attack broke.
 - A category that a plan lets switch adds `square`, which tries all levels, to `rafair`.
 - `rafair check` says the same about your model, and what made the difference where a part of it

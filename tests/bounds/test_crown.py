@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from rafair.bounds import crown
-from rafair.bounds.bound import no_pattern
 from rafair.bounds.crown import linear_bound
-from rafair.bounds.network import LayeredNetwork, layered_network
+from rafair.bounds.network import LayeredNetwork, layered_network, no_pattern
 
 
 def boxes_of(problem, width, seed=0):

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.bounds.bound import no_pattern
 from rafair.bounds.crown import linear_bound
-from rafair.bounds.network import layered_network
+from rafair.bounds.network import layered_network, no_pattern
 from rafair.bounds.rounding import Rounding
 
 ROWS = torch.arange(12)

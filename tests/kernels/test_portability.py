@@ -14,7 +14,7 @@ from rafair.attacks import RAFair
 from rafair.problem import Counterparts, batching, counterpart_gradient_norms, forward_rows
 from rafair.problem import gradient_rows, gradients, make_loss, walking
 from rafair.bounds import crown
-from rafair.bounds.bound import no_pattern
+from rafair.bounds.network import no_pattern
 from rafair.bounds.crown import linear_bound
 from rafair.problem.dense import path
 from rafair.bounds.network import layered_network

@@ -224,3 +224,45 @@ def test_an_output_that_a_models_kind_contradicts_is_refused():
     assert rafair.wrap(forest, output="probabilities").access == "scores"
     with pytest.raises(rafair.InvalidInput, match="returns probabilities, not logits"):
         rafair.wrap(forest, output="logits")
+
+
+class LooksUp(nn.Module):
+    """Looks up a row by the first column, in a table of two."""
+
+    def __init__(self, width, last, factor=1.0):
+        super().__init__()
+        self.table, self.last, self.factor = nn.Embedding(2, width), last, factor
+
+    def forward(self, x):
+        return self.last(self.table((x[:, 0] * self.factor).round().long()))
+
+
+def test_probabilities_are_told_where_nothing_is_looked_up_far_away(credit):
+    model = rafair.wrap(LooksUp(2, nn.Softmax(dim=1)), credit.schema)
+    assert model.output == "probabilities"
+    with pytest.raises(rafair.InvalidInput, match="cannot tell logits from probabilities"):
+        rafair.wrap(LooksUp(1, nn.Sigmoid()), credit.schema)
+
+
+def test_a_table_that_lacks_a_row_is_refused(credit):
+    with pytest.raises(rafair.InvalidInput, match="does not accept rows of 20 features: index"):
+        rafair.wrap(LooksUp(2, nn.Identity(), factor=3.0), credit.schema, output="logits")
+
+
+def test_codes_arrive_whole_at_a_network_that_reads_them(credit):
+    class Codes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(10, 2)
+
+        def forward(self, x):
+            return self.table(x[:, 3].long())
+
+    place, last = 3, 9
+    assert len(credit.schema.features[place].domain) == last + 1
+    codes = torch.arange(last + 1)
+    x = credit.test.x[:1].repeat(last + 1, 1)
+    x[:, place] = codes / last
+    module = Codes()
+    model = rafair.wrap(module, credit.schema, output="logits", inputs="original")
+    assert torch.equal(model.scores(x.to(model.dtype)), module.table(codes))

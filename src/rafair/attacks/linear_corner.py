@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.bounds.bound import no_pattern
 from rafair.bounds.crown import BOXES, linear_bound
-from rafair.bounds.network import layered_network
+from rafair.bounds.network import layered_network, no_pattern
 from rafair.fairness import worst_of_all
 from rafair.models import require_gradient
 from rafair.problem import check_problem
@@ -92,6 +91,6 @@ def _corner(
     corners = []
     for rows in torch.split(torch.arange(len(low), device=low.device), BOXES):
         nothing = no_pattern(network, len(rows))
-        slope = linear_bound(network, hull_low[rows], hull_high[rows], y[rows], nothing).slope
+        slope = linear_bound(network, hull_low[rows], hull_high[rows], y[rows], nothing).plain_slope
         corners.append(torch.where(slope > 0, low[rows], high[rows]))
     return torch.cat(corners)

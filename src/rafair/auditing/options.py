@@ -150,7 +150,7 @@ def _shifted(model: Classifier, data: Dataset) -> Classifier:
     if why_not_layered(model) is None and scores.shape[1] == 2:
         network = _with_shift(model, shift)
         if network is not None:
-            return wrap(network, output="logits")
+            return wrap(network, data.schema, output="logits")
     return _Shifted(model, shift)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rafair.bounds.network import LayeredNetwork
+__all__ = ["ERROR_WEIGHT", "Bound"]
 
-__all__ = ["Bound", "no_pattern"]
+# Weight of a feature's ``sensitivity`` relative to its slope when a box is split; measured.
+ERROR_WEIGHT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +50,3 @@ class Bound:
     pattern: tuple[Tensor, ...]
     gain: Tensor
     others: Tensor
-
-
-def no_pattern(network: LayeredNetwork, n: int) -> tuple[Tensor, ...]:
-    """Return the pattern of n boxes in which every neuron may be unstable."""
-    if not network.is_relu:
-        return ()
-    return tuple(
-        torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
-        for bias in network.biases[:-1]
-    )

@@ -79,10 +79,10 @@ def linear_bound(
     start = raise_from if can_raise else None
     start = torch.full_like(low[:, 0], torch.inf) if start is None else start
     windows = torch.stack([start, goal], dim=1)
-    problem = (network, (low, high), y, rivals, pattern, windows)
-    if network.is_relu and is_compiled(low):
-        return compiled_bound(*problem, (RAISES, RATE))
-    return _by_torch(*problem)
+    problem = (network, network.inside(low, high), y, rivals, pattern, windows)
+    is_fast = network.is_relu and is_compiled(low)
+    found = compiled_bound(*problem, (RAISES, RATE)) if is_fast else _by_torch(*problem)
+    return network.outside(found, low, high)
 
 
 def _by_torch(

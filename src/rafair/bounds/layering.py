@@ -10,29 +10,25 @@ beside other activations it passes through the identity.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional
+from torch import Tensor, nn
 
 from rafair.bounds.activations import IDENTITY, RELU, Activation, activation_of
+from rafair.bounds.recording import IDLE
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Blocks", "Chain", "Linear", "layers_of"]
+__all__ = ["Blocks", "Chain", "Linear", "Rewriting", "unknown"]
 
 Linear: TypeAlias = tuple[Tensor, Tensor]
 Chain: TypeAlias = tuple[Linear, ...]
 # Which activation how many neurons of a layer have, one after the other.
 Blocks: TypeAlias = tuple[tuple[Activation, int], ...]
-
-# Layers that change nothing in evaluation mode.
-IDLE = (nn.Identity, nn.Dropout)
 
 
 @dataclass(frozen=True)
@@ -74,72 +70,10 @@ PIECEWISE: dict[type[nn.Module], Callable[[Any], Hinges]] = {
     nn.Hardtanh: lambda layer: clipped(layer.min_val, layer.max_val),
     nn.Hardsigmoid: lambda _: Hinges((1.0, 1.0), (-3.0, 3.0), (1 / 6, -1 / 6)),
 }
-# Functions and methods that do what a layer does; their other arguments are the layer's.
-FUNCTIONS: dict[Any, type[nn.Module]] = {
-    **dict.fromkeys((torch.relu, functional.relu, "relu"), nn.ReLU),
-    functional.leaky_relu: nn.LeakyReLU,
-    functional.relu6: nn.ReLU6,
-    functional.hardtanh: nn.Hardtanh,
-    functional.hardsigmoid: nn.Hardsigmoid,
-    **dict.fromkeys((torch.tanh, functional.tanh, "tanh"), nn.Tanh),
-    **dict.fromkeys((torch.sigmoid, functional.sigmoid, "sigmoid"), nn.Sigmoid),
-    functional.gelu: nn.GELU,
-    functional.silu: nn.SiLU,
-    functional.mish: nn.Mish,
-    functional.elu: nn.ELU,
-    functional.celu: nn.CELU,
-    **dict.fromkeys((torch.selu, functional.selu), nn.SELU),
-    functional.softplus: nn.Softplus,
-    functional.softsign: nn.Softsign,
-    functional.hardswish: nn.Hardswish,
-    functional.logsigmoid: nn.LogSigmoid,
-}
-SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
-
-
-def layers_of(body: nn.Module) -> tuple[list[Chain], list[Blocks]]:
-    """Return chains of linear layers, and the activations after each but the last.
-
-    Raises
-    ------
-    InvalidInput
-        If the module has other parts than linear layers, batch normalisation in evaluation mode,
-        sums and activations of one number.
-    """
-    first = next((module for module in body.modules() if isinstance(module, nn.Linear)), None)
-    if first is None:
-        raise InvalidInput("certificates need linear layers; this network has none")
-    rewriting, layers = _Rewriting(first.in_features, first.weight.device), _in_sequence(body)
-    if layers is None:
-        last = _follow(_traced(body), rewriting)
-    else:
-        last = ()
-        for layer in layers:
-            last = rewriting.after(layer, last, others=())[0]
-    return [*rewriting.chains, last or (rewriting.unit(rewriting.width),)], rewriting.blocks
-
-
-def _in_sequence(module: nn.Module) -> list[nn.Module] | None:
-    """Return the layers of nested ``Sequential`` modules; None if it holds other containers."""
-    if isinstance(module, nn.Sequential):
-        several = [_in_sequence(child) for child in module]
-        return None if None in several else [layer for some in several for layer in some or ()]
-    is_layer = not list(module.children()) and type(module).__module__.startswith("torch.nn")
-    return [module] if is_layer else None
-
-
-def _traced(body: nn.Module) -> fx.GraphModule:
-    try:
-        return fx.symbolic_trace(body)
-    except Exception as error:
-        raise InvalidInput(
-            "certificates need a network whose layers do not depend on its numbers; "
-            f"{type(body).__name__} cannot be traced"
-        ) from error
 
 
 @dataclass(eq=False)
-class _Rewriting:
+class Rewriting:
     """The chains and activations up to the last ones, and the width of their basis."""
 
     width: int
@@ -151,6 +85,10 @@ class _Rewriting:
         """Return the linear layer that changes nothing."""
         eye = torch.eye(n, dtype=torch.float64, device=self.device)
         return eye, eye.new_zeros(n)
+
+    def ended(self, last: Chain) -> list[Chain]:
+        """Return all chains, of which this value is the last one."""
+        return [*self.chains, last or (self.unit(self.width),)]
 
     def size(self, chain: Chain) -> int:
         """Return the number of outputs of a chain."""
@@ -171,7 +109,7 @@ class _Rewriting:
         activation = activation_of(layer)
         if activation is not None:
             return self.passed(activation, chain, None, others)
-        raise _unknown(type(layer).__name__)
+        raise unknown(type(layer).__name__)
 
     def _normalised(self, layer: nn.BatchNorm1d) -> Chain:
         """Return batch normalisation: subtract the mean, then scale.
@@ -186,6 +124,17 @@ class _Rewriting:
         bias = torch.zeros_like(mean) if layer.bias is None else _numbers(layer.bias)
         eye, zero = self.unit(len(mean))
         return (eye, -mean), (eye, zero), (torch.diag(scale), bias)
+
+    def picked(self, chains: Sequence[Chain], places: Sequence[int]) -> Chain:
+        """Return some numbers of several values, each counted on behind those before it."""
+        if len(chains) == 1 and list(places) == list(range(self.size(chains[0]))):
+            return chains[0]
+        *before, (weight, bias) = self._stacked(chains)
+        return (*before, (weight[list(places)], bias[list(places)]))
+
+    def scaled(self, chain: Chain, factor: Tensor, offset: Tensor) -> Chain:
+        """Return factor · number + offset for each number of a value, both of shape (n,)."""
+        return (*chain, (torch.diag(factor), offset))
 
     def summed(self, left: Chain, right: Chain) -> Chain:
         """Return the sum of two values of the same width."""
@@ -266,41 +215,6 @@ def _on(back: Tensor, chain: Chain) -> Chain:
     return ((weight @ back, bias), *rest)
 
 
-def _follow(module: fx.GraphModule, rewriting: _Rewriting) -> Chain:
-    """Return the output of a traced module."""
-    values: dict[fx.Node, Chain] = {}
-    nodes = list(module.graph.nodes)
-    for place, node in enumerate(nodes):
-        if node.op == "placeholder":
-            values[node] = ()
-        elif node.op == "output":
-            return values[node.args[0]]
-        elif node.op in ("call_function", "call_method") and node.target in SUMS:
-            left, right = node.args[:2]
-            if not all(isinstance(part, fx.Node) for part in (left, right)) or node.kwargs:
-                raise _unknown("a sum with a number")
-            values[node] = rewriting.summed(values[left], values[right])
-        else:
-            later = set(nodes[place + 1 :])
-            needed = [n for n in values if any(user in later for user in n.users)]
-            others = [values[n] for n in needed]
-            values[node], moved = rewriting.after(
-                _layer(module, node), values[node.args[0]], others
-            )
-            values.update(zip(needed, moved, strict=True))
-    raise _unknown("no output")
-
-
-def _layer(module: fx.GraphModule, node: fx.Node) -> nn.Module:
-    """Return the layer that a node applies."""
-    if node.op == "call_module":
-        return module.get_submodule(str(node.target))
-    if node.target in FUNCTIONS:
-        options = {name: value for name, value in node.kwargs.items() if name != "inplace"}
-        return FUNCTIONS[node.target](*node.args[1:], **options)
-    raise _unknown(getattr(node.target, "__name__", str(node.target)))
-
-
 def _linear(layer: nn.Linear) -> Linear:
     weight, bias = _numbers(layer.weight), layer.bias
     return weight, weight.new_zeros(len(weight)) if bias is None else _numbers(bias)
@@ -310,7 +224,8 @@ def _numbers(parameter: Tensor) -> Tensor:
     return parameter.detach().to(torch.float64)
 
 
-def _unknown(name: str) -> InvalidInput:
+def unknown(name: str) -> InvalidInput:
+    """Return the error that names a part that has no bounds."""
     return InvalidInput(
         "certificates need linear layers, batch normalisation, activations of one number and sums; "
         f"this network has {name}"

@@ -10,16 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from rafair.bounds.activations import RELU
-from rafair.bounds.layering import Blocks, Linear, layers_of
+from rafair.bounds.tracing import layers_of
 from rafair.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rafair.bounds.bound import Bound
+    from rafair.bounds.layering import Blocks, Linear
+    from rafair.bounds.lookups import Lookups
     from rafair.kernels.network import Network
     from rafair.models import Classifier
 
-__all__ = ["LayeredNetwork", "layered_network", "why_not_layered"]
+__all__ = ["LayeredNetwork", "layered_network", "no_pattern", "why_not_layered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +38,31 @@ class LayeredNetwork:
         consecutive ones were merged.
     activations : tuple of tuples of (activation, width)
         Of each hidden layer: which activation how many neurons have, one after the other.
+    lookups : Lookups, optional
+        What the first layer reads beside the columns.
+    dtype : torch.dtype, optional
+        The coarsest type in which the model computes; by default that of its rows.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     layers: tuple[tuple[Linear, ...], ...]
     activations: tuple[Blocks, ...]
+    lookups: Lookups | None = None
+    dtype: torch.dtype | None = None
 
     @classmethod
     def of(
-        cls, layers: Sequence[Sequence[Linear]], activations: Sequence[Blocks] = ()
+        cls,
+        layers: Sequence[Sequence[Linear]],
+        activations: Sequence[Blocks] = (),
+        lookups: Lookups | None = None,
+        dtype: torch.dtype | None = None,
     ) -> LayeredNetwork:
         """Merge consecutive linear layers, between which there is no activation."""
         merged = [_merged(several) for several in layers]
         weights, biases = zip(*merged, strict=True)
-        return cls(weights, biases, tuple(map(tuple, layers)), tuple(activations))
+        return cls(weights, biases, tuple(map(tuple, layers)), tuple(activations), lookups, dtype)
 
     @cached_property
     def is_relu(self) -> bool:
@@ -70,15 +83,29 @@ class LayeredNetwork:
         return len(self.weights) - 1
 
     def reads(self, columns: Sequence[int]) -> bool:
-        """Tell whether any of these inputs can change a score; 0 times a number changes nothing."""
+        """Tell whether any of these columns can change a score; 0 times a number is nothing."""
         felt = torch.zeros(self.weights[0].shape[1], dtype=torch.bool)
-        felt[list(columns)] = True
+        felt[list(columns) if self.lookups is None else self.lookups.inputs(columns)] = True
         for weight, _ in (linear for several in self.layers for linear in several):
             felt = (weight[:, felt.to(weight.device)] != 0).any(dim=1).cpu()
         return bool(felt.any())
 
+    @property
+    def cuts(self) -> tuple[tuple[int, Tensor, Tensor], ...]:
+        """Columns, and the neighbouring numbers between which something else is looked up."""
+        return () if self.lookups is None else self.lookups.cuts
+
+    def inside(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Return boxes of the first layer's inputs around boxes of the columns, (n, d)."""
+        return (low, high) if self.lookups is None else self.lookups.inside(low, high)
+
+    def outside(self, bound: Bound, low: Tensor, high: Tensor) -> Bound:
+        """Return bounds over ``inside`` of boxes as bounds over these boxes."""
+        return bound if self.lookups is None else self.lookups.outside(bound, low, high)
+
     def hidden(self, x: Tensor) -> Tensor:
         """Return the input of the last layer for rows x (n, d), shape (n, width), float64."""
+        x, _ = self.inside(x, x)
         layers = zip(self.weights[:-1], self.biases[:-1], self.activations, strict=True)
         for weight, bias, blocks in layers:
             x = torch.addmm(bias, x, weight.T)
@@ -92,12 +119,22 @@ class LayeredNetwork:
         return torch.addmm(self.biases[-1], self.hidden(x), self.weights[-1].T)
 
 
+def no_pattern(network: LayeredNetwork, n: int) -> tuple[Tensor, ...]:
+    """Return the pattern of n boxes in which every neuron may be unstable."""
+    if not network.is_relu:
+        return ()
+    return tuple(
+        torch.zeros(n, len(bias), dtype=torch.int8, device=bias.device)
+        for bias in network.biases[:-1]
+    )
+
+
 def layered_network(model: Classifier) -> LayeredNetwork:
     """Read a torch module as linear layers with activations between them.
 
     Consecutive linear layers are merged. Piecewise linear activations become ReLU; they, batch
-    normalisation and residual connections are rewritten, see ``layers_of``. A single logit z
-    becomes the logits [0, z].
+    normalisation and residual connections are rewritten, see ``layers_of``. What is looked up by a
+    column is an input of its own, see ``Lookups``. A single logit z becomes the logits [0, z].
 
     Raises
     ------
@@ -107,13 +144,13 @@ def layered_network(model: Classifier) -> LayeredNetwork:
     body = getattr(model, "body", None)
     if getattr(model, "body_output", None) != "logits" or not isinstance(body, nn.Module):
         raise InvalidInput("certificates need a torch network that returns logits")
-    chains, activations = layers_of(body)
-    layers = [list(chain) for chain in chains]
+    found = layers_of(body, model.dtype, getattr(model, "n_columns", None))
+    layers = [list(chain) for chain in found.chains]
     weight, bias = layers[-1][-1]
     if len(weight) == 1:
         logits = torch.cat([torch.zeros_like(weight), weight])
         layers[-1][-1] = (logits, torch.cat([torch.zeros_like(bias), bias]))
-    return LayeredNetwork.of(layers, activations)
+    return LayeredNetwork.of(layers, found.activations, found.lookups, found.dtype)
 
 
 def why_not_layered(model: Classifier) -> str | None:

@@ -69,6 +69,8 @@ class Rounding:
         given: torch.dtype,
     ) -> Rounding:
         """Prepare for bounds over any part of n boxes, with corners (n, d), float64."""
+        dtype = dtype if network.dtype is None else network.dtype
+        low, high = network.inside(low, high)
         errors = _bound_errors(network, torch.maximum(low.abs(), high.abs()))
         return cls(network, dtype, given, AFTERWARDS * _pair(errors))
 
@@ -90,7 +92,8 @@ class Rounding:
         Tensor, shape (b,), float64
             Infinite where a number may overflow, or a layer is too wide for its type.
         """
-        own = _model_errors(self.network, low, high, self.dtype, self.given)
+        corners = self.network.inside(low, high)
+        own = _model_errors(self.network, *corners, self.dtype, self.given)
         slack = SAFETY * (_pair(own) + self.bounds[owner])
         return slack.nan_to_num(nan=math.inf, posinf=math.inf)  # infinity times a weight 0 is NaN
 

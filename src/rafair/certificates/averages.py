@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rafair.bounds.bound import Bound, no_pattern
+from rafair.bounds.bound import Bound
 from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import no_pattern
 
 if TYPE_CHECKING:
     from rafair.bounds.network import LayeredNetwork
@@ -81,7 +82,9 @@ class Average:
 
     @cached_property
     def _coarse(self) -> _Ranges:
-        return _Ranges.of(self.grid, TOGETHER)
+        # Rows that are looked up lie on no line: what ranges of codes lose, no halving gives back.
+        looked_up = any(column in self.columns for column, *_ in self.network.cuts)
+        return self._fine if looked_up else _Ranges.of(self.grid, TOGETHER)
 
     @cached_property
     def _fine(self) -> _Ranges:
@@ -176,6 +179,7 @@ class Average:
         low, high : Tensor, shape (n, d), float64
             Corners of boxes that hold everybody in I(v) × Δ.
         """
+        low, high = self.network.inside(low, high)
         terms = 2 * torch.maximum(low.abs(), high.abs())
         pairs = zip(self.network.weights, self.network.biases, strict=True)
         for weight, bias in pairs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rafair.bounds.bound import no_pattern
+from rafair.bounds.network import no_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from rafair.certificates.demands import Demands
     from rafair.problem import Counterparts, PerturbationSpace
 
-__all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "root_boxes"]
+__all__ = ["POINT", "Boxes", "Values", "hull", "own_boxes", "reach", "root_boxes"]
 
 # A box narrower than this in a feature is not split there: up to rounding, it has one value.
 POINT = 1e-9
 # Tolerance for the rounding of a multiple of a lattice's spacing, as a share of the spacing.
 ON_LATTICE = 1e-6
+# A possible value lies within this many ``eps`` of its type from a multiple of the spacing.
+NEAR = 4
 # What a box has one row of, besides the pattern.
 COLUMNS = ("owner", "low", "high", "first", "last", "n_forbidden")
 
@@ -39,18 +41,27 @@ class Values:
     spacing : Tensor, shape (instances, d), float64
         Distance between neighbouring possible values of the other columns; 0 where every value is
         possible.
+    cuts : tuple of (int, Tensor, Tensor)
+        Columns, and the neighbouring numbers between which a network looks up something else.
     """
 
     columns: tuple[int, ...]
     axes: tuple[Tensor, ...]
     spacing: Tensor
+    cuts: tuple[tuple[int, Tensor, Tensor], ...] = ()
 
     @classmethod
-    def of(cls, counterparts: Counterparts, x: Tensor, space: PerturbationSpace) -> Values:
+    def of(
+        cls,
+        network: LayeredNetwork,
+        x: Tensor,
+        counterparts: Counterparts,
+        space: PerturbationSpace,
+    ) -> Values:
         """Collect the values in the grid of I(v), rounded to x's type."""
         grid = counterparts.grid.to(x.device, x.dtype).to(torch.float64)
         axes = tuple(torch.unique(column) for column in grid.T)
-        return cls(counterparts.columns, axes, space.spacing(x.to(torch.float64)))
+        return cls(counterparts.columns, axes, _spacing(network, x, space), network.cuts)
 
     @property
     def size(self) -> int:
@@ -106,7 +117,7 @@ class Boxes:
 
         A range of sensitive values or of lattice points is split between two neighbouring values,
         and the gap between these, where no person is, belongs to neither half. Any other range is
-        split in the middle.
+        split where the network looks up something else, or else in the middle.
 
         Parameters
         ----------
@@ -128,6 +139,14 @@ class Boxes:
             torch.where(unit > 0, below, middle),
             torch.where(unit > 0, below + unit, middle),
         )
+        for chosen, before, after in values.cuts:
+            here = ((column == chosen) & (unit == 0)).nonzero()[:, 0]
+            ends = self.low[here, chosen], self.high[here, chosen]
+            behind, to = (torch.searchsorted(after, side, right=True) for side in ends)
+            here, cut, least = (
+                part[behind < to] for part in (here, (behind + to - 1) // 2, ends[0])
+            )
+            end[here], start[here] = torch.maximum(before[cut], least), after[cut]
         last, first = self.last.clone(), self.first.clone()
         for place, (sensitive, axis) in enumerate(zip(values.columns, values.axes, strict=True)):
             here = (column == sensitive).nonzero()[:, 0]
@@ -155,8 +174,8 @@ def root_boxes(
     class but y, v has one more box. The boxes also contain combinations that a relation excludes
     at some points of Δ only; a proof that covers more people than necessary is still a proof.
     """
-    low, high = space.hull(x.to(torch.float64))
-    values = Values.of(counterparts, x, space)
+    low, high = reach(x, space, network)
+    values = Values.of(network, x, counterparts, space)
     # v itself is judged even if its own combination breaks a relation.
     valid = counterparts.valid(x, space.movable(x)) | counterparts.is_self(x)
     counts = torch.where(valid, demands.counts, 0)
@@ -171,19 +190,57 @@ def own_boxes(
     network: LayeredNetwork, x: Tensor, counterparts: Counterparts, space: PerturbationSpace
 ) -> tuple[Boxes, Values]:
     """Return one box for each instance: Δ around v, without v's counterparts."""
-    low, high = space.hull(x.to(torch.float64))
-    values = Values.of(counterparts, x, space)
+    low, high = reach(x, space, network)
+    values = Values.of(network, x, counterparts, space)
     return _alone(network, torch.arange(len(x), device=x.device), low, high, values), values
 
 
-def hull(x: Tensor, counterparts: Counterparts, space: PerturbationSpace) -> tuple[Tensor, Tensor]:
-    """Return the corners of one box around everybody in I(v) × Δ, each (n, d), float64."""
+def reach(
+    x: Tensor, space: PerturbationSpace, network: LayeredNetwork | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the corners of one box around Δ, each (n, d), float64.
+
+    Where a network looks something up, a number that is rounded to x's type may look up something
+    else. Such a column's box has the ends that Δ has in this type, too.
+    """
     low, high = space.hull(x.to(torch.float64))
+    if network is None or not network.cuts:
+        return low, high
+    columns = [column for column, *_ in network.cuts]
+    is_free = _spacing(network, x, space)[:, columns] == 0
+    least, most = (end[:, columns].to(torch.float64) for end in space.bounds(x))
+    least, most = torch.minimum(low[:, columns], least), torch.maximum(high[:, columns], most)
+    low[:, columns] = torch.where(is_free, least, low[:, columns])
+    high[:, columns] = torch.where(is_free, most, high[:, columns])
+    return low, high
+
+
+def hull(
+    x: Tensor,
+    counterparts: Counterparts,
+    space: PerturbationSpace,
+    network: LayeredNetwork | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the corners of one box around everybody in I(v) × Δ, each (n, d), float64."""
+    low, high = reach(x, space, network)
     columns = list(counterparts.columns)
     least, greatest = counterparts.hull(x)
     low[:, columns] = torch.minimum(low[:, columns], least)
     high[:, columns] = torch.maximum(high[:, columns], greatest)
     return low, high
+
+
+def _spacing(network: LayeredNetwork, x: Tensor, space: PerturbationSpace) -> Tensor:
+    """Return the spacing of Δ's lattice, (n, d), but 0 where rounding decides what is looked up.
+
+    That is where something else is looked up right beside a multiple of the spacing.
+    """
+    spacing, near = space.spacing(x.to(torch.float64)), NEAR * torch.finfo(x.dtype).eps
+    for column, _, after in network.cuts:
+        unit = spacing[:, column, None].clamp_min(near)
+        off = (torch.round(after / unit) * unit - after).abs()
+        spacing[:, column] *= (off > near).all(dim=1)
+    return spacing
 
 
 def _ranges(counts: Tensor, values: Values, grid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from rafair.bounds.bound import ERROR_WEIGHT
 from rafair.bounds.crown import BOXES
 from rafair.certificates.boxes import POINT, Boxes
 
@@ -26,8 +27,6 @@ Bounder: TypeAlias = "Callable[[Boxes, Tensor, Tensor, Tensor], Bound]"
 
 PROVED, BROKEN, UNDECIDED = 1, -1, 0
 
-# Weight of a feature's ``sensitivity`` relative to its slope when a box is split; measured.
-ERROR_WEIGHT = 0.01
 # Number of boxes per instance in a round. Every round doubles it, up to the second number. It does
 # not depend on the number of instances, so the result of one does not depend on the others.
 FIRST_ROUND, LARGEST_ROUND = 2, 256

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from rafair.bounds.bound import Bound, no_pattern
+from rafair.bounds.bound import Bound
 from rafair.bounds.crown import linear_bound
+from rafair.bounds.network import no_pattern
 from rafair.certificates.boxes import own_boxes, root_boxes
 from rafair.certificates.demands import Contest
 from rafair.fairness import TF, judge

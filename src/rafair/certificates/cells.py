@@ -127,7 +127,7 @@ class _CellSearch:
         demands = Demands.of(self.condition, x, target, self.counterparts, n_classes)
         claim = Claim(self.model, x, target, self.counterparts, self.space, demands, alone=False)
         kind = FairCell if cell.endswith("F") else BiasedCell
-        around = hull(x, self.counterparts, self.space)
+        around = hull(x, self.counterparts, self.space, self.network)
         rounding = Rounding.around(self.network, *around, self.model.dtype, x.dtype)
         question: Question = kind(claim, self.network, self.space, rounding)
         boxes, values = question.boxes()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rafair.bounds.crown import linear_bound
 from rafair.bounds.rounding import Rounding
-from rafair.certificates.boxes import hull, own_boxes, root_boxes
+from rafair.certificates.boxes import hull, own_boxes, reach, root_boxes
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED, branch_and_bound
 from rafair.certificates.cells import CELL_NODES, certify_network_cells
 from rafair.certificates.claim import Claim
@@ -121,10 +121,10 @@ def _searched(
     x, counterparts, space, demands = claim.x, claim.counterparts, claim.space, claim.demands
 
     if claim.alone:
-        around = space.hull(x.to(torch.float64))
+        around = reach(x, space, network)
         boxes, values = own_boxes(network, x, counterparts, space)
     else:
-        around = hull(x, counterparts, space)
+        around = hull(x, counterparts, space, network)
         boxes, values = root_boxes(network, x, counterparts, space, demands)
     if skip_alone:
         valid = counterparts.valid(x, space.movable(x))

@@ -56,7 +56,7 @@ class MeanSearch:
 
     def decide(self, max_nodes: int, until: float) -> Decisions:
         """Decide it for each person; see ``branch_and_bound``. ``person`` is v + δ."""
-        around = hull(self.x, self.guard.counterparts, self.space)
+        around = hull(self.x, self.guard.counterparts, self.space, self.network)
         everyone = torch.arange(len(self.x), device=self.x.device)
         boxes, values = own_boxes(self.network, self.x, self.guard.counterparts, self.space)
         slack = self._rounding.slack(*around, everyone) + self._averaging
@@ -91,12 +91,12 @@ class MeanSearch:
 
     @cached_property
     def _rounding(self) -> Rounding:
-        around = hull(self.x, self.guard.counterparts, self.space)
+        around = hull(self.x, self.guard.counterparts, self.space, self.network)
         return Rounding.around(self.network, *around, self.guard.dtype, self.x.dtype)
 
     @cached_property
     def _averaging(self) -> Tensor:
-        around = hull(self.x, self.guard.counterparts, self.space)
+        around = hull(self.x, self.guard.counterparts, self.space, self.network)
         return self._average.rounding(self._rounding, *around)
 
     def _bound(self, some: Boxes, labels: Tensor, raise_from: Tensor, enough: Tensor) -> Bound:

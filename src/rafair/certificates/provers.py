@@ -98,7 +98,7 @@ class TreeProver:
 def _of_network(model: Classifier) -> Prover:
     network = layered_network(model)
     precision = torch.get_float32_matmul_precision()
-    if model.dtype == torch.float32 and precision != "highest":
+    if torch.float32 in (model.dtype, network.dtype) and precision != "highest":
         raise InvalidInput(
             f"torch rounds products of float32 to less ({precision!r}), so that no bound holds; "
             "call torch.set_float32_matmul_precision('highest')"
@@ -170,9 +170,9 @@ def certify(
     Parameters
     ----------
     model : Classifier
-        A wrapped torch network of linear layers and activations of one number (``ACTIVATIONS``),
-        with logits as output; or a tree ensemble, alone or behind transformers that work column by
-        column; or a guard of such a model.
+        A wrapped torch network of linear layers, activations of one number (``ACTIVATIONS``) and
+        embeddings (``lookups_of``), with logits as output; or a tree ensemble, alone or behind
+        transformers that work column by column; or a guard of such a model.
     x : Tensor of a floating type, shape (n, d), unit space
         The instances v. Not modified.
     y : Tensor of int64, shape (n,)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from rafair.bounds.bound import no_pattern
 from rafair.bounds.crown import linear_bound
-from rafair.bounds.network import layered_network
+from rafair.bounds.network import layered_network, no_pattern
 from rafair.fairness.rates import balanced_rates
 from rafair.models import wrap
 from rafair.training.interval import interval_margins

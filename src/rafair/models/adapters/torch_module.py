@@ -58,6 +58,8 @@ class TorchClassifier:
         Description of the model, for the report.
     reads : {"unit", "original"}
         The rows that the user's model reads; ``module`` always reads unit space.
+    n_columns : int, optional
+        Number of columns of a row, if it is known.
     """
 
     module: nn.Module
@@ -67,6 +69,7 @@ class TorchClassifier:
     access: Access = "gradient"
     kind: str = "torch module"
     reads: str = "unit"
+    n_columns: int | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -108,7 +111,7 @@ class TorchClassifier:
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> TorchClassifier:
         """Return a copy on another device or of another type; the original does not change."""
         module = copy.deepcopy(self.module).to(device=device, dtype=dtype or self.dtype)
-        return _build(module, self.output, self.kind, self.reads)
+        return _build(module, self.output, self.kind, self.reads, self.n_columns)
 
 
 def accepts(model: Any) -> bool:
@@ -131,6 +134,19 @@ def adapt(
     return wrapped_module(module, schema, output, "torch module", reads)
 
 
+class Scaled(nn.Module):
+    """Scales each column by itself, which rounds a number alike in every batch."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(layer.weight.detach().diagonal(), requires_grad=False)
+        self.offset = nn.Parameter(layer.bias.detach(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return factor · x + offset."""
+        return x * self.factor + self.offset
+
+
 class AsType(nn.Module):
     """Casts rows to a model's type; the layers before it need float64 for original units."""
 
@@ -147,11 +163,12 @@ def _fronted(front: Sequence[nn.Module], model: nn.Module) -> nn.Sequential:
     """Put float64 layers before a module; merge them with its first layer if that is linear."""
     like = next((t for t in _tensors(model) if t.is_floating_point()), torch.empty(0))
     layers = list(model) if isinstance(model, nn.Sequential) else [model]
-    if not isinstance(layers[0], nn.Linear):
-        moved = [layer.to(like.device) for layer in front]
-        return sequence([*moved, AsType(like.dtype), model])
     first = front[0]
     assert isinstance(first, nn.Linear)  # noqa: S101 - front layers begin with a linear layer
+    if not isinstance(layers[0], nn.Linear):
+        ends = [Scaled(first)] if len(front) == 1 else front  # no one-hot groups
+        moved = [layer.to(like.device) for layer in ends]
+        return sequence([*moved, AsType(like.dtype), model])
     chain = Chain(first.in_features, front)
     try:
         chain.linear(layers[0].weight.detach().double().cpu(), _bias(layers[0]))
@@ -182,12 +199,16 @@ def wrapped_module(
     reads: str,
 ) -> TorchClassifier:
     """Wrap a module that reads unit space as a classifier, and check it against the schema."""
+    n_columns = None if schema is None else len(schema.features)
     if schema is not None:
         _check_width(module, schema)
-    return _build(module, _detect(module, schema) if output == "auto" else output, kind, reads)
+    found = _detect(module, schema) if output == "auto" else output
+    return _build(module, found, kind, reads, n_columns)
 
 
-def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchClassifier:
+def _build(
+    module: nn.Module, output: Output, kind: str, reads: str, n_columns: int | None
+) -> TorchClassifier:
     strip = (
         output == "probabilities"
         and isinstance(module, nn.Sequential)
@@ -195,9 +216,9 @@ def _build(module: nn.Module, output: Output, kind: str, reads: str) -> TorchCla
         and isinstance(module[-1], SQUASHING)
         and (not isinstance(module[-1], nn.Sigmoid) or _ends_in_one(module))
     )
-    if strip and isinstance(module, nn.Sequential):
-        return TorchClassifier(module, output, module[:-1], "logits", kind=kind, reads=reads)
-    return TorchClassifier(module, output, module, output, kind=kind, reads=reads)
+    body = module[:-1] if strip and isinstance(module, nn.Sequential) else module
+    left: Output = "logits" if strip else output
+    return TorchClassifier(module, output, body, left, kind=kind, reads=reads, n_columns=n_columns)
 
 
 def _bias(layer: nn.Linear) -> Tensor:
@@ -239,7 +260,7 @@ def _probe(module: nn.Module, width: int, scale: float) -> Tensor:
     try:
         with torch.no_grad():
             return _as_columns(module(rows.to(first.device, first.dtype)), PROBES)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:  # IndexError: an embedding lacks a row
         reason = str(error).splitlines()[0]
         raise InvalidInput(
             f"the model does not accept rows of {width} features: {reason}"
@@ -259,13 +280,20 @@ def _detect(module: nn.Module, schema: Schema | None) -> Output:
     last = list(module.modules())[-1]
     if isinstance(last, nn.LogSoftmax):
         return "logits"
+    unknown = InvalidInput(
+        "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
+    )
     width = len(schema.features) if schema is not None else _width(module)
     if width is None:
-        raise InvalidInput(
-            "cannot tell logits from probabilities; pass output='logits' or 'probabilities'"
-        )
-    for scale in (0.5, FAR):
-        raw = _probe(module, width, scale)
+        raise unknown
+    near = _probe(module, width, 0.5)
+    try:
+        far = _probe(module, width, FAR)
+    except InvalidInput:  # what is looked up there does not exist
+        if near.shape[1] == 1:
+            raise unknown from None
+        far = near
+    for raw in (near, far):
         finite = raw[torch.isfinite(raw).all(dim=1)]  # far away an exponential may overflow
         if not _looks_like_probabilities(finite):
             return "logits"
