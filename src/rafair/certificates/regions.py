@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
+from rafair.certificates.dissenting import dissenters
 from rafair.certificates.provers import certify
 from rafair.errors import InvalidInput
 from rafair.fairness import judge
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts
     from rafair.schema import Region, Schema
 
-__all__ = ["KNOWN", "REASONS", "BoxAnswer", "RegionQuestion", "nearest_possible", "spacing_of"]
+__all__ = [
+    "KNOWN",
+    "REASONS",
+    "BoxAnswer",
+    "BoxPeople",
+    "RegionQuestion",
+    "nearest_possible",
+    "spacing_of",
+]
 
 # Why a box is undecided, by ``BoxAnswer.reason``.
 REASONS = (
@@ -32,8 +41,10 @@ REASONS = (
     "the pair found starts from no possible person of the region",
 )
 DECIDED, SPENT, NOBODY, NO_START = range(4)
-# People that are tried as the box's first possible person: of the data, and drawn at random.
-KNOWN, DRAWN = 64, 4_096
+# People of the box who are looked at before the search: of the data, and drawn at random.
+KNOWN, DRAWN = 64, 2_048
+# Of those among them who seem to be treated otherwise, how many are asked about.
+TRIED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +71,28 @@ class BoxAnswer:
 
 
 @dataclass(frozen=True, eq=False)
+class BoxPeople:
+    """The people of one box.
+
+    Attributes
+    ----------
+    low, high : Tensor, shape (d,), float64, unit space
+        Possible values; sensitive columns are ignored.
+    allowed : Tensor of bool, shape (m,)
+        Which combinations of I(v) a person of the box may have; see ``RegionQuestion.allowed``.
+    known : Tensor, shape (n, d), unit space
+        People of the data in the box.
+    """
+
+    low: Tensor
+    high: Tensor
+    allowed: Tensor
+    known: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class RegionQuestion:
-    """Whom a region is about, and what is asked of each box of it.
+    """What is asked of each box of a region.
 
     Attributes
     ----------
@@ -70,8 +101,6 @@ class RegionQuestion:
     schema : Schema
     counterparts : Counterparts
         I(v). A person has one of its combinations of sensitive values.
-    region : Region
-        Its sensitive values limit v, not v's counterparts.
     space : PerturbationSpace or None
         Δ around a person; None where nobody changes.
     max_nodes : int
@@ -81,7 +110,6 @@ class RegionQuestion:
     model: Classifier
     schema: Schema
     counterparts: Counterparts
-    region: Region
     space: PerturbationSpace | None
     max_nodes: int
 
@@ -91,36 +119,41 @@ class RegionQuestion:
                 "regions are certified for features whose cells may not be missing; take "
                 'missing = "keep" and "level" out'
             )
-        if not bool(self._allowed().any()):
-            raise InvalidInput(
-                f"region {self.region.text!r}: no combination of the sensitive values of I(v) "
-                "lies in it"
-            )
 
-    def decide(self, low: Tensor, high: Tensor, known: Tensor, until: float) -> BoxAnswer:
-        """Decide one box of people.
+    def allowed(self, region: Region) -> Tensor:
+        """Tell which combinations of I(v) a person of a region may have, (m,), bool.
 
-        Parameters
-        ----------
-        low, high : Tensor, shape (d,), float64, unit space
-            Possible values; sensitive columns are ignored.
-        known : Tensor, shape (n, d), unit space
-            People of the data in the box.
-        until : float
-            Time of day at which the box becomes undecided.
+        The region's sensitive values limit v, not v's counterparts.
+
+        Raises
+        ------
+        InvalidInput
+            If it is none of them.
         """
-        person = self._somebody(low, high, known)
-        if person is None:
+        inside = region.holds(self.counterparts.grid, self.counterparts.columns)
+        if not bool(inside.any()):
+            raise InvalidInput(
+                f"region {region.text!r}: no combination of the sensitive values of I(v) lies in it"
+            )
+        return inside
+
+    def decide(self, box: BoxPeople, until: float) -> BoxAnswer:
+        """Decide one box of people; ``until``, a time of day, it becomes undecided."""
+        low, people = box.low, self._people(box)
+        if not len(people):
             return _undecided(NOBODY, 0, low)
         if time.time() >= until:
             return _undecided(SPENT, 0, low)
-        x = self._askers(person).to(self.model.device)
+        pair = self._drawn(people, box)
+        if pair is not None:
+            return BoxAnswer(BROKEN, DECIDED, 0, pair)
+        x = self._askers(people[0], box.allowed).to(self.model.device)
         found = certify(
             self.model,
             x,
             torch.zeros(len(x), dtype=torch.int64, device=x.device),
             self.counterparts,
-            self._everywhere(low, high),
+            self._everywhere(low, box.high),
             self.max_nodes,
             claim="fair",
             until=until,
@@ -131,11 +164,11 @@ class RegionQuestion:
                 return _undecided(SPENT, nodes, low)
             return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
         for witness in torch.split(found.witness[broken], 1):
-            pair = self._pair(witness, low, high)
+            pair = self._pair(witness, box)
             if pair is not None:
                 return BoxAnswer(BROKEN, DECIDED, nodes, pair)
         if self.space is not None:  # perhaps somebody is treated so without any change
-            unchanged = replace(self, space=None).decide(low, high, known, until)
+            unchanged = replace(self, space=None).decide(box, until)
             nodes += unchanged.nodes
             if unchanged.status == BROKEN:
                 return replace(unchanged, nodes=nodes)
@@ -146,7 +179,7 @@ class RegionQuestion:
         """Whether I(v) depends on v's own sensitive values, by ``within``."""
         return min(self.counterparts.within) < math.inf
 
-    def _askers(self, person: Tensor) -> Tensor:
+    def _askers(self, person: Tensor, allowed: Tensor) -> Tensor:
         """Return people whose I(v) together are those of everybody in the box, (n, d).
 
         Usually one is enough. Where I(v) depends on v's own sensitive values, it is one for each
@@ -154,12 +187,8 @@ class RegionQuestion:
         """
         if not self._is_near:
             return person.unsqueeze(0)
-        values = self.counterparts.grid[self._allowed()]
+        values = self.counterparts.grid[allowed]
         return _with(person.expand(len(values), -1), values, self.counterparts)
-
-    def _allowed(self) -> Tensor:
-        """Tell which combinations of I(v) a person of the region may have, shape (m,)."""
-        return self.region.holds(self.counterparts.grid, self.counterparts.columns)
 
     def _radius(self) -> Tensor:
         """Return how far Δ moves each feature, shape (d,), float64."""
@@ -189,22 +218,35 @@ class RegionQuestion:
             conditions.apart_from(sensitive),
         )
 
-    def _somebody(self, low: Tensor, high: Tensor, known: Tensor) -> Tensor | None:
-        """Return a possible person of the box, (d,), float32; None if none is found."""
-        middle = nearest_possible(((low + high) / 2).unsqueeze(0), low, high, self.schema)
-        values = self.counterparts.grid[self._allowed()].to(torch.float32)
-        if not len(self.schema.conditions):
-            return _with(middle, values[:1], self.counterparts)[0]
+    def _people(self, box: BoxPeople) -> Tensor:
+        """Return possible people of the box, (n, d), float32; n is 0 if none is found."""
+        low, high = box.low, box.high
         generator = torch.Generator().manual_seed(0)
         share = torch.rand(DRAWN, len(low), generator=generator, dtype=torch.float64)
-        drawn = nearest_possible(low + share * (high - low), low, high, self.schema)
-        everybody = torch.cat([middle, known[:KNOWN].to(torch.float32), drawn])
+        middle, drawn = (low + high) / 2, low + share * (high - low)
+        points = torch.cat([middle.unsqueeze(0), box.known[:KNOWN].to(torch.float64), drawn])
+        everybody = nearest_possible(points, low, high, self.schema)
+        values = self.counterparts.grid[box.allowed].to(torch.float32)
         who = torch.randint(len(values), (len(everybody),), generator=generator)
         everybody = _with(everybody, values[who], self.counterparts)
-        possible = self.schema.conditions.met(everybody).nonzero()[:, 0]
-        return everybody[possible[0]] if len(possible) else None
+        return everybody[self.schema.conditions.met(everybody)]
 
-    def _pair(self, witness: Tensor, low: Tensor, high: Tensor) -> Tensor | None:
+    def _drawn(self, people: Tensor, box: BoxPeople) -> Tensor | None:
+        """Return a pair as ``_pair`` does, if one is near people who were drawn."""
+
+        def possible(points: Tensor) -> Tensor:
+            near = nearest_possible(points.cpu(), box.low, box.high, self.schema)
+            return near.to(points.device)
+
+        x = people.to(self.model.device)
+        found = dissenters(self.model, x, self.counterparts, possible)
+        for place in range(min(len(found), TRIED)):
+            pair = self._pair(found[place : place + 1], box)
+            if pair is not None:
+                return pair
+        return None
+
+    def _pair(self, witness: Tensor, box: BoxPeople) -> Tensor | None:
         """Return a person of the box, what Δ makes of them, and who is then decided otherwise.
 
         ``witness``, (1, d), has the values of the changed person; the sensitive ones are chosen
@@ -217,10 +259,10 @@ class RegionQuestion:
         changed, witness = changed.cpu(), witness.cpu()
         exists = people.exist(changed, witness.expand_as(changed) if self._is_near else changed)
         classes = torch.bincount(decided[exists], minlength=int(decided.max()) + 1) > 0
-        start, fits = self._starts(changed, low, high)
+        start, fits = self._starts(changed, box)
         if self._is_near:
             fits &= people.is_self(witness)[0]
-        fits &= self._allowed() & (classes.sum() - classes[decided].long() > 0)
+        fits &= box.allowed & (classes.sum() - classes[decided].long() > 0)
         for row in fits.nonzero()[:, 0].tolist()[:1]:
             v = changed[row : row + 1].to(model.device)
             label = torch.zeros(1, dtype=torch.int64, device=v.device)
@@ -229,11 +271,11 @@ class RegionQuestion:
                 return torch.stack([start[row], changed[row], changed[other]])
         return None
 
-    def _starts(self, changed: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    def _starts(self, changed: Tensor, box: BoxPeople) -> tuple[Tensor, Tensor]:
         """Return who of the box is nearest to each changed person, and whether Δ connects them."""
         if self.space is None:
             return changed, self.schema.conditions.met(changed)
-        start = nearest_possible(changed, low, high, self.schema)
+        start = nearest_possible(changed, box.low, box.high, self.schema)
         columns = list(self.counterparts.columns)
         start[:, columns] = changed[:, columns]
         return start, self.schema.conditions.met(start) & self.space.contains(changed, start)
