@@ -322,6 +322,18 @@ def test_a_network_that_reads_no_sensitive_column_is_fair_everywhere():
     assert "fair everywhere" in repr(found)
 
 
+def test_other_sensitive_features_are_those_of_another_schema(credit, credit_model):
+    region, options = "duration in [10, 20]", {"partition": 4, "max_nodes": 50}
+    data = credit.with_sensitive(["sex"])
+    expected = rafair.certify_region(credit_model, data.schema, region, data=data, **options)
+    found = rafair.certify_region(
+        credit_model, credit.schema, region, data=credit, sensitive="sex", **options
+    )
+    pd.testing.assert_frame_equal(found.boxes, expected.boxes)
+    assert found.manifest == expected.manifest
+    assert "low_age" in found.boxes.columns
+
+
 def test_nobody_possible_is_undecided_with_that_reason():
     found = rafair.certify_region(MODELS[0], make_schema("rooms >= 1"), "rooms == 0")
     assert found.boxes[["status", "reason"]].iloc[0].tolist() == [
@@ -374,6 +386,7 @@ def test_a_stopped_run_continues_to_the_same_bytes(tmp_path, monkeypatch):
         ({"max_seconds": 0.0}, "max_seconds must be above 0"),
         ({"region": "age == 25"}, "no combination of the sensitive values"),
         ({"region": 3}, "a region must be a text or a mapping"),
+        ({"sensitive": ["height"]}, "height"),
         ({"region": []}, "the list of regions is empty"),
         ({"region": ["rooms == 1", "age == 25"]}, "region 'age == 25': no combination"),
     ],

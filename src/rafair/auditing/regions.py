@@ -48,6 +48,7 @@ def certify_region(
     region: Conditioned | Sequence[Conditioned] = None,
     *,
     data: Dataset | None = None,
+    sensitive: str | Sequence[str] | None = None,
     partition: int = 1,
     epsilon: float = 0.0,
     setting: Setting | None = None,
@@ -77,6 +78,9 @@ def certify_region(
     data : Dataset, optional
         Its test rows in the region say which share of people each answer covers, and where boxes
         are halved.
+    sensitive : str or sequence of str, optional
+        The features that I(v) varies; by default the schema's.Every feature has one range in
+        common with the others' regions then: it is a condition like any other.
     partition : int
         Halve boxes until there are so many: those that are not fair everywhere, where most people
         are, along the feature that divides these best and moves the model most. Levels of a
@@ -113,6 +117,9 @@ def certify_region(
     check_number("epsilon", epsilon)
     if max_seconds is not None:
         check_positive("max_seconds", max_seconds)
+    if sensitive is not None:
+        schema = schema.with_sensitive(sensitive)
+        data = data if data is None else data.with_sensitive(sensitive)
     model = model if isinstance(model, Classifier) else wrap(model, schema)
     setting = schema.setting if setting is None else setting
     space = PerturbationSpace.of(schema, epsilon, setting) if epsilon else None
