@@ -10,6 +10,7 @@ from torch import nn
 
 import rafair
 from rafair.auditing import regions
+from rafair.certificates import certificate
 from rafair.fairness.decisions import predict
 from rafair.problem import PerturbationSpace
 from rafair.runs import load_regions, write_regions
@@ -332,6 +333,22 @@ def test_other_sensitive_features_are_those_of_another_schema(credit, credit_mod
     pd.testing.assert_frame_equal(found.boxes, expected.boxes)
     assert found.manifest == expected.manifest
     assert "low_age" in found.boxes.columns
+
+
+def test_the_whole_budget_goes_to_where_all_classes_change_together(monkeypatch):
+    module = nn.Sequential(nn.Linear(5, 2), nn.ReLU(), nn.Linear(2, 2))
+    # Rooms decide, and sex by so little that everybody's class changes with the same room.
+    module[0].weight.data = torch.tensor([[3.0, 0, 0.2, 0, 0], [3.0, 0, 0, 0.1, 0]])
+    module[0].bias.data = torch.tensor([-1.0, -1.0])
+    module[2].weight.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    module[2].bias.data = torch.tensor([1.0, 0.0])
+    model = rafair.wrap(module.eval(), output="logits")
+    monkeypatch.setattr(certificate, "CELL_NODES", 1)
+    (box,) = rafair.certify_region(model, make_schema()).boxes.to_dict("records")
+    assert box["status"] == "fair"
+    assert box["nodes"] > 2
+    (box,) = rafair.certify_region(model, make_schema(), max_nodes=1).boxes.to_dict("records")
+    assert (box["status"], box["reason"]) == ("undecided", "the budget was spent")
 
 
 def test_nobody_possible_is_undecided_with_that_reason():

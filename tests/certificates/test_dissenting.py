@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.certificates.dissenting import dissenters
+from rafair.certificates.dissenting import corners, dissenters
 
 SEXES = rafair.Counterparts.product(columns=[1], values=[[0.0, 1.0]])
 
@@ -36,6 +36,26 @@ def test_between_people_of_different_classes_one_is_found_by_halving(at):
     assert len(found)
     assert ((found[:, 0] > at - 0.02 - 1e-6) & (found[:, 0] <= at)).all()
     assert torch.equal(found, to_hundredths(found))
+
+
+def test_one_person_of_another_class_is_enough_for_all_ways():
+    model = threshold(0.5, 0.01)
+    found = dissenters(model, people(0.07, 0.11, 0.2, 0.3, 0.9), SEXES, to_hundredths)
+    assert len(found)
+    assert ((found[:, 0] > 0.49 - 1e-6) & (found[:, 0] <= 0.5)).all()
+
+
+def test_margins_fall_and_rise_towards_corners():
+    low, high = torch.tensor([0.1, 0.0]), torch.tensor([0.7, 0.0])
+    ends = corners(threshold(0.5, 0.2), people(0.2, 0.6), low, high)
+    assert ends[:, 0].tolist() == pytest.approx([0.7, 0.1, 0.1, 0.7])
+
+
+def test_a_model_without_gradients_has_no_corners():
+    features = [rafair.Feature(name, "numeric", (0, 1)) for name in ("pay", "sex")]
+    schema = rafair.Schema(features, "paid", ("no", "yes"))
+    asked = rafair.wrap(lambda frame: (frame["pay"] > 0.5).astype(float), schema)
+    assert not len(corners(asked, people(0.2), torch.zeros(2), torch.ones(2)))
 
 
 def test_nobody_is_found_where_sex_changes_no_decision():

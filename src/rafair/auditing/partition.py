@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED
-from rafair.certificates.regions import REASONS, BoxAnswer, spacing_of
+from rafair.certificates.region_boxes import REASONS, BoxAnswer, spacing_of
 from rafair.problem.batching import forward_rows
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from rafair.auditing.partition import Splitter, sizes
-from rafair.certificates.regions import REASONS
+from rafair.certificates.region_boxes import REASONS
 from rafair.fairness import rates
 from rafair.runs.regions import ANSWERS
 from rafair.schema import read_region

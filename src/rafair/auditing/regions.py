@@ -17,7 +17,8 @@ from rafair.auditing.metadata import described, digest_of_columns, versions
 from rafair.auditing.partition import Box, Splitter
 from rafair.auditing.region_tables import box_table, region_metrics
 from rafair.certificates import MAX_NODES
-from rafair.certificates.regions import KNOWN, BoxAnswer, BoxPeople, RegionQuestion
+from rafair.certificates.region_boxes import BoxAnswer, BoxPeople
+from rafair.certificates.regions import KNOWN, RegionQuestion
 from rafair.checks import check_number, check_positive, check_whole
 from rafair.engine import Engine, Memory, Runner, Shard, Task, silent
 from rafair.models import Classifier, wrap

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rafair.fairness.decisions import counterpart_scores
+from rafair.fairness.decisions import counterpart_scores, predict
+from rafair.problem.gradients import gradient_directions
+from rafair.problem.losses import Margin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from rafair.models import Classifier
     from rafair.problem import Counterparts
 
-__all__ = ["dissenters"]
+__all__ = ["corners", "dissenters"]
 
 # Rows that the model is asked about at once, and the fewest people that it is asked about.
 ROWS, FEWEST = 2_048, 8
@@ -52,10 +54,10 @@ def dissenters(
     if bool(differ.any()):
         return x[differ]
     first = own[:1]
-    is_first = own == first
-    pairs = min(int(is_first.sum()), int((~is_first).sum()))
-    before, after = x[is_first][:pairs], x[~is_first][:pairs]
-    for _ in range(HALVINGS if pairs else 0):
+    before, after = x[own == first], x[own != first]
+    turn = torch.arange(len(x) if len(after) else 0, device=x.device)
+    before, after = before[turn % len(before)], after[turn % max(len(after), 1)]
+    for _ in range(HALVINGS if len(turn) else 0):
         middle = possible((before + after) / 2)
         own, differ = _classes(model, middle, counterparts)
         if bool(differ.any()):
@@ -66,6 +68,26 @@ def dissenters(
             torch.where(as_before, after, middle),
         )
     return x[:0]
+
+
+def corners(model: Classifier, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return the corners of a box towards which the margins of some people fall, and rise.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d), unit space
+    low, high : Tensor, shape (d,)
+
+    Returns
+    -------
+    Tensor, shape (2·n, d)
+        Nobody where the model has no gradients.
+    """
+    if model.access != "gradient":
+        return x[:0]
+    rises = gradient_directions(model, x, predict(model, x), Margin()) > 0
+    ends = (torch.where(rises, high, low), torch.where(rises, low, high))
+    return torch.cat(ends).to(x.dtype)
 
 
 def _classes(model: Classifier, x: Tensor, counterparts: Counterparts) -> tuple[Tensor, Tensor]:

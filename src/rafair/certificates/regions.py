@@ -11,10 +11,21 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.dissenting import dissenters
-from rafair.certificates.provers import certify
+from rafair.certificates.dissenting import corners, dissenters
+from rafair.certificates.provers import certify, certify_cells
+from rafair.certificates.region_boxes import (
+    DECIDED,
+    NO_START,
+    NOBODY,
+    SPENT,
+    BoxAnswer,
+    BoxPeople,
+    nearest_possible,
+    spacing_of,
+)
+from rafair.certificates.verdicts import IMPOSSIBLE, REACHABLE
 from rafair.errors import InvalidInput
-from rafair.fairness import judge
+from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import predict
 from rafair.problem import PerturbationSpace
 
@@ -23,71 +34,16 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts
     from rafair.schema import Region, Schema
 
-__all__ = [
-    "KNOWN",
-    "REASONS",
-    "BoxAnswer",
-    "BoxPeople",
-    "RegionQuestion",
-    "nearest_possible",
-    "spacing_of",
-]
+__all__ = ["KNOWN", "RegionQuestion"]
 
-# Why a box is undecided, by ``BoxAnswer.reason``.
-REASONS = (
-    None,
-    "the budget was spent",
-    "no possible person was found in the box",
-    "the pair found starts from no possible person of the region",
-)
-DECIDED, SPENT, NOBODY, NO_START = range(4)
+# The cells of people who are treated otherwise than a counterpart.
+BIASED = ("TB", "FB")
 # People of the box who are looked at before the search: of the data, and drawn at random.
 KNOWN, DRAWN = 64, 2_048
+# From how many of them the corners are found towards which margins fall and rise.
+CORNERS = 16
 # Of those among them who seem to be treated otherwise, how many are asked about.
 TRIED = 8
-
-
-@dataclass(frozen=True, eq=False)
-class BoxAnswer:
-    """The answer for one box.
-
-    Attributes
-    ----------
-    status : int
-        1 fair everywhere, −1 somebody is treated otherwise than a counterpart, 0 undecided.
-    reason : int
-        Position in ``REASONS``.
-    nodes : int
-        Number of boxes that branch and bound bounded.
-    pair : Tensor, shape (3, d), float32, unit space
-        With a witness: a person of the box, the person after a change in Δ (the same without Δ),
-        and the counterpart of the latter that is decided otherwise. NaN without.
-    """
-
-    status: int
-    reason: int
-    nodes: int
-    pair: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class BoxPeople:
-    """The people of one box.
-
-    Attributes
-    ----------
-    low, high : Tensor, shape (d,), float64, unit space
-        Possible values; sensitive columns are ignored.
-    allowed : Tensor of bool, shape (m,)
-        Which combinations of I(v) a person of the box may have; see ``RegionQuestion.allowed``.
-    known : Tensor, shape (n, d), unit space
-        People of the data in the box.
-    """
-
-    low: Tensor
-    high: Tensor
-    allowed: Tensor
-    known: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,31 +104,48 @@ class RegionQuestion:
         if pair is not None:
             return BoxAnswer(BROKEN, DECIDED, 0, pair)
         x = self._askers(people[0], box.allowed).to(self.model.device)
-        found = certify(
-            self.model,
-            x,
-            torch.zeros(len(x), dtype=torch.int64, device=x.device),
-            self.counterparts,
-            self._everywhere(low, box.high),
-            self.max_nodes,
-            claim="fair",
-            until=until,
-        )
-        nodes, broken = int(found.nodes.sum()), found.status == BROKEN
-        if not bool(broken.any()):
-            if bool((found.status == UNDECIDED).any()):
-                return _undecided(SPENT, nodes, low)
-            return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
-        for witness in torch.split(found.witness[broken], 1):
-            pair = self._pair(witness, box)
+        status, witnesses, nodes = self._searched(x, box, until)
+        for place in range(len(witnesses)):
+            pair = self._pair(witnesses[place : place + 1], box)
             if pair is not None:
                 return BoxAnswer(BROKEN, DECIDED, nodes, pair)
+        if not len(witnesses):
+            if bool((status == UNDECIDED).any()):
+                return _undecided(SPENT, nodes, low)
+            return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
         if self.space is not None:  # perhaps somebody is treated so without any change
             unchanged = replace(self, space=None).decide(box, until)
             nodes += unchanged.nodes
             if unchanged.status == BROKEN:
                 return replace(unchanged, nodes=nodes)
         return _undecided(NO_START, nodes, low)
+
+    def _searched(self, x: Tensor, box: BoxPeople, until: float) -> tuple[Tensor, Tensor, int]:
+        """Search the box for the people x, whose I(v) are those of everybody there.
+
+        Returns
+        -------
+        status : Tensor of int64, shape (n,)
+            As in ``Certificate``.
+        witnesses : Tensor, shape (w, d)
+            People who are decided otherwise than somebody of their I(v).
+        nodes : int
+        """
+        problem = self.counterparts, self._everywhere(box.low, box.high), self.max_nodes
+        y = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        found = certify(self.model, x, y, *problem, claim="fair", until=until)
+        status, nodes = found.status.clone(), int(found.nodes.sum())
+        rows = (status == UNDECIDED).nonzero()[:, 0]
+        if not len(rows) or bool((status == BROKEN).any()):
+            return status, found.witness[status == BROKEN], nodes
+        # R-IF spends a small part of the budget on where classes change together.
+        cells = certify_cells(self.model, x[rows], y[rows], *problem, cells=BIASED, until=until)
+        columns = [CELLS.index(cell) for cell in BIASED]
+        of_cells = cells.status[:, columns]
+        status[rows[(of_cells == IMPOSSIBLE).all(dim=1)]] = PROVED
+        status[rows[(of_cells == REACHABLE).any(dim=1)]] = BROKEN
+        witnesses = cells.witness[:, columns][of_cells == REACHABLE]
+        return status, witnesses, nodes + int(cells.nodes.sum())
 
     @property
     def _is_near(self) -> bool:
@@ -238,8 +211,9 @@ class RegionQuestion:
             near = nearest_possible(points.cpu(), box.low, box.high, self.schema)
             return near.to(points.device)
 
-        x = people.to(self.model.device)
-        found = dissenters(self.model, x, self.counterparts, possible)
+        x, device = people.to(self.model.device), self.model.device
+        ends = corners(self.model, x[:CORNERS], box.low.to(device), box.high.to(device))
+        found = dissenters(self.model, torch.cat([ends, x]), self.counterparts, possible)
         for place in range(min(len(found), TRIED)):
             pair = self._pair(found[place : place + 1], box)
             if pair is not None:
@@ -279,20 +253,6 @@ class RegionQuestion:
         columns = list(self.counterparts.columns)
         start[:, columns] = changed[:, columns]
         return start, self.schema.conditions.met(start) & self.space.contains(changed, start)
-
-
-def spacing_of(schema: Schema) -> Tensor:
-    """Return the distance of neighbouring possible values of each feature, (d,), float64."""
-    return torch.tensor([feature.spacing for feature in schema.features], dtype=torch.float64)
-
-
-def nearest_possible(x: Tensor, low: Tensor, high: Tensor, schema: Schema) -> Tensor:
-    """Return the nearest possible values in a box with possible corners, (n, d), float32."""
-    inside = torch.minimum(torch.maximum(x.to(torch.float64), low), high)
-    spacing = spacing_of(schema)
-    unit = torch.where(spacing > 0, spacing, 1.0)
-    rounded = torch.where(spacing > 0, torch.round(inside / unit) * unit, inside)
-    return rounded.to(torch.float32)
 
 
 def _with(people: Tensor, values: Tensor, counterparts: Counterparts) -> Tensor:
