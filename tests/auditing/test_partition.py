@@ -3,7 +3,7 @@ import torch
 
 import rafair
 from rafair.auditing.partition import Box, Splitter, sizes
-from rafair.certificates.regions import BoxAnswer
+from rafair.certificates.region_boxes import BoxAnswer
 
 FEATURES = [
     rafair.Feature("steps", "integer", (0, 10)),

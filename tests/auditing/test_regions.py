@@ -10,6 +10,7 @@ from torch import nn
 
 import rafair
 from rafair.auditing import regions
+from rafair.certificates import certificate
 from rafair.fairness.decisions import predict
 from rafair.problem import PerturbationSpace
 from rafair.runs import load_regions, write_regions
@@ -217,6 +218,66 @@ def test_a_changed_witness_lies_within_reach_of_its_person():
     assert bool((perturbed != counterpart).any(dim=1).all())
 
 
+SEVERAL = [
+    "rooms <= 1, sex == 'm'",
+    {"grade": ("b", "d"), "job": ["none", "full"]},
+    "rooms in [2, 3], age >= 30",
+    None,
+]
+
+
+def without_share(boxes):
+    """Return a table whose cells without a value are all None, and without shares of a whole."""
+    cells = boxes.drop(columns="share").astype(object)
+    return cells.where(cells.notna(), None)
+
+
+@pytest.mark.parametrize("relations", [(), ("rooms >= 1 or age >= 30",)])
+@pytest.mark.parametrize("epsilon", [0.0, 0.34])
+def test_several_regions_have_the_answers_of_one_by_one(relations, epsilon):
+    schema, seen = make_schema(*relations), set()
+    for model in MODELS:
+        alone = [
+            rafair.certify_region(model, schema, region, epsilon=epsilon).boxes.assign(region=place)
+            for place, region in enumerate(SEVERAL)
+        ]
+        boxes = rafair.certify_region(model, schema, SEVERAL, epsilon=epsilon).boxes
+        expected = pd.concat(alone, ignore_index=True)
+        pd.testing.assert_frame_equal(without_share(boxes), without_share(expected))
+        seen |= set(boxes["status"])
+    assert {"fair", "unfair"} <= seen
+
+
+def test_several_regions_count_everybody_once_for_each(credit, credit_model):
+    regions = ["duration >= 30, sex == 'female'", "", "duration >= 30"]
+    found = rafair.certify_region(credit_model, credit.schema, regions, data=credit)
+    (answer, frame) = found.metrics["regions"], credit.test.frame
+    assert answer["region"] == regions
+    long = frame["duration"] >= 30
+    counts = [(long & (frame["sex"] == "female")).sum(), len(frame), long.sum()]
+    assert found.boxes["people"].tolist() == counts
+    assert answer["people"]["n"] == sum(counts)
+    share = (72 - 30 + 1) / (72 - 4 + 1)
+    assert answer["domain"] == pytest.approx(1 + 2 * share)
+    expected = np.array([share, 1, share]) / (1 + 2 * share)
+    assert found.boxes["share"].tolist() == pytest.approx(expected)
+    assert repr(found).startswith("RegionResult of credit: 3 regions")
+
+
+def test_several_regions_are_halved_and_keep_their_place(tmp_path):
+    regions = ["rooms <= 1", "rooms >= 2, sex == 'm'"]
+    with rafair.RunDirectory(tmp_path / "run") as store:
+        found = rafair.certify_region(UNFAIR, make_schema(), regions, partition=12, store=store)
+        write_regions(found, store)
+    boxes = found.boxes
+    assert len(boxes) == 12
+    assert (boxes.loc[boxes["region"] == 0, "high_rooms"] <= 1).all()
+    assert (boxes.loc[boxes["region"] == 1, "low_rooms"] >= 2).all()
+    assert set(boxes["region"]) == {0, 1}
+    assert set(boxes.loc[boxes["region"] == 1, "person_sex"].dropna()) == {"m"}
+    pd.testing.assert_frame_equal(load_regions(tmp_path / "run").boxes, boxes)
+
+
 def test_shares_count_possible_people_and_sum_to_one():
     schema = make_schema()
     region = "rooms >= 1, job in ['none', 'full']"
@@ -260,6 +321,34 @@ def test_a_network_that_reads_no_sensitive_column_is_fair_everywhere():
     found = rafair.certify_region(make_model(0, sharpness=0.0), make_schema(), partition=8)
     assert found.boxes["status"].tolist() == ["fair"]
     assert "fair everywhere" in repr(found)
+
+
+def test_other_sensitive_features_are_those_of_another_schema(credit, credit_model):
+    region, options = "duration in [10, 20]", {"partition": 4, "max_nodes": 50}
+    data = credit.with_sensitive(["sex"])
+    expected = rafair.certify_region(credit_model, data.schema, region, data=data, **options)
+    found = rafair.certify_region(
+        credit_model, credit.schema, region, data=credit, sensitive="sex", **options
+    )
+    pd.testing.assert_frame_equal(found.boxes, expected.boxes)
+    assert found.manifest == expected.manifest
+    assert "low_age" in found.boxes.columns
+
+
+def test_the_whole_budget_goes_to_where_all_classes_change_together(monkeypatch):
+    module = nn.Sequential(nn.Linear(5, 2), nn.ReLU(), nn.Linear(2, 2))
+    # Rooms decide, and sex by so little that everybody's class changes with the same room.
+    module[0].weight.data = torch.tensor([[3.0, 0, 0.2, 0, 0], [3.0, 0, 0, 0.1, 0]])
+    module[0].bias.data = torch.tensor([-1.0, -1.0])
+    module[2].weight.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    module[2].bias.data = torch.tensor([1.0, 0.0])
+    model = rafair.wrap(module.eval(), output="logits")
+    monkeypatch.setattr(certificate, "CELL_NODES", 1)
+    (box,) = rafair.certify_region(model, make_schema()).boxes.to_dict("records")
+    assert box["status"] == "fair"
+    assert box["nodes"] > 2
+    (box,) = rafair.certify_region(model, make_schema(), max_nodes=1).boxes.to_dict("records")
+    assert (box["status"], box["reason"]) == ("undecided", "the budget was spent")
 
 
 def test_nobody_possible_is_undecided_with_that_reason():
@@ -314,6 +403,9 @@ def test_a_stopped_run_continues_to_the_same_bytes(tmp_path, monkeypatch):
         ({"max_seconds": 0.0}, "max_seconds must be above 0"),
         ({"region": "age == 25"}, "no combination of the sensitive values"),
         ({"region": 3}, "a region must be a text or a mapping"),
+        ({"sensitive": ["height"]}, "height"),
+        ({"region": []}, "the list of regions is empty"),
+        ({"region": ["rooms == 1", "age == 25"]}, "region 'age == 25': no combination"),
     ],
 )
 def test_what_has_no_meaning_is_refused(options, message):

@@ -26,6 +26,17 @@ def test_a_region_is_divided_printed_and_written_with_its_pictures(rafair, tmp_p
     assert (again.code, again.out) == (0, run.out)
 
 
+def test_several_regions_are_asked_about_in_one_run(rafair, tmp_path):
+    given = ("--region", REGION, "--region", "age >= 60", *SMALL, "--out", "run")
+    run = rafair("certify", "credit", *given)
+    assert (run.code, run.err) == (0, "")
+    assert "credit: 2 regions" in run.out
+    boxes = pd.read_parquet(tmp_path / "run" / "regions.parquet")
+    assert boxes["region"].tolist() == [0, 0, 1]
+    found = json.loads((tmp_path / "run" / "certificates.json").read_text())["regions"]
+    assert found["region"] == [REGION, "age >= 60"]
+
+
 def test_several_workers_find_the_same(rafair, tmp_path):
     given = ("--partition", "20", *SMALL, "--region", REGION, "--quiet")
     for jobs in ("1", "2"):

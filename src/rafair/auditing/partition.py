@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED
-from rafair.certificates.regions import REASONS, BoxAnswer, spacing_of
+from rafair.certificates.region_boxes import REASONS, BoxAnswer, spacing_of
 from rafair.problem.batching import forward_rows
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Box:
         Possible values; 0 in sensitive columns.
     people : Tensor of int64, shape (n,)
         The rows of the data that lie in the box.
+    region : int
+        Which of the regions the box is a part of.
     answer : BoxAnswer
         Undecided after no box at all where nobody has looked yet.
     is_asked : bool
@@ -47,6 +49,7 @@ class Box:
     low: Tensor
     high: Tensor
     people: Tensor
+    region: int = 0
     answer: BoxAnswer = OPEN
     is_asked: bool = False
 
@@ -115,8 +118,8 @@ class Splitter:
         high, low = box.high.clone(), box.low.clone()
         high[column], low[column] = cut, start
         below = self.x[box.people, column] <= cut + self.spacing[column] / 2
-        lower = Box(box.low, high, box.people[below])
-        upper = Box(low, box.high, box.people[~below])
+        lower = Box(box.low, high, box.people[below], box.region)
+        upper = Box(low, box.high, box.people[~below], box.region)
         return self._inheriting(lower, box), self._inheriting(upper, box)
 
     def _inheriting(self, half: Box, box: Box) -> Box:

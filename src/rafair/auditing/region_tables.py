@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from rafair.auditing.partition import Splitter, sizes
-from rafair.certificates.regions import REASONS
+from rafair.certificates.region_boxes import REASONS
 from rafair.fairness import rates
 from rafair.runs.regions import ANSWERS
 from rafair.schema import read_region
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rafair.auditing.partition import Box
     from rafair.certificates.regions import RegionQuestion
     from rafair.fairness import Rates
+    from rafair.schema import Region
 
 __all__ = ["box_table", "region_metrics"]
 
@@ -28,9 +29,13 @@ WORDS = dict(zip((1, -1, 0), ANSWERS, strict=True))
 
 
 def region_metrics(
-    boxes: Sequence[Box], question: RegionQuestion, x: Tensor | None, asked: Mapping[str, Any]
+    boxes: Sequence[Box],
+    question: RegionQuestion,
+    regions: Sequence[Region],
+    x: Tensor | None,
+    asked: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the shares of boxes, of the region and of the data's people by answer."""
+    """Return the shares of boxes, of the regions and of the data's people by answer."""
     words = [WORDS[box.answer.status] for box in boxes]
     shares = dict(zip(ANSWERS, (0.0,) * len(ANSWERS), strict=True))
     for word, share in zip(words, _shares(boxes, question).tolist(), strict=True):
@@ -40,7 +45,7 @@ def region_metrics(
         "epsilon": asked["epsilon"],
         "setting": asked["setting"],
         "boxes": {"n": len(boxes), **{word: words.count(word) for word in ANSWERS}},
-        "domain": _share_of_domain(question),
+        "domain": _share_of_domain(question, regions),
         "share": shares,
         "people": None if x is None else _people(boxes, words),
     }
@@ -63,10 +68,11 @@ def _shares(boxes: Sequence[Box], question: RegionQuestion) -> Tensor:
     return share / share.sum()
 
 
-def _share_of_domain(question: RegionQuestion) -> float:
+def _share_of_domain(question: RegionQuestion, regions: Sequence[Region]) -> float:
     schema, columns = question.schema, question.counterparts.columns
     whole = read_region(None, schema.features).boxes(columns)
-    low, high = question.region.boxes(columns)
+    corners = zip(*(region.boxes(columns) for region in regions), strict=True)
+    low, high = map(torch.cat, corners)
     return float(sizes(low, high, (whole[0][0], whole[1][0]), _splitter(question)).sum())
 
 
@@ -85,6 +91,7 @@ def box_table(boxes: Sequence[Box], question: RegionQuestion) -> pd.DataFrame:
     ends = [schema.decode_features(corner)[free] for corner in _corners(boxes)]
     own = pd.DataFrame(
         {
+            "region": [box.region for box in boxes],
             "status": [WORDS[box.answer.status] for box in boxes],
             "reason": pd.Series([REASONS[box.answer.reason] for box in boxes], dtype="str"),
             "people": [len(box.people) for box in boxes],

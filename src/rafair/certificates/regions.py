@@ -11,9 +11,21 @@ import torch
 from torch import Tensor
 
 from rafair.certificates.branching import BROKEN, PROVED, UNDECIDED
-from rafair.certificates.provers import certify
+from rafair.certificates.dissenting import corners, dissenters
+from rafair.certificates.provers import certify, certify_cells
+from rafair.certificates.region_boxes import (
+    DECIDED,
+    NO_START,
+    NOBODY,
+    SPENT,
+    BoxAnswer,
+    BoxPeople,
+    nearest_possible,
+    spacing_of,
+)
+from rafair.certificates.verdicts import IMPOSSIBLE, REACHABLE
 from rafair.errors import InvalidInput
-from rafair.fairness import judge
+from rafair.fairness import CELLS, judge
 from rafair.fairness.decisions import predict
 from rafair.problem import PerturbationSpace
 
@@ -22,46 +34,21 @@ if TYPE_CHECKING:
     from rafair.problem import Counterparts
     from rafair.schema import Region, Schema
 
-__all__ = ["KNOWN", "REASONS", "BoxAnswer", "RegionQuestion", "nearest_possible", "spacing_of"]
+__all__ = ["KNOWN", "RegionQuestion"]
 
-# Why a box is undecided, by ``BoxAnswer.reason``.
-REASONS = (
-    None,
-    "the budget was spent",
-    "no possible person was found in the box",
-    "the pair found starts from no possible person of the region",
-)
-DECIDED, SPENT, NOBODY, NO_START = range(4)
-# People that are tried as the box's first possible person: of the data, and drawn at random.
-KNOWN, DRAWN = 64, 4_096
-
-
-@dataclass(frozen=True, eq=False)
-class BoxAnswer:
-    """The answer for one box.
-
-    Attributes
-    ----------
-    status : int
-        1 fair everywhere, −1 somebody is treated otherwise than a counterpart, 0 undecided.
-    reason : int
-        Position in ``REASONS``.
-    nodes : int
-        Number of boxes that branch and bound bounded.
-    pair : Tensor, shape (3, d), float32, unit space
-        With a witness: a person of the box, the person after a change in Δ (the same without Δ),
-        and the counterpart of the latter that is decided otherwise. NaN without.
-    """
-
-    status: int
-    reason: int
-    nodes: int
-    pair: Tensor
+# The cells of people who are treated otherwise than a counterpart.
+BIASED = ("TB", "FB")
+# People of the box who are looked at before the search: of the data, and drawn at random.
+KNOWN, DRAWN = 64, 2_048
+# From how many of them the corners are found towards which margins fall and rise.
+CORNERS = 16
+# Of those among them who seem to be treated otherwise, how many are asked about.
+TRIED = 8
 
 
 @dataclass(frozen=True, eq=False)
 class RegionQuestion:
-    """Whom a region is about, and what is asked of each box of it.
+    """What is asked of each box of a region.
 
     Attributes
     ----------
@@ -70,8 +57,6 @@ class RegionQuestion:
     schema : Schema
     counterparts : Counterparts
         I(v). A person has one of its combinations of sensitive values.
-    region : Region
-        Its sensitive values limit v, not v's counterparts.
     space : PerturbationSpace or None
         Δ around a person; None where nobody changes.
     max_nodes : int
@@ -81,7 +66,6 @@ class RegionQuestion:
     model: Classifier
     schema: Schema
     counterparts: Counterparts
-    region: Region
     space: PerturbationSpace | None
     max_nodes: int
 
@@ -91,62 +75,84 @@ class RegionQuestion:
                 "regions are certified for features whose cells may not be missing; take "
                 'missing = "keep" and "level" out'
             )
-        if not bool(self._allowed().any()):
-            raise InvalidInput(
-                f"region {self.region.text!r}: no combination of the sensitive values of I(v) "
-                "lies in it"
-            )
 
-    def decide(self, low: Tensor, high: Tensor, known: Tensor, until: float) -> BoxAnswer:
-        """Decide one box of people.
+    def allowed(self, region: Region) -> Tensor:
+        """Tell which combinations of I(v) a person of a region may have, (m,), bool.
 
-        Parameters
-        ----------
-        low, high : Tensor, shape (d,), float64, unit space
-            Possible values; sensitive columns are ignored.
-        known : Tensor, shape (n, d), unit space
-            People of the data in the box.
-        until : float
-            Time of day at which the box becomes undecided.
+        The region's sensitive values limit v, not v's counterparts.
+
+        Raises
+        ------
+        InvalidInput
+            If it is none of them.
         """
-        person = self._somebody(low, high, known)
-        if person is None:
+        inside = region.holds(self.counterparts.grid, self.counterparts.columns)
+        if not bool(inside.any()):
+            raise InvalidInput(
+                f"region {region.text!r}: no combination of the sensitive values of I(v) lies in it"
+            )
+        return inside
+
+    def decide(self, box: BoxPeople, until: float) -> BoxAnswer:
+        """Decide one box of people; ``until``, a time of day, it becomes undecided."""
+        low, people = box.low, self._people(box)
+        if not len(people):
             return _undecided(NOBODY, 0, low)
         if time.time() >= until:
             return _undecided(SPENT, 0, low)
-        x = self._askers(person).to(self.model.device)
-        found = certify(
-            self.model,
-            x,
-            torch.zeros(len(x), dtype=torch.int64, device=x.device),
-            self.counterparts,
-            self._everywhere(low, high),
-            self.max_nodes,
-            claim="fair",
-            until=until,
-        )
-        nodes, broken = int(found.nodes.sum()), found.status == BROKEN
-        if not bool(broken.any()):
-            if bool((found.status == UNDECIDED).any()):
-                return _undecided(SPENT, nodes, low)
-            return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
-        for witness in torch.split(found.witness[broken], 1):
-            pair = self._pair(witness, low, high)
+        pair = self._drawn(people, box)
+        if pair is not None:
+            return BoxAnswer(BROKEN, DECIDED, 0, pair)
+        x = self._askers(people[0], box.allowed).to(self.model.device)
+        status, witnesses, nodes = self._searched(x, box, until)
+        for place in range(len(witnesses)):
+            pair = self._pair(witnesses[place : place + 1], box)
             if pair is not None:
                 return BoxAnswer(BROKEN, DECIDED, nodes, pair)
+        if not len(witnesses):
+            if bool((status == UNDECIDED).any()):
+                return _undecided(SPENT, nodes, low)
+            return BoxAnswer(PROVED, DECIDED, nodes, _no_pair(low))
         if self.space is not None:  # perhaps somebody is treated so without any change
-            unchanged = replace(self, space=None).decide(low, high, known, until)
+            unchanged = replace(self, space=None).decide(box, until)
             nodes += unchanged.nodes
             if unchanged.status == BROKEN:
                 return replace(unchanged, nodes=nodes)
         return _undecided(NO_START, nodes, low)
+
+    def _searched(self, x: Tensor, box: BoxPeople, until: float) -> tuple[Tensor, Tensor, int]:
+        """Search the box for the people x, whose I(v) are those of everybody there.
+
+        Returns
+        -------
+        status : Tensor of int64, shape (n,)
+            As in ``Certificate``.
+        witnesses : Tensor, shape (w, d)
+            People who are decided otherwise than somebody of their I(v).
+        nodes : int
+        """
+        problem = self.counterparts, self._everywhere(box.low, box.high), self.max_nodes
+        y = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        found = certify(self.model, x, y, *problem, claim="fair", until=until)
+        status, nodes = found.status.clone(), int(found.nodes.sum())
+        rows = (status == UNDECIDED).nonzero()[:, 0]
+        if not len(rows) or bool((status == BROKEN).any()):
+            return status, found.witness[status == BROKEN], nodes
+        # R-IF spends a small part of the budget on where classes change together.
+        cells = certify_cells(self.model, x[rows], y[rows], *problem, cells=BIASED, until=until)
+        columns = [CELLS.index(cell) for cell in BIASED]
+        of_cells = cells.status[:, columns]
+        status[rows[(of_cells == IMPOSSIBLE).all(dim=1)]] = PROVED
+        status[rows[(of_cells == REACHABLE).any(dim=1)]] = BROKEN
+        witnesses = cells.witness[:, columns][of_cells == REACHABLE]
+        return status, witnesses, nodes + int(cells.nodes.sum())
 
     @property
     def _is_near(self) -> bool:
         """Whether I(v) depends on v's own sensitive values, by ``within``."""
         return min(self.counterparts.within) < math.inf
 
-    def _askers(self, person: Tensor) -> Tensor:
+    def _askers(self, person: Tensor, allowed: Tensor) -> Tensor:
         """Return people whose I(v) together are those of everybody in the box, (n, d).
 
         Usually one is enough. Where I(v) depends on v's own sensitive values, it is one for each
@@ -154,12 +160,8 @@ class RegionQuestion:
         """
         if not self._is_near:
             return person.unsqueeze(0)
-        values = self.counterparts.grid[self._allowed()]
+        values = self.counterparts.grid[allowed]
         return _with(person.expand(len(values), -1), values, self.counterparts)
-
-    def _allowed(self) -> Tensor:
-        """Tell which combinations of I(v) a person of the region may have, shape (m,)."""
-        return self.region.holds(self.counterparts.grid, self.counterparts.columns)
 
     def _radius(self) -> Tensor:
         """Return how far Δ moves each feature, shape (d,), float64."""
@@ -189,22 +191,36 @@ class RegionQuestion:
             conditions.apart_from(sensitive),
         )
 
-    def _somebody(self, low: Tensor, high: Tensor, known: Tensor) -> Tensor | None:
-        """Return a possible person of the box, (d,), float32; None if none is found."""
-        middle = nearest_possible(((low + high) / 2).unsqueeze(0), low, high, self.schema)
-        values = self.counterparts.grid[self._allowed()].to(torch.float32)
-        if not len(self.schema.conditions):
-            return _with(middle, values[:1], self.counterparts)[0]
+    def _people(self, box: BoxPeople) -> Tensor:
+        """Return possible people of the box, (n, d), float32; n is 0 if none is found."""
+        low, high = box.low, box.high
         generator = torch.Generator().manual_seed(0)
         share = torch.rand(DRAWN, len(low), generator=generator, dtype=torch.float64)
-        drawn = nearest_possible(low + share * (high - low), low, high, self.schema)
-        everybody = torch.cat([middle, known[:KNOWN].to(torch.float32), drawn])
+        middle, drawn = (low + high) / 2, low + share * (high - low)
+        points = torch.cat([middle.unsqueeze(0), box.known[:KNOWN].to(torch.float64), drawn])
+        everybody = nearest_possible(points, low, high, self.schema)
+        values = self.counterparts.grid[box.allowed].to(torch.float32)
         who = torch.randint(len(values), (len(everybody),), generator=generator)
         everybody = _with(everybody, values[who], self.counterparts)
-        possible = self.schema.conditions.met(everybody).nonzero()[:, 0]
-        return everybody[possible[0]] if len(possible) else None
+        return everybody[self.schema.conditions.met(everybody)]
 
-    def _pair(self, witness: Tensor, low: Tensor, high: Tensor) -> Tensor | None:
+    def _drawn(self, people: Tensor, box: BoxPeople) -> Tensor | None:
+        """Return a pair as ``_pair`` does, if one is near people who were drawn."""
+
+        def possible(points: Tensor) -> Tensor:
+            near = nearest_possible(points.cpu(), box.low, box.high, self.schema)
+            return near.to(points.device)
+
+        x, device = people.to(self.model.device), self.model.device
+        ends = corners(self.model, x[:CORNERS], box.low.to(device), box.high.to(device))
+        found = dissenters(self.model, torch.cat([ends, x]), self.counterparts, possible)
+        for place in range(min(len(found), TRIED)):
+            pair = self._pair(found[place : place + 1], box)
+            if pair is not None:
+                return pair
+        return None
+
+    def _pair(self, witness: Tensor, box: BoxPeople) -> Tensor | None:
         """Return a person of the box, what Δ makes of them, and who is then decided otherwise.
 
         ``witness``, (1, d), has the values of the changed person; the sensitive ones are chosen
@@ -217,10 +233,10 @@ class RegionQuestion:
         changed, witness = changed.cpu(), witness.cpu()
         exists = people.exist(changed, witness.expand_as(changed) if self._is_near else changed)
         classes = torch.bincount(decided[exists], minlength=int(decided.max()) + 1) > 0
-        start, fits = self._starts(changed, low, high)
+        start, fits = self._starts(changed, box)
         if self._is_near:
             fits &= people.is_self(witness)[0]
-        fits &= self._allowed() & (classes.sum() - classes[decided].long() > 0)
+        fits &= box.allowed & (classes.sum() - classes[decided].long() > 0)
         for row in fits.nonzero()[:, 0].tolist()[:1]:
             v = changed[row : row + 1].to(model.device)
             label = torch.zeros(1, dtype=torch.int64, device=v.device)
@@ -229,28 +245,14 @@ class RegionQuestion:
                 return torch.stack([start[row], changed[row], changed[other]])
         return None
 
-    def _starts(self, changed: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    def _starts(self, changed: Tensor, box: BoxPeople) -> tuple[Tensor, Tensor]:
         """Return who of the box is nearest to each changed person, and whether Δ connects them."""
         if self.space is None:
             return changed, self.schema.conditions.met(changed)
-        start = nearest_possible(changed, low, high, self.schema)
+        start = nearest_possible(changed, box.low, box.high, self.schema)
         columns = list(self.counterparts.columns)
         start[:, columns] = changed[:, columns]
         return start, self.schema.conditions.met(start) & self.space.contains(changed, start)
-
-
-def spacing_of(schema: Schema) -> Tensor:
-    """Return the distance of neighbouring possible values of each feature, (d,), float64."""
-    return torch.tensor([feature.spacing for feature in schema.features], dtype=torch.float64)
-
-
-def nearest_possible(x: Tensor, low: Tensor, high: Tensor, schema: Schema) -> Tensor:
-    """Return the nearest possible values in a box with possible corners, (n, d), float32."""
-    inside = torch.minimum(torch.maximum(x.to(torch.float64), low), high)
-    spacing = spacing_of(schema)
-    unit = torch.where(spacing > 0, spacing, 1.0)
-    rounded = torch.where(spacing > 0, torch.round(inside / unit) * unit, inside)
-    return rounded.to(torch.float32)
 
 
 def _with(people: Tensor, values: Tensor, counterparts: Counterparts) -> Tensor:

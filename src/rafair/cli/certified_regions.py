@@ -43,13 +43,13 @@ def certify_regions(
     source: Source,
     model: ModelChoice,
     options: Mapping[str, Any],
-    asked: tuple[str | None, int | None, list[float] | None, float | None],
+    asked: tuple[list[str] | None, int | None, list[float] | None, float | None],
     engine: Engine,
     directory: RunDirectory,
     *,
     quiet: bool,
 ) -> None:
-    """Certify a region, write what is found, and print it.
+    """Certify regions, write what is found, and print it.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def certify_regions(
     from rafair.report.region_figures import draw_regions
     from rafair.runs import write_regions
 
-    region, partition, epsilon, max_seconds = asked
+    regions, partition, epsilon, max_seconds = asked
     classifier, data, _ = source.model(model, "cpu")
     schema = data.schema
     with progress(quiet=quiet, unit="boxes") as on_progress:
         found = certify_region(
             classifier,
             schema,
-            region,
+            regions[0] if regions and len(regions) == 1 else regions,
             data=data,
             partition=1 if partition is None else partition,
             epsilon=epsilon[0] if epsilon else 0.0,

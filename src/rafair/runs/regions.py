@@ -26,16 +26,18 @@ class RegionResult:
     Attributes
     ----------
     metrics : dict
-        ``dataset``, and under ``regions``: the ``region``, ``epsilon``, ``setting``, the number
-        of ``boxes`` and of them ``fair``, ``unfair`` and ``undecided``; ``domain``, the share of
-        all possible people (sensitive features apart) that the region is; ``share``, of the
-        region's possible people, and ``people``, of the data's people in the region, with 95 %
-        intervals: the shares that lie in boxes of each answer. ``people`` is None without data.
+        ``dataset``, and under ``regions``: the ``region`` or a list of them, ``epsilon``,
+        ``setting``, the number of ``boxes`` and of them ``fair``, ``unfair`` and ``undecided``;
+        ``domain``, the share of all possible people (sensitive features apart) that the region is;
+        ``share``, of the region's possible people, and ``people``, of the data's people in the
+        region, with 95 % intervals: the shares that lie in boxes of each answer. ``people`` is
+        None without data. Whoever is in several regions counts once for each.
     boxes : DataFrame
-        One row per box: ``status``, the ``reason`` where it is undecided, ``people`` of the data,
-        ``share`` of the region, ``nodes`` bounded; in original units ``low_…`` and ``high_…``
-        of each feature that is not sensitive, and of the witness ``person_…``, ``perturbed_…``
-        (with Δ) and ``counterpart_…``, None without.
+        One row per box, region by region: ``region``, its place in the list; ``status``, the
+        ``reason`` where it is undecided, ``people`` of the data, ``share`` of the region,
+        ``nodes`` bounded; in original units ``low_…`` and ``high_…`` of each feature that is not
+        sensitive, and of the witness ``person_…``, ``perturbed_…`` (with Δ) and
+        ``counterpart_…``, None without.
     manifest : dict
         Versions, hashes of data and model, the schema, the budget, and under ``stopped`` whether
         time ran out.
@@ -69,10 +71,16 @@ def regions_table(metrics: dict[str, Any]) -> Table:
         known = () if people is None else (f"{people[key]:.3f}", interval(people["ci"][key]))
         share = f"{found['share'][key]:.4f}"
         rows.append((name, str(found["boxes"][key]), share, *known))
-    where = found["region"] or "everybody"
+    where = _where(found["region"])
     around = f", every change up to ε = {found['epsilon']:g}" if found["epsilon"] else ""
     name = "" if metrics["dataset"] is None else f"{metrics['dataset']}: "
     return Table(f"{name}{where}{around}", heads, rows)
+
+
+def _where(region: str | list[str]) -> str:
+    if isinstance(region, str):
+        return region or "everybody"
+    return count(len(region), "region")
 
 
 def witness_table(boxes: pd.DataFrame) -> Table | None:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from rafair.schema.feature import Feature
 
-__all__ = ["Interval", "Region", "read_region"]
+__all__ = ["Conditioned", "Interval", "Region", "read_region", "read_regions"]
 
 # The lowest and the highest value, in unit space.
 Interval: TypeAlias = tuple[float, float]
+# What ``read_region`` reads.
+Conditioned: TypeAlias = str | Mapping[str, Any] | None
 
 MAX_LENGTH, MAX_BOXES = 10_000, 4_096
 # Tolerance, as a share of a spacing, for the rounding of a possible value.
@@ -88,7 +90,23 @@ class Region:
         return ends[:, :, 0], ends[:, :, 1]
 
 
-def read_region(region: str | Mapping[str, Any] | None, features: Sequence[Feature]) -> Region:
+def read_regions(
+    regions: Conditioned | Sequence[Conditioned], features: Sequence[Feature]
+) -> tuple[Region, ...]:
+    """Return one region, or those of a list; see ``read_region``.
+
+    Raises
+    ------
+    InvalidInput
+        If the list is empty, or one of the regions cannot be read.
+    """
+    several = regions if isinstance(regions, list | tuple) else (regions,)
+    if not several:
+        raise InvalidInput("the list of regions is empty; name at least one")
+    return tuple(read_region(each, features) for each in several)
+
+
+def read_region(region: Conditioned, features: Sequence[Feature]) -> Region:
     """Return the region that conditions on features describe.
 
     Parameters

@@ -68,9 +68,10 @@ def command(
         float | None, typer.Option(help="Stop after this time; what is left is undecided.")
     ] = None,
     region: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Certify everybody there instead of seeds: \"age in [25, 40], sex == 'female'\"."
+            help="Certify everybody there instead of seeds: \"age in [25, 40], sex == 'female'\"; "
+            "repeatable."
         ),
     ] = None,
     partition: Annotated[
@@ -84,7 +85,7 @@ def command(
 ) -> None:
     """Prove that no change within a radius breaks a person, or show one that does."""
     check_resumable(resume, out)
-    is_region = region is not None or partition is not None
+    is_region = bool(region) or partition is not None
     if is_region:
         distances = {"K": K, "D": D != "discrete", "d": d != "l1"}
         check_for_regions({**plan, **distances, "claim": claim, "cell": cell}, epsilon)
