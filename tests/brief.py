@@ -1,6 +1,7 @@
 """Runs without the time that figures and strong attacks take."""
 
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from functools import partial
 from html import escape
 
@@ -8,6 +9,16 @@ import pytest
 from matplotlib.text import Text
 
 from rafair.attacks import Adaptive
+from rafair.attacks.cell_ascent import CellAscent
+
+
+STEPS = 12
+
+
+def short(attack, queries):
+    """An attack that takes few steps, or asks for few scores; what all owe needs no success."""
+    few = {"steps": STEPS, "queries": queries}
+    return replace(attack, **{f.name: few[f.name] for f in fields(attack) if f.name in few})
 
 
 def words_of(figure):
@@ -25,6 +36,7 @@ def brief():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rafair.report.figures.svg", words_of)
         patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
+        patch.setattr("rafair.attacks.ensemble.CellAscent", partial(CellAscent, steps=STEPS))
         for module in ("advising", "mending"):
             patch.setattr(f"rafair.auditing.{module}.Adaptive", partial(Adaptive, queries=200))
         yield
