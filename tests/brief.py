@@ -11,7 +11,6 @@ from matplotlib.text import Text
 from rafair.attacks import Adaptive
 from rafair.attacks.cell_ascent import CellAscent
 
-
 STEPS = 12
 
 
