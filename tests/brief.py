@@ -34,8 +34,10 @@ def brief():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rafair.report.figures.svg", words_of)
-        patch.setattr("rafair.attacks.ensemble.APGD_STEPS", 5)
-        patch.setattr("rafair.attacks.ensemble.CellAscent", partial(CellAscent, steps=STEPS))
+        for name, few in {"APGD_STEPS": 5, "RAFAIR_STEPS": 5, "RESTARTS": 1}.items():
+            patch.setattr(f"rafair.attacks.ensemble.{name}", few)
+        for module in ("attacks.ensemble", "certificates.cells"):
+            patch.setattr(f"rafair.{module}.CellAscent", partial(CellAscent, steps=STEPS))
         for module in ("advising", "mending"):
             patch.setattr(f"rafair.auditing.{module}.Adaptive", partial(Adaptive, queries=200))
         yield

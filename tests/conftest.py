@@ -218,18 +218,21 @@ def worst_run(credit, credit_model):
 @pytest.fixture(scope="session")
 def certified_run(credit, credit_model):
     """All counterparts; of those that are decided rightly some are proved and some break."""
-    return rafair.audit(
-        credit_model,
-        credit,
-        attacks=["rafair", "ensemble"],
-        n_seeds=16,
-        steps=4,
-        step_size=0.02,
-        certify=True,
-        curve=True,
-        max_nodes=300,
-        max_seconds=600.0,
-    )
+    from brief import brief
+
+    with brief():
+        return rafair.audit(
+            credit_model,
+            credit,
+            attacks=["rafair", "ensemble"],
+            n_seeds=16,
+            steps=4,
+            step_size=0.02,
+            certify=True,
+            curve=True,
+            max_nodes=300,
+            max_seconds=600.0,
+        )
 
 
 def make_people(seed=0, n=80):
