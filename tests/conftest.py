@@ -3,6 +3,8 @@
 import gc
 import itertools
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,8 +34,7 @@ torch.set_num_threads(1)
 # Processes that one test has started work for the next ones, too.
 backends.IDLE = 600
 
-# What takes longest comes first, so that no process works alone at the end. The first two compile
-# different kernels: two processes that need the same kernel at once would both compile it.
+# What takes longest comes first, so that no process works alone at the end.
 FIRST = (
     "tests/trees/",
     "tests/engine/",
@@ -58,6 +59,20 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     gc.freeze()  # what is imported stays; collections need not look through it each time
+
+
+# Those of one row share functions, and two processes would compile these twice.
+KERNELS = (
+    ("rows", "walk", "bounds", "stumps"),
+    ("tree_scores", "tree_search", "tree_cells"),
+)
+
+
+def pytest_xdist_setupnodes():
+    """Compile the kernels before the processes begin, which would each compile all of them."""
+    lines = ("; ".join(f"import rafair.kernels.{name}" for name in names) for names in KERNELS)
+    for process in [subprocess.Popen([sys.executable, "-c", line]) for line in lines]:
+        process.wait()
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -203,18 +218,21 @@ def worst_run(credit, credit_model):
 @pytest.fixture(scope="session")
 def certified_run(credit, credit_model):
     """All counterparts; of those that are decided rightly some are proved and some break."""
-    return rafair.audit(
-        credit_model,
-        credit,
-        attacks=["rafair", "ensemble"],
-        n_seeds=16,
-        steps=4,
-        step_size=0.02,
-        certify=True,
-        curve=True,
-        max_nodes=300,
-        max_seconds=600.0,
-    )
+    from brief import brief
+
+    with brief():
+        return rafair.audit(
+            credit_model,
+            credit,
+            attacks=["rafair", "ensemble"],
+            n_seeds=16,
+            steps=4,
+            step_size=0.02,
+            certify=True,
+            curve=True,
+            max_nodes=300,
+            max_seconds=600.0,
+        )
 
 
 def make_people(seed=0, n=80):

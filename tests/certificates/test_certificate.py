@@ -1,7 +1,5 @@
 """Verdicts against brute force, attacks and the judge."""
 
-import itertools
-
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import rafair
+from planar import cells_on_a_grid
 from rafair.attacks.multi_apgd import MultiAPGD
 from rafair.attacks.registry import attack_classes, make_attack, variants_of
 from rafair.bounds.network import layered_network
@@ -53,8 +52,8 @@ def test_random_networks_are_decided_and_no_verdict_is_contradicted(
     proved = (found.status == PROVED).nonzero()[:, 0]
     broken = (found.status == BROKEN).nonzero()[:, 0]
     if len(proved):
-        for points in points_of(problem, proved):
-            assert (cells(problem, points, proved) == 0).all()
+        points = points_of(problem, proved)
+        assert (cells(problem, points.flatten(0, 1), proved.repeat(len(points))) == 0).all()
     if len(broken):
         assert (cells(problem, found.witness[broken], broken) != 0).all()
 
@@ -71,12 +70,7 @@ def test_two_features_equal_brute_force():
     y = model.scores(x).argmax(dim=1)
     space = rafair.PerturbationSpace(0.08, [True, True, False])
     found = certify(model, x, y, people, space)
-    axis = torch.linspace(0, 1, 41, dtype=torch.float64)
-    low, high = space.bounds(x)
-    right = torch.ones(60, dtype=torch.bool)
-    for a, b in itertools.product(axis, axis):
-        share = torch.tensor([float(a), float(b), 0.0], dtype=torch.float64)
-        right &= rafair.judge(model, low + share * (high - low), y, people).cells == 0
+    right = ~cells_on_a_grid(model, x, y, people, space, points=41)[:, 1:].any(dim=1)
     assert 5 < int(right.sum()) < 55
     assert torch.equal(found.status == PROVED, right)
 
@@ -96,9 +90,9 @@ def proved(credit, credit_model):
 def test_no_attack_breaks_what_is_proved(proved, name):
     model, _, y, people, _ = proved
     few = {} if variants_of(name)[0].gradients else {"queries": 500}
-    result = make_attack(name, **few).run(*proved)
-    for points in result.trajectory.points:
-        assert (rafair.judge(model, points, y, people).cells == 0).all()
+    points = make_attack(name, **few).run(*proved).trajectory.points
+    judged = rafair.judge(model, points.flatten(0, 1), y.repeat(len(points)), people)
+    assert (judged.cells == 0).all()
 
 
 def test_a_witness_is_a_person_in_reach_and_its_counterpart_is_decided_wrongly(problem):
@@ -162,9 +156,10 @@ def test_fairness_alone_needs_no_label(make_problem):
     other = certify(*problem.but(y=1 - problem.y).arguments, claim="fair")
     assert torch.equal(found.status, other.status)
     assert {PROVED, BROKEN} <= set(found.status.tolist())
-    for points in points_of(problem, slice(None)):
-        fair = rafair.judge(problem.model, points, problem.y, problem.counterparts).fair
-        assert fair[found.status == PROVED].all()
+    points = points_of(problem, found.status == PROVED)
+    anybody = problem.y[found.status == PROVED].repeat(len(points))
+    everywhere = points.flatten(0, 1)
+    assert rafair.judge(problem.model, everywhere, anybody, problem.counterparts).fair.all()
     broken = found.status == BROKEN
     witness, y = found.witness[broken], problem.y[broken]
     assert not rafair.judge(problem.model, witness, y, problem.counterparts).fair.any()

@@ -173,13 +173,13 @@ def test_no_attack_breaks_what_is_proved_at_the_same_k(credit, credit_model):
     strict = certify(*problem)
     assert (joint.status >= strict.status).all()
     assert (joint.status == PROVED).sum() > (strict.status == PROVED).sum()
-    everyone = torch.arange(len(x))
     for name in ("multi-apgd", "rafair-ff", "rafair-tb", "cell-tb", "cell-fb"):
-        for points in make_attack(name).run(*problem).trajectory.points:
-            verdict = rafair.judge(credit_model, points, y, people, K=K)
-            assert (verdict.cells[joint.status == PROVED] == TF).all()
-            assert verdict.fair[fair.status == PROVED].all()
-            assert (cells.status[everyone, verdict.cells] != -1).all()
+        points = make_attack(name).run(*problem).trajectory.points
+        everyone = torch.arange(len(x)).repeat(len(points))
+        verdict = rafair.judge(credit_model, points.flatten(0, 1), y[everyone], people, K=K)
+        assert (verdict.cells[joint.status[everyone] == PROVED] == TF).all()
+        assert verdict.fair[fair.status[everyone] == PROVED].all()
+        assert (cells.status[everyone, verdict.cells] != -1).all()
 
 
 def test_a_curve_says_the_same_as_each_epsilon_alone():

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+import typer
 
 from brief import brief
-from rafair.cli.app import main
+from rafair.cli.app import build_app, main
 
 SMALL = ("--seeds", "8", "--steps", "2", "--step-size", "0.05", "--counterparts", "12")
 
@@ -28,9 +29,17 @@ class Finished:
         return line.removeprefix("error: ")
 
 
+@pytest.fixture(scope="session")
+def command():
+    """What ``main`` builds of all verbs at each call, which takes most of the time of a refusal."""
+    return typer.main.get_command(build_app())
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _brief():
-    with brief():
+def _brief(command):
+    with brief(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", lambda _: command)
+        patch.setattr("rafair.cli.app.build_app", lambda: None)
         yield
 
 

@@ -1,6 +1,8 @@
 """``rafair gate``: exit codes, what is printed, and files."""
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -56,3 +58,13 @@ def test_what_is_no_run_is_one_line(rafair, tmp_path):
     assert "no such run directory" in rafair("gate", "none", "--min", "acc=.1").complaint
     (tmp_path / "manifest.json").write_text(json.dumps({"tool": "other"}))
     assert "not a run of rafair" in rafair("gate", tmp_path, "--min", "acc=.1").complaint
+
+
+def test_a_gate_loads_no_library_that_computes(finished_run):
+    heavy = ["torch", "matplotlib", "scipy", "numba"]
+    program = (
+        f"import rafair, sys; print(rafair.gate({str(finished_run)!r}, min={{'acc': 0.0}}).passed, "
+        f"[name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True []\n", "")

@@ -89,6 +89,7 @@ def audited():
             baseline(dataset),
             load_dataset(dataset),
             attacks=PUBLISHED if "loss" not in options else "rafair",
+            certify=False,
             n_seeds=STUDY.n_seeds,
             steps=STUDY.steps,
             **{"step_size": STUDY.step_size, **options},

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rafair.analysis import groups_of, people_of
 from rafair.errors import InvalidInput
 from rafair.plots.axes import draw_bands, draw_groups, draw_matrix
 from rafair.plots.drawing import style
@@ -87,6 +86,8 @@ class Plot:
         InvalidInput
             If they are not one or two of the sensitive attributes.
         """
+        from rafair.analysis import groups_of, people_of
+
         schema, epsilon = self.manifest["schema"], self.manifest["plan"]["epsilon"]
         asked = attributes or (schema["sensitive"][0],)
         people = people_of(self.instances, self.certificates, schema, epsilon)

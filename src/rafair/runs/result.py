@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from rafair.display import Table, as_html, as_text
 from rafair.errors import InvalidInput
@@ -118,6 +117,8 @@ class AuditResult:
         InvalidInput
             If there is no such stage or attack, or several attacks and none is named.
         """
+        import torch
+
         rows = self.instances[self.instances["stage"] == stage]
         names = list(dict.fromkeys(rows["attack"]))
         if attack is None and len(names) == 1:
