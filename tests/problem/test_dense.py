@@ -33,11 +33,11 @@ LOSSES = [*map(make_loss, ("mse", "cross_entropy", "margin")), ErrorProbability(
 WIDTHS = ((3, 2), (3, 5, 2), (13, 32, 64, 32, 2), (7, 33, 18, 3), (20, 48, 1), (1, 1, 1, 2))
 
 
-def network(*widths, bias=True, dtype=torch.float32, seed=0):
+def network(*widths, bias=True, dtype=torch.float32, seed=0, activation=nn.ReLU):
     torch.manual_seed(seed)
     layers = []
     for n_in, n_out in itertools.pairwise(widths):
-        layers += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
+        layers += [nn.Linear(n_in, n_out, bias=bias), activation()]
     return nn.Sequential(*layers[:-1]).to(dtype).requires_grad_(requires_grad=False)
 
 
@@ -193,9 +193,12 @@ def test_a_loss_without_a_slope_is_differentiated_as_well():
     widths=st.lists(st.integers(1, 21), min_size=1, max_size=3),
     chosen=st.lists(st.integers(0, 79), min_size=1, max_size=90),
     threads=st.integers(1, 3),
+    activation=st.sampled_from([nn.ReLU, nn.LeakyReLU]),
 )
-def test_a_row_keeps_its_bits_in_any_company_and_any_number_of_threads(widths, chosen, threads):
-    model = wrapped(network(5, *widths, 2))
+def test_a_row_keeps_its_bits_in_any_company_and_any_number_of_threads(
+    widths, chosen, threads, activation
+):
+    model = wrapped(network(5, *widths, 2, activation=activation))
     x, y = torch.rand(80, 5, generator=torch.Generator().manual_seed(2)), torch.arange(80) % 2
     people = Counterparts.product([0, 3], [[0.0, 0.2, 0.9], torch.linspace(0, 1, 9).tolist()])
     loss = make_loss("mse")

@@ -87,18 +87,7 @@ BOX, LABEL, RIVAL = range(3)
 NUMBER_TABLE, NUMBER_TABLES = types.float64[:, ::1], types.float64[:, :, ::1]
 PAIRS = types.int64[:, ::1]
 LAYERS = types.NamedTuple(
-    [
-        NUMBERS,
-        NUMBERS,
-        NUMBERS,
-        NUMBER_TABLE,
-        INTEGERS,
-        INTEGERS,
-        INTEGERS,
-        types.int64,
-        types.int64,
-    ],
-    Network,
+    [*[NUMBERS] * 3, NUMBER_TABLE, *[INTEGERS] * 3, types.int64, types.int64], Network
 )
 MEMORY = types.NamedTuple(
     [
