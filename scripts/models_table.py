@@ -200,6 +200,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "StackingClassifier (trees and linear models)": lambda: behind(
         ensemble.StackingClassifier([("a", boosted()), ("b", svm.LinearSVC())], cv=2), scaled=True
     ),
+    "CalibratedClassifierCV, BaggingClassifier (linear models)": lambda: behind(
+        calibration.CalibratedClassifierCV(svm.LinearSVC()), scaled=True
+    ),
     "VotingClassifier (trees and other models)": lambda: behind(
         ensemble.VotingClassifier(
             [("a", forest()), ("b", neighbors.KNeighborsClassifier())], voting="soft"
@@ -256,7 +259,7 @@ NOTES = """
   boosting alone, and soft votes of forests. There is no proof for votes that mix trees with
   networks, neighbours or kernels, for stacking under another model than logistic regression, and
   for CatBoost's own coding of categories.
-- Linear models beside trees (LogisticRegression, LinearSVC, RidgeClassifier, SGDClassifier, LDA)
+- Linear models in such sums (LogisticRegression, LinearSVC, RidgeClassifier, SGDClassifier, LDA)
   are bounded feature by feature. *Exact* holds where a model only ever sees listed values, at most
   1,000 of each feature that the linear model reads; else a box in which all trees are constant is
   asked along its diagonal, and *sound* is what remains: somebody next to a tie may stay undecided.

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 
 import rafair
 from everybody import check, everywhere, one_hot, ordinal, people_table, schema_of
-from rafair.certificates import prover_of
+from rafair.certificates import certify_cells, prover_of
 from rafair.trees import tree_ensemble, why_no_trees
 
 PEOPLE = 4
@@ -157,6 +157,22 @@ def test_a_proof_holds_and_a_witness_breaks_where_every_number_is_possible():
         attack = rafair.attacks.Square(queries=100, target=claim)
         hits = rafair.judge(model, attack.run(model, *problem).x_adv, y[:80], counterparts)
         assert not bool((hits.breaks(claim) & (found.status == 1)).any())
+
+
+def test_no_cell_is_ruled_out_that_somebody_is_moved_into():
+    x, y, counterparts, space = matrix_people()
+    votes = voting(forest(), LogisticRegression(C=100.0)).fit(x.numpy(), y.numpy())
+    model = rafair.wrap(votes, inputs="unit")
+    found = certify_cells(model, x[:40], y[:40], counterparts, space, 1_000).status
+    drawn, seen = torch.Generator().manual_seed(0), 0
+    for _ in range(40):
+        step = torch.rand(x[:40].shape, generator=drawn, dtype=x.dtype) * 2 - 1
+        points = space.project(x[:40] + step.sign() * space.reach(x[:40]), x[:40])
+        cells = rafair.judge(model, points, y[:40], counterparts).cells
+        assert not bool((found.gather(1, cells[:, None]) == -1).any())
+        seen += int((found.gather(1, cells[:, None]) == 1).sum())
+    assert seen > 0
+    assert bool((found == -1).any())
 
 
 def test_the_attack_on_boxes_finds_all_that_is_broken_and_leaves_its_input_alone():

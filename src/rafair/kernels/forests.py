@@ -13,7 +13,7 @@ from numba import types
 
 from rafair.kernels.compiling import NUMBERS, allocating, inner
 from rafair.kernels.parts import Parts, Sums, begin, combined, sums_for
-from rafair.kernels.ramps import FEATURE, OWNER, RAMPS, Ramps, ramp_ends, ramp_gain
+from rafair.kernels.ramps import FEATURE, OWNER, RAMPS, Ramps, is_split, ramp_ends
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class Work(NamedTuple):
     reach : array of float64, shape (2, ramps)
         What each ramp is at least, and at most, within the Δ of the person searched.
     ramped : array of float64, shape (2, ramps)
-        What a split of its feature in the middle would gain, for v and for a counterpart.
+        What a split of its feature in the middle would gain, about, for v and for a counterpart.
     halved : array of float64, shape (features,)
     sums : Sums
     """
@@ -281,7 +281,8 @@ def add_ramps(
         least, most = ramp_ends(ramps, at, first, last, sign, work.reach)
         work.sums.least[place, owner] += least
         work.sums.most[place, owner] += most
-        work.ramped[place, at] = ramp_gain(ramps, at, first, last, sign, work.reach)
+        is_open = is_split(ramps, at, first, last)
+        work.ramped[place, at] = (most - least) / 2 if is_open else 0.0
 
 
 @inner

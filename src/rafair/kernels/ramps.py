@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from numba import types
 
-from rafair.kernels.compiling import inner, written_out
+from rafair.kernels.compiling import inner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,8 @@ __all__ = [
     "OWNER",
     "RAMPS",
     "Ramps",
+    "is_split",
     "ramp_ends",
-    "ramp_gain",
 ]
 
 # The columns of a table of ramps, and the rows of their bounds.
@@ -70,23 +70,11 @@ def ramp_ends(
     return (least, most) if sign > 0 else (-most, -least)
 
 
-@written_out
-def ramp_gain(
-    ramps: Ramps, at: int, low: int, high: int, sign: float, reach: NDArray[np.float64]
-) -> float:
-    """Return how much less one half of the pieces adds at most than the other.
-
-    It is 0 if all pieces are alike, so that no split tells them apart, else positive.
-    """
-    start, is_flat = ramps.table[at, FIRST] + low, True
-    for piece in range(start + 1, ramps.table[at, FIRST] + high + 1):
-        for side in range(2):
-            is_flat &= ramps.bounds[side, piece] == ramps.bounds[side, start]
-        if not is_flat:
-            break
-    middle, found = (low + high) // 2, 0.0
-    if not is_flat:
-        one = ramp_ends(ramps, at, low, middle, sign, reach)[1]
-        other = ramp_ends(ramps, at, middle + 1, high, sign, reach)[1]
-        found = abs(one - other) + 1e-30
-    return found
+@inner
+def is_split(ramps: Ramps, at: int, low: int, high: int) -> bool:
+    """Tell whether a ramp may tell the pieces from low to high apart."""
+    if not ramps.table[at, IS_MONOTONE]:
+        return low < high
+    one, other = ramps.table[at, FIRST] + low, ramps.table[at, FIRST] + high
+    same_least = ramps.bounds[LEAST, one] == ramps.bounds[LEAST, other]
+    return not (same_least and ramps.bounds[MOST, one] == ramps.bounds[MOST, other])

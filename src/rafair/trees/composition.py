@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rafair.trees.lines import Lines
 from rafair.trees.parts import BINARY_PLACES, Affine, Logistic, Part, evaluated
 from rafair.trees.table import TreeTable, Unreadable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rafair.trees.parts import Map
     from rafair.trees.table import Reading
 
-__all__ = ["Branch", "Composition", "Lines", "added", "gathered", "leaf"]
+__all__ = ["Branch", "Composition", "added", "leaf"]
 
 # Roundings of a probability computed from a score, and of the score read from it.
 LINK_ROUNDINGS = 32
@@ -63,37 +64,6 @@ class Branch:
         return len(mine[0]) == len(theirs[0]) and all(
             one is two for one, two in zip(mine[0], theirs[0], strict=True)
         ) and mine[1:] == theirs[1:]  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """Columns that are added to parts, each times a number.
-
-    Attributes
-    ----------
-    column, owner : array of int32, shape (lines,)
-        A column of numbers, and the part that it is added to.
-    factor : array of float64, shape (lines,)
-    """
-
-    column: npt.NDArray[np.int32]
-    owner: npt.NDArray[np.int32]
-    factor: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, weights: npt.NDArray[np.float64] | None) -> Lines:
-        """Return the lines of one part, of which columns without weight are none."""
-        given = np.zeros(0) if weights is None else weights
-        column = np.flatnonzero(given).astype(np.int32)
-        return cls(column, np.zeros_like(column), given[column])
-
-    def __len__(self) -> int:
-        return len(self.column)
-
-    def terms(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return what each line adds for rows of columns, shape (n, lines)."""
-        found: npt.NDArray[np.float64] = numbers[:, self.column] * self.factor
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,15 +277,6 @@ def added(members: Sequence[Composition]) -> Composition:
     column, place, factor = (np.concatenate(part) for part in zip(*lines, strict=True))
     joined = Lines(column.astype(np.int32), place.astype(np.int32), factor)
     return Composition(table, owner, (*parts, Part()), branches, joined)
-
-
-def gathered(
-    terms: npt.NDArray[np.float64], place: npt.NDArray[np.integer[Any]], n: int
-) -> npt.NDArray[np.float64]:
-    """Return the sum of the terms, (rows, terms), of each place from 0 to n − 1, (rows, n)."""
-    found = np.zeros((n, len(terms)))
-    np.add.at(found, place, terms.T)
-    return found.T
 
 
 def _joined_branches(

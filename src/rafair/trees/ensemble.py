@@ -18,7 +18,8 @@ from rafair.models.queried import TIE, QueriedClassifier
 from rafair.trees.axes import pull_back
 from rafair.trees.columns import tree_columns
 from rafair.trees.composing import compose
-from rafair.trees.composition import LINK_ROUNDINGS, gathered
+from rafair.trees.composition import LINK_ROUNDINGS
+from rafair.trees.lines import gathered
 from rafair.trees.parts import BINARY_PLACES, kernel_parts
 from rafair.trees.ramps import RampTable
 from rafair.trees.remembered import Remembered

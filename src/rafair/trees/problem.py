@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rafair.kernels.parts import Parts
     from rafair.kernels.tree_problem import People
     from rafair.problem import Counterparts, PerturbationSpace
+    from rafair.schema import Feature
     from rafair.trees.axes import Axis
     from rafair.trees.ensemble import TreeEnsemble
 
@@ -116,19 +117,18 @@ class PiecedProblem:
     @cached_property
     def is_regular(self) -> npt.NDArray[np.bool_]:
         """Of which features only possible values occur, shape (d,)."""
-        return np.array(
-            [self._occur_possible(p, axis) for p, axis in enumerate(self.ensemble.axes)]
-        )
+        axes = enumerate(self.ensemble.axes)
+        return np.array([self._is_regular(place, axis.feature) for place, axis in axes])
 
-    def _occur_possible(self, place: int, axis: Axis) -> bool:
+    def _is_regular(self, place: int, feature: Feature) -> bool:
         own, columns = self.x[:, place], self.counterparts.columns
         if place in columns:
             grid = self.counterparts.grid[:, columns.index(place)].to(own.dtype)
-            return bool(axis.feature.possible(torch.cat([own, grid])).all())
-        is_free = self.space.movable(self.x)[place] and bool(
-            (self.space.spacing(self.x)[:, place] == 0).any()
-        )
-        return not is_free and bool(axis.feature.possible(own).all())
+            return bool(feature.possible(torch.cat([own, grid])).all())
+        spacing = self.space.spacing(self.x.to(torch.float64))[:, place]
+        stays = not self.space.movable(self.x)[place]
+        is_lattice = stays or bool((spacing == feature.spacing).all())
+        return is_lattice and bool(feature.possible(own).all())
 
     @cached_property
     def ramps(self) -> RampTable:

@@ -127,9 +127,10 @@ class TreeQuestion:
             return
         box = (boxes.low[left.numpy()], boxes.high[left.numpy()])
         for further, inside in self.pieced.across(owner[left], *box, winner):
-            asked = inside & ~accepted[left]
-            asked[asked.clone()] = self.accept(further[asked], owner[left][asked])
-            point[left[asked]], accepted[left[asked]] = further[asked], True
+            asked = (inside & ~accepted[left]).nonzero()[:, 0]
+            if len(asked):
+                asked = asked[self.accept(further[asked], owner[left][asked])]
+                point[left[asked]], accepted[left[asked]] = further[asked], True
 
     def _is_nobody(self, point: Tensor, combination: Tensor, boxes: Boxes) -> Tensor:
         """Tell in which boxes a relation excludes everybody: they hold one value of each column."""

@@ -11,7 +11,7 @@ import torch
 
 from rafair.models.piecewise import possible_numbers
 from rafair.problem.space import SLACK
-from rafair.trees.composition import gathered
+from rafair.trees.lines import gathered
 
 if TYPE_CHECKING:
     import numpy.typing as npt
