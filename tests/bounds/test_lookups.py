@@ -207,8 +207,9 @@ def test_other_lookups_are_refused_with_the_reason(schema, kind, reason):
     assert reason in why_not_layered(rafair.wrap(module_of(kind), schema, output="logits"))
 
 
-def test_lookups_without_a_schema_are_refused():
-    assert "schema" in why_not_layered(rafair.wrap(module_of(Hot), output="logits"))
+@pytest.mark.parametrize("kind", [Several, Hot])
+def test_lookups_without_a_schema_are_refused(kind):
+    assert "schema" in why_not_layered(rafair.wrap(module_of(kind), output="logits"))
 
 
 class InPlace(nn.Module):

@@ -48,7 +48,7 @@ def lookups_of(recording: Recording) -> dict[fx.Node, list[Lookup]]:
     if not tables:
         return {}
     columns = _columns(recording)
-    codes = {node: node.args[0] for node in tables}
+    codes: dict[fx.Node, Any] = {n: n.args[0] if n.args else None for n in tables}
     if not all(code in columns for code in codes.values()):
         raise InvalidInput(
             "certificates need lookups by one column each, scaled and rounded; this network has "

@@ -227,6 +227,6 @@ def _numbers(parameter: Tensor) -> Tensor:
 def unknown(name: str) -> InvalidInput:
     """Return the error that names a part that has no bounds."""
     return InvalidInput(
-        "certificates need linear layers, batch normalisation, activations of one number and sums; "
-        f"this network has {name}"
+        "certificates need linear layers, batch normalisation, activations of one number, sums and "
+        f"embeddings; this network has {name}"
     )

@@ -93,10 +93,10 @@ class Recording:
         is_in_place = node.kwargs.get("inplace", getattr(layer, "inplace", False))
         named = str(getattr(kind, "__name__", kind)).endswith("_")
         if not is_in_place and not named and kind not in OVERWRITES:
-            return True
-        user, source = node, node.args[0]
+            return "out" not in node.kwargs
+        user, source = node, node.args[0] if node.args else None
         while isinstance(source, fx.Node) and set(source.users) == {user}:
-            if self.kind(source) not in MOVES:
+            if source.op == "placeholder" or self.kind(source) not in MOVES:
                 return True
             user, source = source, source.args[0]  # what is moved may be a view
         return False

@@ -104,10 +104,13 @@ def layers_of(body: nn.Module, dtype: torch.dtype, n_columns: int | None = None)
         for layer in layers:
             last = rewriting.after(layer, last, others=())[0]
         return Layers(rewriting.ended(last), rewriting.blocks)
+    nameless = InvalidInput("certificates of embeddings need the data's schema; pass it to wrap")
+    if n_columns is None and any(isinstance(part, nn.Embedding) for part in body.modules()):
+        raise nameless
     width = first.in_features if n_columns is None else n_columns
     found = _Traced.of(Recording.of(body, width, dtype, device))
     if found.lookups and n_columns is None:
-        raise InvalidInput("certificates of lookups need the data's schema; pass it to wrap")
+        raise nameless
     chains = found.rewriting.ended(found.follow())
     return Layers(chains, found.rewriting.blocks, found.all_lookups, found.recording.coarsest)
 
