@@ -95,11 +95,12 @@ class RegionQuestion:
 
     def decide(self, box: BoxPeople, until: float) -> BoxAnswer:
         """Decide one box of people; ``until``, a time of day, it becomes undecided."""
-        low, people = box.low, self._people(box)
-        if not len(people):
-            return _undecided(NOBODY, 0, low)
+        low = box.low
         if time.time() >= until:
             return _undecided(SPENT, 0, low)
+        people = self._people(box)
+        if not len(people):
+            return _undecided(NOBODY, 0, low)
         pair = self._drawn(people, box)
         if pair is not None:
             return BoxAnswer(BROKEN, DECIDED, 0, pair)
