@@ -181,7 +181,8 @@ class RegionQuestion:
         movable[sensitive] = False
         lattice, conditions = spacing_of(self.schema), self.schema.conditions
         if self.space is not None:
-            lattice = torch.where(radius > 0, self.space.vectors[-1], lattice)
+            *_, own, _ = self.space.vectors
+            lattice = torch.where(radius > 0, own, lattice)
             conditions = self.space.conditions or conditions.about(())
         return PerturbationSpace(
             math.inf,
