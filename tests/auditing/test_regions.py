@@ -178,6 +178,24 @@ def test_under_possible_changes_answers_are_those_of_asking_everybody_within_rea
     assert seen == {"fair", "unfair"}
 
 
+def test_under_possible_changes_nobody_counts_who_is_between_two_possible_values():
+    module = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2))
+    module[0].weight.data = torch.tensor([[3.0, 0, 0, 0, 0], [-3.0, 0, 0, 0, 0], [0, 0, 1.0, 0, 0]])
+    module[0].bias.data = torch.tensor([-1.5, 1.5, 0.0])
+    # Men within 0.3 rooms of 1.5 are decided otherwise than women; nobody has 1.5 rooms.
+    module[2].weight.data = torch.tensor([[0.0, 0.0, 0.0], [-1.0, -1.0, 1.0]])
+    module[2].bias.data = torch.tensor([0.0, -0.7])
+    model, schema = rafair.wrap(module.eval(), output="logits"), make_schema()
+    found = {
+        setting: rafair.certify_region(model, schema, "rooms == 1", epsilon=0.34, setting=setting)
+        for setting in ("feasible", "paper")
+    }
+    assert {setting: each.boxes["status"].item() for setting, each in found.items()} == {
+        "feasible": "fair",
+        "paper": "unfair",
+    }
+
+
 def test_what_is_fair_under_any_change_has_no_unfair_point_on_a_grid():
     schema, seen = make_schema(), set()
     for model in MODELS:

@@ -65,6 +65,6 @@ def test_nobody_is_found_where_sex_changes_no_decision():
 
 def test_no_more_people_are_looked_at_than_fit_in_one_question():
     many = rafair.Counterparts.product(columns=[1], values=[torch.linspace(0, 1, 500).tolist()])
-    x = people(*[0.1] * 8, 0.45)
+    x = people(*[0.1] * 48, 0.45)
     assert not len(dissenters(threshold(0.5, 0.2), x, many, to_hundredths))
     assert len(dissenters(threshold(0.5, 0.2), x.flip(0), many, to_hundredths)) == 1

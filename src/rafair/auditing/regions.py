@@ -80,8 +80,7 @@ def certify_region(
         Its test rows in the region say which share of people each answer covers, and where boxes
         are halved.
     sensitive : str or sequence of str, optional
-        The features that I(v) varies; by default the schema's.Every feature has one range in
-        common with the others' regions then: it is a condition like any other.
+        The features that I(v) varies; by default the schema's.
     partition : int
         Halve boxes until there are so many: those that are not fair everywhere, where most people
         are, along the feature that divides these best and moves the model most. Levels of a
@@ -142,7 +141,8 @@ def certify_region(
         return load_regions(finished)
     end = math.inf if max_seconds is None else time.time() + max_seconds
     x = torch.zeros(0, len(schema.features)) if data is None else data.test.x.cpu()
-    search = _Search.of(question, regions, Splitter.of(schema, x, model), runner, end)
+    allowed = tuple(map(question.allowed, regions))
+    search = _Search(question, allowed, Splitter.of(schema, x, model), runner, end)
     boxes, stopped = search.run(search.roots(regions), partition)
     people_of = None if data is None else x
     metrics = {
@@ -173,18 +173,6 @@ class _Search:
     splitter: Splitter
     runner: Runner
     end: float
-
-    @classmethod
-    def of(
-        cls,
-        question: RegionQuestion,
-        regions: Sequence[Region],
-        splitter: Splitter,
-        runner: Runner,
-        end: float,
-    ) -> _Search:
-        """Return the search of boxes of these regions."""
-        return cls(question, tuple(map(question.allowed, regions)), splitter, runner, end)
 
     def roots(self, regions: Sequence[Region]) -> list[Box]:
         """Return the boxes of the regions, with the people of the data in them."""

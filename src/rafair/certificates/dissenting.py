@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["corners", "dissenters"]
 
 # Rows that the model is asked about at once, and the fewest people that it is asked about.
-ROWS, FEWEST = 2_048, 8
+ROWS, FEWEST = 2_048, 48
 # After this number of halvings two people differ by hardly more than one possible value.
 HALVINGS = 12
 

@@ -95,11 +95,12 @@ class RegionQuestion:
 
     def decide(self, box: BoxPeople, until: float) -> BoxAnswer:
         """Decide one box of people; ``until``, a time of day, it becomes undecided."""
-        low, people = box.low, self._people(box)
-        if not len(people):
-            return _undecided(NOBODY, 0, low)
+        low = box.low
         if time.time() >= until:
             return _undecided(SPENT, 0, low)
+        people = self._people(box)
+        if not len(people):
+            return _undecided(NOBODY, 0, low)
         pair = self._drawn(people, box)
         if pair is not None:
             return BoxAnswer(BROKEN, DECIDED, 0, pair)
@@ -180,7 +181,8 @@ class RegionQuestion:
         movable[sensitive] = False
         lattice, conditions = spacing_of(self.schema), self.schema.conditions
         if self.space is not None:
-            lattice = torch.where(radius > 0, self.space.vectors[-1], lattice)
+            *_, own, _ = self.space.vectors
+            lattice = torch.where(radius > 0, own, lattice)
             conditions = self.space.conditions or conditions.about(())
         return PerturbationSpace(
             math.inf,
