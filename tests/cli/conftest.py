@@ -30,15 +30,15 @@ class Finished:
 
 
 @pytest.fixture(scope="session")
-def command():
+def built():
     """What ``main`` builds of all verbs at each call, which takes most of the time of a refusal."""
     return typer.main.get_command(build_app())
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _brief(command):
+def _brief(built):
     with brief(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.main.get_command", lambda _: command)
+        patch.setattr("typer.main.get_command", lambda _: built)
         patch.setattr("rafair.cli.app.build_app", lambda: None)
         yield
 

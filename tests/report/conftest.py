@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brief import brief
 from rafair import audit, baseline, load_dataset, read_table, repair_run, train_fcnn
 
 
@@ -21,18 +22,19 @@ def repaired_run(plain_run):
 
 @pytest.fixture(scope="session")
 def certified_run():
-    return audit(
-        baseline("credit"),
-        load_dataset("credit"),
-        attacks=["rafair", "ensemble"],
-        n_seeds=16,
-        steps=2,
-        step_size=0.1,
-        counterparts=12,
-        curve=True,
-        max_nodes=50,
-        max_seconds=600.0,
-    )
+    with brief():
+        return audit(
+            baseline("credit"),
+            load_dataset("credit"),
+            attacks=["rafair", "ensemble"],
+            n_seeds=16,
+            steps=2,
+            step_size=0.1,
+            counterparts=12,
+            curve=True,
+            max_nodes=50,
+            max_seconds=600.0,
+        )
 
 
 SCRIPT = "<script>alert(1)</script>"
