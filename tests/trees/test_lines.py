@@ -143,8 +143,10 @@ def test_a_linear_model_that_votes_alone_is_decided_as_by_the_prover_of_networks
     assert set(verdicts[0].tolist()) == {-1, 1}
 
 
-def test_a_proof_holds_and_a_witness_breaks_where_every_number_is_possible():
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_proof_holds_and_a_witness_breaks_where_every_number_is_possible(dtype):
     x, y, counterparts, space = matrix_people()
+    x = x.to(dtype)
     votes = voting(forest(), LogisticRegression(), LogisticRegression(C=0.01), voting="soft")
     model = rafair.wrap(votes.fit(x.numpy(), y.numpy()), inputs="unit")
     problem = (x[:80], y[:80], counterparts, space)

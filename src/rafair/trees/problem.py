@@ -211,7 +211,7 @@ class PiecedProblem:
         for place in movable.nonzero()[:, 0].tolist():
             axis, box = self.ensemble.axes[place], (low[:, place], high[:, place])
             ends = (self.ends[0][rows, place], self.ends[1][rows, place])
-            here = point[:, place]
+            here = origin[:, place]
             point[:, place] = _value(axis, box, side[:, place], here, ends, spacing[:, place])
         found = self.space.project(point.to(origin.dtype), origin)
         return found, self._inside(found, rows, low, high)
@@ -269,7 +269,7 @@ def _value(
     low, high = box
     least, greatest = (torch.from_numpy(end[at]) for end, at in zip(axis.ends(), box, strict=True))
     up, stays = torch.from_numpy(side > 0), torch.from_numpy(side == 0)
-    number = torch.where(up, least, greatest).clamp(*ends)
+    number = _inward(torch.where(up, least, greatest).clamp(*ends), up, here.dtype)
     unit = torch.where(spacing > 0, spacing, 1.0)
     step = torch.where(
         up, torch.ceil(number / unit - ON_LATTICE), torch.floor(number / unit + ON_LATTICE)
@@ -279,3 +279,11 @@ def _value(
     wrong = torch.from_numpy((piece < low) | (high < piece))
     on_lattice = torch.where(wrong, further, step) * unit
     return torch.where(stays, here, torch.where(spacing > 0, on_lattice, number))
+
+
+def _inward(number: Tensor, up: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round numbers to a type, those that begin a box up, those that end it down."""
+    nearest = number.to(dtype)
+    further = torch.nextafter(nearest, torch.where(up, torch.inf, -torch.inf).to(dtype))
+    is_out = torch.where(up, nearest < number, nearest > number)
+    return torch.where(is_out, further, nearest).to(torch.float64)
