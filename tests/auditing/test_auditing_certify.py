@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import rafair
+from brief import brief
 from rafair import Plan, load_run, repair_run
 from rafair.auditing import certify_seeds, certifying, conductor, curves, proving
 from rafair.certificates import branching, certify
@@ -349,7 +350,8 @@ def test_who_is_proved_is_never_called_broken_by_any_attack(certified_run):
 def test_certificates_change_nothing_else_in_an_audit(certified_run, credit, credit_model):
     families = ["rafair", "ensemble"]
     options = {"n_seeds": 16, "steps": 4, "step_size": 0.02, "certify": False}
-    plain = rafair.audit(credit_model, credit, attacks=families, **options)
+    with brief():
+        plain = rafair.audit(credit_model, credit, attacks=families, **options)
     assert plain.certificates is None
     assert "certificates" not in plain.metrics
     assert plain.manifest["proofs"] == {"why_not": "proofs were not asked for"}

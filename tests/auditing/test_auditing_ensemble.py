@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import rafair
+from brief import brief
 from rafair import Plan, audit
 from rafair.attacks import Ensemble
 from rafair.auditing import batches
@@ -21,7 +22,8 @@ def members(certified_run):
 def test_every_member_names_the_seeds_it_broke(certified_run, members, credit, credit_model):
     chosen = Seeds.chosen(credit_model, credit, Plan(attacks=("ensemble",), **SMALL))
     space = chosen.plan.space(credit.schema)
-    result = Ensemble().run(credit_model, chosen.x, chosen.y, chosen.counterparts, space)
+    with brief():
+        result = Ensemble().run(credit_model, chosen.x, chosen.y, chosen.counterparts, space)
     names = [member["name"] for member in members]
     assert names == [member.name for member in result.members]
     for place, member in enumerate(members):
@@ -59,7 +61,8 @@ def test_no_other_attack_gets_below_it(certified_run):
 
 def test_the_members_of_several_shards_are_added_up(members, credit, credit_model, monkeypatch):
     monkeypatch.setattr(batches, "SHARD_ROWS", 3 * 106)
-    run = audit(credit_model, credit, attacks="ensemble", **SMALL)
+    with brief():
+        run = audit(credit_model, credit, attacks="ensemble", **SMALL)
     assert run.manifest["cost"]["ensemble-af"]["members"] == members
 
 
@@ -77,7 +80,8 @@ def test_a_member_that_cannot_run_says_why(credit):
 
 
 def test_the_worst_iterate_of_an_ensemble_is_its_end(credit, credit_model, certified_run):
-    run = audit(credit_model, credit, attacks="ensemble", select="worst", **SMALL)
+    with brief():
+        run = audit(credit_model, credit, attacks="ensemble", select="worst", **SMALL)
     worst = run.metrics["attacks"]["ensemble@worst"]
     assert worst["r_af"] == certified_run.metrics["attacks"]["ensemble"]["r_af"]
     assert (
