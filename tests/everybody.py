@@ -6,6 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -104,3 +109,15 @@ def check(model, schema, x, y, epsilon=0.15, **condition):
         assert bool(space.contains(points, x[reached]).all())
         again = rafair.judge(model, points, y[reached], counterparts, **condition)
         assert bool((again.cells == cell).all())
+
+
+def forest():
+    return RandomForestClassifier(6, max_depth=5, random_state=0)
+
+
+def boosted():
+    return HistGradientBoostingClassifier(max_iter=6)
+
+
+def voting(*members, **options):
+    return VotingClassifier([(str(at), one) for at, one in enumerate(members)], **options)

@@ -1,6 +1,7 @@
 import itertools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import rafair
-from rafair.auditing import regions
+from rafair.auditing import region_tables, regions
 from rafair.certificates import certificate
 from rafair.fairness.decisions import predict
 from rafair.problem import PerturbationSpace
@@ -266,7 +267,7 @@ def test_several_regions_have_the_answers_of_one_by_one(relations, epsilon):
     assert {"fair", "unfair"} <= seen
 
 
-def test_several_regions_count_everybody_once_for_each(credit, credit_model):
+def test_several_regions_count_each_of_the_datas_people_once(credit, credit_model):
     regions = ["duration >= 30, sex == 'female'", "", "duration >= 30"]
     found = rafair.certify_region(credit_model, credit.schema, regions, data=credit)
     (answer, frame) = found.metrics["regions"], credit.test.frame
@@ -274,12 +275,25 @@ def test_several_regions_count_everybody_once_for_each(credit, credit_model):
     long = frame["duration"] >= 30
     counts = [(long & (frame["sex"] == "female")).sum(), len(frame), long.sum()]
     assert found.boxes["people"].tolist() == counts
-    assert answer["people"]["n"] == sum(counts)
+    people, statuses = answer["people"], found.boxes["status"].tolist()
+    assert people["n"] == len(frame)
+    assert statuses == ["unfair"] * 3
+    assert people["unfair"] == 1.0
     share = (72 - 30 + 1) / (72 - 4 + 1)
     assert answer["domain"] == pytest.approx(1 + 2 * share)
     expected = np.array([share, 1, share]) / (1 + 2 * share)
     assert found.boxes["share"].tolist() == pytest.approx(expected)
     assert repr(found).startswith("RegionResult of credit: 3 regions")
+
+
+def test_whoever_is_proved_fair_in_one_of_several_boxes_counts_as_fair():
+    boxes = [SimpleNamespace(people=torch.tensor(rows)) for rows in ([0, 2, 5, 9], [9], [2], [7])]
+    found = region_tables._people(boxes, ["unfair", "undecided", "fair", "undecided"])
+    assert found["n"] == 5
+    assert [found[answer] for answer in ("fair", "unfair", "undecided")] == [0.2, 0.6, 0.2]
+    assert (
+        region_tables._people([SimpleNamespace(people=torch.tensor([]).long())], ["fair"]) is None
+    )
 
 
 def test_several_regions_are_halved_and_keep_their_place(tmp_path):

@@ -8,10 +8,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
     StackingClassifier,
-    VotingClassifier,
 )
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.naive_bayes import GaussianNB
@@ -19,19 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 import rafair
-from everybody import check, one_hot, ordinal, people_table, schema_of
+from everybody import boosted, check, forest, one_hot, ordinal, people_table, schema_of, voting
 from rafair.certificates import prover_of
 from rafair.trees import tree_ensemble, why_no_trees
 
 PEOPLE = 4
-
-
-def forest():
-    return RandomForestClassifier(6, max_depth=5, random_state=0)
-
-
-def boosted():
-    return HistGradientBoostingClassifier(max_iter=6)
 
 
 def xgb():
@@ -40,10 +29,6 @@ def xgb():
 
 def tree(depth=5):
     return DecisionTreeClassifier(max_depth=depth, random_state=0)
-
-
-def voting(*members, **options):
-    return VotingClassifier([(str(at), one) for at, one in enumerate(members)], **options)
 
 
 MODELS = {

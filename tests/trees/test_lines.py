@@ -7,10 +7,7 @@ import torch
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     BaggingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
     StackingClassifier,
-    VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -19,23 +16,21 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import rafair
-from everybody import check, everywhere, one_hot, ordinal, people_table, schema_of
+from everybody import (
+    boosted,
+    check,
+    everywhere,
+    forest,
+    one_hot,
+    ordinal,
+    people_table,
+    schema_of,
+    voting,
+)
 from rafair.certificates import certify_cells, prover_of
 from rafair.trees import tree_ensemble, why_no_trees
 
 PEOPLE = 4
-
-
-def forest():
-    return RandomForestClassifier(6, max_depth=5, random_state=0)
-
-
-def boosted():
-    return HistGradientBoostingClassifier(max_iter=6)
-
-
-def voting(*members, **options):
-    return VotingClassifier([(str(at), one) for at, one in enumerate(members)], **options)
 
 
 MODELS = {

@@ -52,11 +52,19 @@ def region_metrics(
 
 
 def _people(boxes: Sequence[Box], words: Sequence[str]) -> dict[str, Any] | Rates | None:
-    """Return the shares of the people in the boxes by answer; None if nobody is in them."""
-    counts = torch.tensor([len(box.people) for box in boxes])
-    place = torch.tensor([list(ANSWERS).index(word) for word in words]).repeat_interleave(counts)
-    if not len(place):
+    """Return the shares of the people in the boxes by answer; None if nobody is in them.
+
+    Whoever is in boxes of several regions counts once: by a proof if there is one, then by a
+    witness.
+    """
+    people = torch.cat([box.people for box in boxes])
+    if not len(people):
         return None
+    counts = torch.tensor([len(box.people) for box in boxes])
+    answers = torch.tensor([list(ANSWERS).index(word) for word in words]).repeat_interleave(counts)
+    found = torch.full((int(people.max()) + 1,), len(ANSWERS))
+    found = found.scatter_reduce(0, people, answers, "amin")
+    place = found[found < len(ANSWERS)]
     events = {word: place == at for at, word in enumerate(ANSWERS)}
     return {"n": len(place), **rates(events)}
 

@@ -24,9 +24,9 @@ __all__ = [
     "TABLE",
     "WORDS",
     "allocating",
+    "cache_folder",
     "entry",
     "inner",
-    "kept",
     "written_out",
 ]
 
@@ -91,25 +91,16 @@ def entry(*arguments: Any, allocates: bool = False) -> Callable[[F], F]:
     return compiled
 
 
-def kept(module: str) -> bool:
-    """Tell whether machine code of a module of ``rafair.kernels`` is kept on this machine.
+def cache_folder() -> Path:
+    """Return the folder of the machine code of these sources alone; make it if there is none.
+
+    numba recompiles a kernel if the kernel's own file changes, but not if a function that it calls
+    does. Therefore the folder's name depends on all files of this package.
 
     Raises
     ------
     OSError
-        If the folder cannot be written.
-    """
-    folder = _folder()
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(folder)
-    return any(folder.glob(f"*/{module}.*.nbi"))
-
-
-def _folder() -> Path:
-    """Return the folder of the machine code of these sources alone.
-
-    numba recompiles a kernel if the kernel's own file changes, but not if a function that it calls
-    does. Therefore the folder's name depends on all files of this package.
+        If it cannot be made.
     """
     home = Path(
         numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -124,7 +115,7 @@ def _folder() -> Path:
 def _cache() -> Iterator[None]:
     """Have numba keep machine code in that folder."""
     given = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_folder())
+    numba.config.CACHE_DIR = str(cache_folder())
     try:
         yield
     finally:

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from numba import config
 
-from rafair.kernels.compiling import kept
+from rafair.kernels.compiling import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["compile_together"]
 
@@ -29,10 +33,7 @@ def compile_together(*modules: str) -> None:
     # An application that is frozen into one file has no interpreter to start.
     if os.cpu_count() == 1 or config.DISABLE_JIT or hasattr(sys, "frozen"):
         return
-    try:
-        missing = [module for module in modules if not kept(module)]
-    except OSError:  # what another process compiles would be lost
-        return
+    missing = _missing(modules)
     if len(missing) < 2:
         return
     with ExitStack() as stack:
@@ -43,6 +44,17 @@ def compile_together(*modules: str) -> None:
         import_module(f"rafair.kernels.{missing[0]}")
         for other in others:
             other.wait()
+
+
+def _missing(modules: Sequence[str]) -> list[str]:
+    """Return the modules whose machine code another process could leave to this one."""
+    try:
+        folder = cache_folder()
+    except OSError:
+        return []
+    if not os.access(folder, os.W_OK):
+        return []
+    return [module for module in modules if not any(folder.glob(f"*/{module}.*.nbi"))]
 
 
 def _compiling(module: str) -> subprocess.Popen[bytes]:

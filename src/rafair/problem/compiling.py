@@ -16,8 +16,9 @@ OF_NETWORKS = ("rows", "walk", "bounds")
 def compiles(*modules: str) -> bool:
     """Tell whether these modules of ``rafair.kernels`` can be compiled; if not, say so once."""
     try:
-        together = import_module("rafair.kernels.together")
-        together.compile_together(*OF_NETWORKS)
+        from rafair.kernels.together import compile_together
+
+        compile_together(*OF_NETWORKS)
         for module in modules:
             import_module(f"rafair.kernels.{module}")
     except Exception as error:  # noqa: BLE001 - whatever a compiler raises; torch does it as well

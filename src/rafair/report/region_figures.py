@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rafair.plots.drawing import axes_of, new_figure, style, svg
 from rafair.plots.palette import BROKEN, PROVED, UNDECIDED
-from rafair.runs.regions import ANSWERS
+from rafair.runs.regions import ANSWERS, of_regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def draw_regions(result: RegionResult, schema: Schema) -> dict[str, bytes]:
 
 
 def _bars(found: dict[str, Any]) -> Figure:
-    shares = {"of the region": found["share"]}
+    shares = {of_regions(found): found["share"]}
     if found["people"] is not None:
         shares[f"of the {found['people']['n']:,} people"] = found["people"]
     figure = new_figure(6.2, 1.1 + 0.4 * len(shares))

@@ -31,7 +31,8 @@ class RegionResult:
         ``domain``, the share of all possible people (sensitive features apart) that the region is;
         ``share``, of the region's possible people, and ``people``, of the data's people in the
         region, with 95 % intervals: the shares that lie in boxes of each answer. ``people`` is
-        None without data. Whoever is in several regions counts once for each.
+        None without data. With several regions ``domain`` and ``share`` add them up, overlaps
+        included; each of the data's people counts once, by a proof if there is one.
     boxes : DataFrame
         One row per box, region by region: ``region``, its place in the list; ``status``, the
         ``reason`` where it is undecided, ``people`` of the data, ``share`` of the region,
@@ -63,7 +64,7 @@ def regions_table(metrics: dict[str, Any]) -> Table:
     """Return how much of the region, and of its people, each answer covers."""
     found = metrics["regions"]
     people = found["people"]
-    heads: tuple[str, ...] = ("", "boxes", "of the region")
+    heads: tuple[str, ...] = ("", "boxes", of_regions(found))
     if people is not None:
         heads = (*heads, f"of {count(people['n'], 'row')}", "95 %")
     rows: list[tuple[str, ...]] = []
@@ -75,6 +76,11 @@ def regions_table(metrics: dict[str, Any]) -> Table:
     around = f", every change up to ε = {found['epsilon']:g}" if found["epsilon"] else ""
     name = "" if metrics["dataset"] is None else f"{metrics['dataset']}: "
     return Table(f"{name}{where}{around}", heads, rows)
+
+
+def of_regions(found: dict[str, Any]) -> str:
+    """Say whose share ``share`` of the metrics is."""
+    return "of the region" if isinstance(found["region"], str) else "of the regions"
 
 
 def _where(region: str | list[str]) -> str:

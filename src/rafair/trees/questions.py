@@ -121,7 +121,7 @@ class TreeQuestion:
     def _go_on(
         self, point: Tensor, accepted: Tensor, owner: Tensor, boxes: Boxes, winner: int
     ) -> None:
-        """Ask, where a line changes within a box, about points across the box."""
+        """Ask about points across boxes in which a line changes; keep the accepted in place."""
         left = (~accepted & ~boxes.is_certain).nonzero()[:, 0]
         if not len(left):
             return

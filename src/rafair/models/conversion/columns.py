@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rafair.models.piecewise import Piecewise, possible_numbers
 from rafair.models.queried import asked
+from rafair.models.sparse import dense
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ class Columns:
         """
         # A step with copy=False writes to its input.
         answer = asked(step.transform, copy.copy(self.rows))
-        return answer.toarray() if hasattr(answer, "toarray") else answer
+        return dense(answer)
 
     def features_of(self, place: int) -> list[int]:
         """Return the countable features that a column depends on.

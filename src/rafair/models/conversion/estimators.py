@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rafair.errors import InvalidInput
 from rafair.models.conversion.registry import classifier
+from rafair.models.sparse import dense
 
 if TYPE_CHECKING:
     from rafair.models.conversion.columns import Columns
@@ -51,7 +52,7 @@ def linear(step: Any, columns: Columns) -> Layers:
     if "multilabel" in str(getattr(binarizer, "y_type_", "")):
         raise _several_labels(step)
     # sparsify() makes the weights sparse.
-    weights = step.coef_.toarray() if hasattr(step.coef_, "toarray") else step.coef_
+    weights = dense(step.coef_)
     matrix = _tensor(np.atleast_2d(weights))
     offset = _tensor(np.broadcast_to(step.intercept_, (len(matrix),)))
     return columns.piecewise.affine(matrix, offset), []

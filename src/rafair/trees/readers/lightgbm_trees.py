@@ -9,6 +9,7 @@ import numpy as np
 
 from rafair.models.adapters.lightgbm_model import AskedBooster, booster_of
 from rafair.models.extras import comes_from
+from rafair.models.sparse import dense
 from rafair.trees.table import Reading, TreeTable, Unreadable
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def _coded(rows: Any, levels: list[list[Any]]) -> npt.NDArray[np.float64]:
     import pandas as pd
 
     if not isinstance(rows, pd.DataFrame):
-        dense = rows.toarray() if hasattr(rows, "toarray") else rows
-        return np.asarray(dense, dtype=np.float64)
+        return np.asarray(dense(rows), dtype=np.float64)
     columns, known = {}, iter(levels)
     for name in rows.columns:
         if isinstance(rows[name].dtype, pd.CategoricalDtype):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rafair.models.extras import comes_from
+from rafair.models.sparse import dense
 from rafair.trees.table import Reading, TreeTable, Unreadable
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def accepts(model: Any) -> bool:
 
 def read(model: Any) -> Reading:
     """Read the weights; a tree of one leaf stands for the trees that there are not."""
-    weights = model.coef_.toarray() if hasattr(model.coef_, "toarray") else np.asarray(model.coef_)
-    weights = np.atleast_2d(weights)
+    weights = np.atleast_2d(dense(model.coef_))
     if len(model.classes_) != 2 or len(weights) != 1:
         raise Unreadable("a linear model of more than two classes")
     unit = float(np.finfo(weights.dtype).eps) / 2
@@ -46,5 +46,4 @@ def read(model: Any) -> Reading:
 
 
 def _numbers(rows: Any) -> npt.NDArray[np.float64]:
-    dense = rows.toarray() if hasattr(rows, "toarray") else rows
-    return np.asarray(dense, dtype=np.float64)
+    return np.asarray(dense(rows), dtype=np.float64)

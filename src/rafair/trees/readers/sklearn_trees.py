@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rafair.models.extras import comes_from
+from rafair.models.sparse import dense
 from rafair.trees.table import Reading, TreeTable, Unreadable
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def read(model: Any) -> Reading:
 
 
 def _numbers(rows: Any) -> npt.NDArray[np.float64]:
-    dense = rows.toarray() if hasattr(rows, "toarray") else rows
-    return np.asarray(dense, dtype=np.float32).astype(np.float64)
+    return np.asarray(dense(rows), dtype=np.float32).astype(np.float64)
 
 
 def _averaged(model: Any) -> TreeTable:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rafair.models.adapters.xgboost_model import AskedBooster, booster_of
 from rafair.models.extras import comes_from
+from rafair.models.sparse import dense
 from rafair.trees.table import Reading, TreeTable, Unreadable
 
 if TYPE_CHECKING:
@@ -125,5 +126,4 @@ class _Numbers:
                 column = numbers[:, list(rows.columns).index(name)]
                 column[column < 0] = np.nan
             return numbers
-        dense = rows.toarray() if hasattr(rows, "toarray") else rows
-        return np.asarray(dense, dtype=np.float32).astype(np.float64)
+        return np.asarray(dense(rows), dtype=np.float32).astype(np.float64)
